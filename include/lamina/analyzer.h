@@ -1,0 +1,61 @@
+/*
+ * Analyzers: what turns a record's text into an enrichment.
+ *
+ * An analyzer is a table of callbacks. A handle belongs to one thread; what several handles share (a model) is immutable.
+ * submit takes rows whose record is filled and answers into their enrichment; the rows stay where they are until poll has
+ * returned their ticket. An analyzer that answers at once (builtin) does its work in submit.
+ *
+ * Answers are a function of text, tasks and model alone: never of the clock, the rank, the thread, or the rows beside.
+ */
+#ifndef LAMINA_ANALYZER_H
+#define LAMINA_ANALYZER_H
+
+#include <lamina/block.h>
+
+enum lam_task {
+    LAM_TASK_CLASSIFY = 1,
+    LAM_TASK_ENTITIES = 2,
+    LAM_TASK_SUMMARIZE = 4,
+    LAM_TASK_SENTIMENT = 8,
+    LAM_TASK_KEYWORDS = 16,
+    LAM_TASK_LANGUAGE = 32,
+    LAM_TASK_EMBED = 64
+};
+
+struct lam_label {
+    struct lam_sv name, description; /* description: words that stand for the label */
+};
+
+struct lam_tasks {
+    uint32_t wanted; /* enum lam_task, or-ed */
+    const struct lam_label *labels;
+    size_t label_count;
+    uint32_t sentences;    /* of a summary */
+    uint32_t max_keywords;
+    uint32_t dim;          /* of an embedding */
+};
+
+struct lam_analyzer; /* one handle; each implementation has its own */
+
+struct lam_analyzer_ops {
+    const char *name;
+
+    /* tasks is borrowed and outlives the handle. */
+    int (*open)(const struct lam_tasks *tasks, struct lam_analyzer **analyzer, struct lam_error *err);
+
+    /*
+     * Takes rows for analysis; strings of the answers go into block's arena. LAM_PENDING: full, poll first.
+     * A row that cannot be answered keeps LAM_ROW_PENDING; one without text gets LAM_ROW_NO_TEXT.
+     */
+    int (*submit)(struct lam_analyzer *analyzer, struct lam_block *block, size_t first, size_t count, void *ticket, struct lam_error *err);
+
+    /* The ticket of a submission that is done, in any order; LAM_PENDING: none is; LAM_END: none is under way. */
+    int (*poll)(struct lam_analyzer *analyzer, void **ticket, struct lam_error *err);
+
+    void (*close)(struct lam_analyzer *analyzer);
+};
+
+/* No model, no network: words of the label descriptions, patterns, word lists, hashed vectors (ai/builtin). */
+extern const struct lam_analyzer_ops lam_analyzer_builtin;
+
+#endif

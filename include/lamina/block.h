@@ -1,0 +1,34 @@
+/*
+ * Blocks: rows and rejects that travel together in memory, from a parser to a segment, with the arena that holds their bytes.
+ * A full block is an ordinary result: the consumer takes it, the producer goes on with another.
+ */
+#ifndef LAMINA_BLOCK_H
+#define LAMINA_BLOCK_H
+
+#include <lamina/error.h>
+#include <lamina/record.h>
+
+struct lam_block;
+
+/* A block of at most max_rows rows (and as many rejects) and max_bytes bytes of strings. NULL: out of memory. */
+struct lam_block *lam_block_new(size_t max_rows, size_t max_bytes);
+void lam_block_free(struct lam_block *block);
+void lam_block_clear(struct lam_block *block);
+
+size_t lam_block_rows(const struct lam_block *block);
+size_t lam_block_rejects(const struct lam_block *block);
+size_t lam_block_bytes(const struct lam_block *block); /* of strings, for rolling by size */
+struct lam_row *lam_block_row(struct lam_block *block, size_t i);
+struct lam_reject *lam_block_reject(struct lam_block *block, size_t i);
+
+/* Memory of the block's arena, 16-aligned, that lives until the block is cleared; NULL when the block is full. */
+void *lam_block_alloc(struct lam_block *block, size_t len);
+
+/* Adds a row or a reject with copies of all that it points to: LAM_E_LIMIT when the block is full, and nothing was added. */
+int lam_block_add_row(struct lam_block *block, const struct lam_row *row, struct lam_error *err);
+int lam_block_add_reject(struct lam_block *block, const struct lam_reject *reject, struct lam_error *err);
+
+/* Forgets all rows and rejects from these indexes on (their bytes stay until clear): a lost attempt discards its rows. */
+void lam_block_truncate(struct lam_block *block, size_t rows, size_t rejects);
+
+#endif

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs all tests: in release, under ASan+UBSan, and TSan for what has threads.
+#
+#   bash tests/run.sh           everything that a change has to pass; the last lines are CTest's summary
+#   bash tests/run.sh --all     long fuzzing and the benchmarks besides
+set -euo pipefail
+. "$(dirname "$0")/../cmake/bootstrap.sh"
+cd "$lam_root"
+
+all=false
+case "${1:-}" in
+--all) all=true ;;
+'') ;;
+*) lam_die "usage: bash tests/run.sh [--all]" ;;
+esac
+
+mapfile -t packages < <(lam_packages build; lam_packages test)
+lam_install "${packages[@]}"
+
+[ "$(id -u)" -ne 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_btl_vader_single_copy_mechanism=none CTEST_OUTPUT_ON_FAILURE=1
+jobs=$(nproc)
+failed=()
+
+# run NAME BUILD ARGUMENTS...: a CTest run whose failure is told at the end, so that one run shows all there is to mend
+run() {
+    lam_say "tests: $1"
+    ctest --test-dir "build/$2" -j "$jobs" "${@:3}" || failed+=("$1")
+}
+
+lam_build asan
+run "AddressSanitizer and UBSan" asan -LE 'pipeline|interop|fault'
+lam_build tsan
+run "ThreadSanitizer" tsan -L threads
+if $all; then
+    lam_install clang libclang-rt-14-dev
+    lam_build fuzz
+    bash tests/fuzz/run.sh build/fuzz 300 || failed+=("fuzzing")
+    bash benchmarks/run.sh || failed+=("benchmarks")
+fi
+lam_build release
+run "release" release
+if [ ${#failed[@]} -gt 0 ]; then
+    printf 'failed: %s\n' "${failed[@]}" >&2
+    exit 1
+fi

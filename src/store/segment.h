@@ -1,0 +1,75 @@
+/*
+ * Writing a segment: one immutable HDF5 file with the datasets of one layout, published by rename.
+ *
+ *     create PATH.tmp.<random>  ->  all datasets declared with their final size  ->  values, column after column, in slabs of 8 MiB
+ *     ->  flush, close  ->  fsync  ->  rename to PATH  ->  fsync folder  ->  a filled struct lam_segment_entry
+ *
+ * Sizes are stated first (rows, and the bytes of each string column), so that everything is contiguous and a segment of any size is
+ * written within LAM_SEGMENT_MEMORY bytes: whoever has the values walks over them once to add up lengths, and then once a column.
+ * HDF5 reaches the disk through a struct lam_fs by a virtual file driver of ours, so that a test can make each single call fail.
+ *
+ * Values are given in the order of the layout's columns, within a column in the order of its rows, with the put function of its
+ * type; a column that is not put is filled with zeros (strings: empty; vectors: none). A put that does not fit what was declared is LAM_E_INVALID.
+ *
+ * Debian's HDF5 is not thread-safe: only one thread of the process, the storage thread, may be inside any function of this file,
+ * lam_segment_free included. The CRC of each dataset is computed here, while its bytes pass by.
+ *
+ * After any failure nothing is visible under PATH and the temporary file is removed; err names the path and the call. One exception, as
+ * everywhere: when only the last step, the sync of the folder, fails, the file is removed again and may come back after a power loss.
+ */
+#ifndef LAMINA_STORE_SEGMENT_H
+#define LAMINA_STORE_SEGMENT_H
+
+#include <lamina/error.h>
+#include <lamina/sv.h>
+
+#include "base/fs.h"
+
+#include "entry.h"
+#include "layout.h"
+
+#define LAM_SEGMENT_MEMORY ((size_t)18 << 20) /* what a writer holds: slabs of 8 MiB (offsets, bytes) and HDF5's own caches */
+
+struct lam_segment; /* one being written */
+
+struct lam_segment_spec {
+    const char *root; /* the store's folder; the file is root/path, and its folder exists */
+    const char *path; /* below the root; goes into the entry and must not exist */
+    enum lam_segment_kind kind;
+    uint32_t layout;  /* enum lam_layout_number */
+    uint64_t rows;
+    uint32_t dim;     /* of VECTOR columns */
+    uint64_t bytes[LAM_LAYOUT_MAX_COLUMNS]; /* of STRING and BLOB columns */
+};
+
+/* Begins a segment. Nothing of spec is kept. */
+int lam_segment_new(const struct lam_fs *fs, const struct lam_segment_spec *spec, struct lam_segment **segment, struct lam_error *err);
+
+/* count values of a column of fixed size, as they lie in memory. */
+int lam_segment_put(struct lam_segment *segment, uint32_t column, const void *values, size_t count, struct lam_error *err);
+
+/* The next row of a STRING column. */
+int lam_segment_put_string(struct lam_segment *segment, uint32_t column, struct lam_sv sv, struct lam_error *err);
+
+/* The next row of a VECTOR column: dim floats, or NULL for none. */
+int lam_segment_put_vector(struct lam_segment *segment, uint32_t column, const float *values, struct lam_error *err);
+
+/* The next bytes of a BLOB column. */
+int lam_segment_put_blob(struct lam_segment *segment, uint32_t column, const void *bytes, size_t len, struct lam_error *err);
+
+/*
+ * Closes, syncs and publishes. entry: path, kind, layout, rows, bytes and datasets are set; its ranges are the caller's.
+ * The segment is done whatever the result; it still has to be freed.
+ */
+int lam_segment_finish(struct lam_segment *segment, struct lam_segment_entry *entry, struct lam_error *err);
+
+/* NULL-safe. A segment that was not finished leaves no file. */
+void lam_segment_free(struct lam_segment *segment);
+
+/*
+ * Opens a segment by HDF5 itself, and compares what stands in the file with the entry: attributes, names, types, sizes and offsets of all
+ * datasets. What `store check` does besides the CRCs (map.h). LAM_E_CORRUPT names what differs. Storage thread.
+ */
+int lam_segment_check(const struct lam_fs *fs, const char *root, const struct lam_segment_entry *entry, struct lam_error *err);
+
+#endif

@@ -1,6 +1,7 @@
 #include "hash.h"
 
 #include <isa-l/crc.h>
+#include <stdlib.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -12,6 +13,48 @@ struct lam_digest lam_hash128(const void *bytes, size_t len)
     XXH128_canonical_t canonical;
 
     XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, len));
+    memcpy(digest.bytes, canonical.digest, sizeof digest.bytes);
+    return digest;
+}
+
+struct lam_hash_state {
+    XXH3_state_t *xxh; /* wants 64-byte alignment, which its own constructor knows */
+};
+
+struct lam_hash_state *lam_hash_new(void)
+{
+    struct lam_hash_state *state = malloc(sizeof *state);
+
+    if (state && !(state->xxh = XXH3_createState())) {
+        free(state);
+        return NULL;
+    }
+    if (state)
+        XXH3_128bits_reset(state->xxh);
+    return state;
+}
+
+void lam_hash_free(struct lam_hash_state *state)
+{
+    if (state)
+        XXH3_freeState(state->xxh);
+    free(state);
+}
+
+void lam_hash_reset(struct lam_hash_state *state) { XXH3_128bits_reset(state->xxh); }
+
+void lam_hash_add(struct lam_hash_state *state, const void *bytes, size_t len)
+{
+    if (len)
+        XXH3_128bits_update(state->xxh, bytes, len);
+}
+
+struct lam_digest lam_hash_end(const struct lam_hash_state *state)
+{
+    struct lam_digest digest;
+    XXH128_canonical_t canonical;
+
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state->xxh));
     memcpy(digest.bytes, canonical.digest, sizeof digest.bytes);
     return digest;
 }

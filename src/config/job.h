@@ -57,7 +57,7 @@ struct lam_job_dataset {
     struct lam_mapping map;      /* what the sources start from */
     enum lam_order_by order_by;
     struct lam_sv order_field;   /* the pointer, where order_by is LAM_ORDER_FIELD; else empty */
-    int64_t max_skew_us;         /* event times further than this behind arrival + max_skew are quarantined */
+    int64_t max_skew_us;         /* event times beyond arrival and this are quarantined */
     enum lam_late late;
     int64_t tombstones_us;       /* age at which a compaction may drop a delete */
     struct lam_sv order_text;    /* order_by as written */
@@ -72,8 +72,9 @@ struct lam_job_csv {
 /* A corpus: files below a root. */
 struct lam_job_source {
     const char *name;    /* its identity in the store; default "files:" and the path as written */
-    const char *path;    /* absolute and without "." and "..": a file, a folder (everything in it) or a glob (* ? [] and ** for any depth) */
-    const char *root;    /* the longest leading folders of path without a glob character: paths of positions are below it */
+    const char *path;    /* absolute, as text without "." and "..": a file, a folder (everything in it) or a glob; for messages */
+    const char *root;    /* pattern NULL: path itself, a file or a folder; else the folders of path before the first with a glob character */
+    const char *pattern; /* what paths below root must match: * ? [] within a name, ** for any number of folders. NULL: no glob was given */
     enum lam_format format;
     struct lam_mapping map;
     struct lam_job_csv csv;

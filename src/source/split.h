@@ -21,7 +21,8 @@
 #include "files.h"
 #include "scan.h"
 
-#define LAM_SPLIT_FIND UINT64_MAX /* in first: the reader looks for it */
+#define LAM_SPLIT_FIND UINT64_MAX       /* in first: the reader looks for it */
+#define LAM_SPLIT_NONE (UINT64_MAX - 1) /* in first: no record starts here, and the file ends within one */
 #define LAM_SPLIT_OPEN UINT64_MAX /* in end: to the end of the decoded bytes, wherever that is */
 
 struct lam_split {
@@ -30,7 +31,7 @@ struct lam_split {
     enum lam_pack pack;
     struct lam_sv path;    /* below the source's root; borrowed */
     uint64_t begin, end;   /* records that start here; raw bytes of a plain file, decoded bytes of a packed one */
-    uint64_t first;        /* where the first of them starts (may be end or beyond: none does) */
+    uint64_t first;        /* where the first of them starts (at end or beyond: none does), or one of the above */
     uint64_t digest_begin; /* digests are made of the raw blocks that start in [digest_begin, end); of a packed file of all */
     uint64_t size;         /* of the file; with mtime_ns what it must still have when it was read */
     int64_t mtime_ns;

@@ -8,8 +8,7 @@
  * pin and ready may be called by any thread, many at once. A snapshot belongs to the thread that pinned it until it is released.
  * What a callback hands out (strings, rows, statistics) lives as long as the snapshot, unless it says otherwise.
  *
- * Segments may turn out damaged while they are read. A reader then fails the call with LAM_E_CORRUPT and names the segment;
- * where it finds out only afterwards (a fault inside a mapped file), check tells, and is asked before any answer goes out.
+ * Segments may turn out damaged while they are read. The call then fails with LAM_E_CORRUPT and names the segment.
  */
 #ifndef LAMINA_READER_H
 #define LAMINA_READER_H
@@ -80,7 +79,23 @@ struct lam_reader_stats {
     struct lam_sv layers;      /* JSON object of what else the engine tells about its layers; empty: nothing */
 };
 
-/* Called for each row; hit is valid during the call. Anything but 0 ends the scan, which returns it: LAM_END is "enough". */
+/* Groups of a row's fields, so that a query reads no columns that it does not need. Key, hash, position, order, times, op, flags are always there. */
+enum lam_want {
+    LAM_WANT_TEXT = 1,
+    LAM_WANT_DOCUMENT = 2,   /* media type, title, structure */
+    LAM_WANT_METADATA = 4,
+    LAM_WANT_ANSWERS = 8,    /* category, confidence, sentiment, language */
+    LAM_WANT_DETAILS = 16,   /* entities, summary, keywords */
+    LAM_WANT_EMBEDDING = 32,
+    LAM_WANT_PROVENANCE = 64, /* layer, depth, analyzer, model, prompt, tokens, processed */
+    LAM_WANT_ALL = 127
+};
+
+/*
+ * Called for a row; hit is valid during the call, with the fields that were wanted (others are empty, or filled all the same). Anything
+ * but 0 ends the call that visits, which returns it: LAM_END is "enough". A visit may be left by a jump (a page that the disk cannot
+ * deliver): it holds no lock, and whatever it allocates belongs to arg.
+ */
 typedef int lam_visit(void *arg, const struct lam_hit *hit, struct lam_error *err);
 
 struct lam_reader_ops {
@@ -96,16 +111,13 @@ struct lam_reader_ops {
     /* Never fails. */
     void (*as_of)(struct lam_snapshot *snapshot, struct lam_as_of *as_of);
 
-    /* The winning row of a key (append: the newest one of that key). LAM_E_NOT_FOUND: none, or it was deleted. hit is valid until the next call. */
-    int (*get)(struct lam_snapshot *snapshot, struct lam_sv key, struct lam_hit *hit, struct lam_error *err);
+    /* Visits the winning row of a key (append: the newest one of that key). LAM_E_NOT_FOUND: none, or it was deleted. wants: enum lam_want. */
+    int (*get)(struct lam_snapshot *snapshot, struct lam_sv key, uint32_t wants, lam_visit *visit, void *visit_arg, struct lam_error *err);
 
     /* Visits every winning row behind from (NULL: from the start), each once. 0: came to the end. */
-    int (*scan)(struct lam_snapshot *snapshot, const struct lam_cursor *from, lam_visit *visit, void *visit_arg, struct lam_error *err);
+    int (*scan)(struct lam_snapshot *snapshot, const struct lam_cursor *from, uint32_t wants, lam_visit *visit, void *visit_arg, struct lam_error *err);
 
     int (*stats)(struct lam_snapshot *snapshot, struct lam_reader_stats *stats, struct lam_error *err);
-
-    /* Was all that this snapshot handed out sound? LAM_E_CORRUPT names the segment. May be NULL: then it always was. */
-    int (*check)(struct lam_snapshot *snapshot, struct lam_error *err);
 
     /* NULL is fine. */
     void (*release)(struct lam_snapshot *snapshot);

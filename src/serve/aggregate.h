@@ -31,6 +31,9 @@ struct lam_aggregate;
 int lam_aggregate_parse(struct lam_sv json, struct lam_aggregate **aggregate, struct lam_error *err);
 void lam_aggregate_free(struct lam_aggregate *aggregate);
 
+/* What computing reads: enum lam_want. */
+uint32_t lam_aggregate_wants(const struct lam_aggregate *aggregate);
+
 /* Narrows it further, with query parameters. Before it is used. */
 struct lam_filter *lam_aggregate_filter(struct lam_aggregate *aggregate);
 

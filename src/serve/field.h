@@ -13,8 +13,8 @@
 
 enum lam_field_kind { LAM_FIELD_TEXT, LAM_FIELD_NUMBER, LAM_FIELD_TIME, LAM_FIELD_BOOL, LAM_FIELD_ANY /* a pointer: whatever is there */ };
 
-/* Checks a name and tells its kind. LAM_E_INVALID names the nearest known field, or what is wrong with the pointer. */
-int lam_field_check(struct lam_sv name, enum lam_field_kind *kind, struct lam_error *err);
+/* Checks a name; tells its kind, and adds to *wants (enum lam_want) what reading it takes. LAM_E_INVALID names the nearest known field, or what is wrong with the pointer. */
+int lam_field_check(struct lam_sv name, enum lam_field_kind *kind, uint32_t *wants, struct lam_error *err);
 
 /*
  * Reads fields of one row after the other; metadata is parsed when it is first asked for. One thread at a time. Values live until

@@ -43,6 +43,9 @@ int lam_filter_add_param(struct lam_filter *filter, struct lam_sv name, struct l
 
 bool lam_filter_is_empty(const struct lam_filter *filter);
 
+/* What matching reads: enum lam_want. */
+uint32_t lam_filter_wants(const struct lam_filter *filter);
+
 /* Does the reader's row match? */
 bool lam_filter_match(const struct lam_filter *filter, struct lam_field_reader *reader);
 

@@ -20,6 +20,7 @@
 
 #include <lamina/block.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "comm/claim_messages.h"

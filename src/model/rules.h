@@ -8,7 +8,7 @@
  *     eq, ne       JSON values; numbers by value (1 equals 1.0), strings by bytes, others by kind. null equals null only
  *     lt le gt ge  two numbers, or two strings by their bytes; anything else is false
  *     in           equals one of the list
- *     exists       true: the field is there (null counts); false: it is not
+ *     exists       true: the field is there and not null; false: it is not, or null
  *     longer       a string of more characters, an array of more elements than the number
  *     contains     a string with this substring, an array with an element equal to this
  *

@@ -21,7 +21,6 @@
 #include <lamina/sv.h>
 
 #include "base/fs.h"
-
 #include "entry.h"
 #include "layout.h"
 
@@ -50,6 +49,9 @@ const uint32_t *lam_map_u32(const struct lam_map *map, uint32_t column);
 const uint64_t *lam_map_u64(const struct lam_map *map, uint32_t column);
 const int64_t *lam_map_i64(const struct lam_map *map, uint32_t column);
 const float *lam_map_f32(const struct lam_map *map, uint32_t column);
+
+/* A column of any type with fixed size, for code that works on all of them. */
+const void *lam_map_values(const struct lam_map *map, uint32_t column);
 
 /* One value. row < lam_map_rows (asserted). */
 const uint8_t *lam_map_bytes16(const struct lam_map *map, uint32_t column, uint64_t row);

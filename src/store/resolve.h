@@ -53,7 +53,7 @@ void lam_count_deltas_release(struct lam_count_deltas *deltas);
 struct lam_resolve_spec {
     const struct lam_merge_input *staged, *runs; /* maps with masks; runs oldest first. They stay where they are until the plan is freed */
     size_t staged_count, run_count;
-    uint64_t first, last; /* the range of the hash, both ends included */
+    uint32_t range_bits, range; /* keys whose hash begins with these bits */
     uint32_t max_runs;    /* 0: LAM_RESOLVE_MAX_RUNS */
     bool rewrite;         /* asked for; needed where a run reaches beyond the range (b changed) */
     uint32_t dim;         /* of the embeddings to be written */
@@ -78,7 +78,7 @@ struct lam_resolve_new_mask {
 
 struct lam_resolve_result {
     bool has_run;
-    struct lam_segment_entry run;
+    struct lam_segment_entry run; /* range and ranges set; view and run id are the caller's */
     bool rewritten; /* all input runs and their masks are to be removed */
     struct lam_resolve_new_mask *masks;
     size_t mask_count;

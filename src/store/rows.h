@@ -35,7 +35,7 @@ int lam_rows_sort(const struct lam_row **rows, size_t count, struct lam_error *e
 
 /*
  * Writes all rows of blocks, in their order or (sorted) in that of lam_row_cmp, as one segment. dim is the dataset's: an embedding of another
- * length is left out, and counted in *foreign (may be NULL). Fills the entry, ranges included. Storage thread.
+ * length is left out, and counted in *foreign (may be NULL). Fills the entry, which was initialised, ranges of hash and time included. Storage thread.
  */
 int lam_rows_write(const struct lam_target *target, struct lam_block *const *blocks, size_t block_count, uint32_t dim, bool sorted,
                    struct lam_segment_entry *entry, uint64_t *foreign, struct lam_error *err);
@@ -43,6 +43,18 @@ int lam_rows_write(const struct lam_target *target, struct lam_block *const *blo
 /* The same for rows that lie anywhere. */
 int lam_rows_write_array(const struct lam_target *target, const struct lam_row *const *rows, size_t count, uint32_t dim, struct lam_segment_entry *entry,
                          uint64_t *foreign, struct lam_error *err);
+
+/* Row `row` of map `input`: what a segment is to be made of. */
+struct lam_pick {
+    uint32_t input, row;
+};
+
+/*
+ * Writes picked rows of several maps, in the order of picks, as one segment; column by column, so that memory does not grow with them.
+ * All columns of the maps are checked. LAM_E_LIMIT: a map of 2^32 rows or more. Storage thread.
+ */
+int lam_rows_copy(const struct lam_target *target, struct lam_map *const *maps, size_t map_count, const struct lam_pick *picks, size_t count, uint32_t dim,
+                  struct lam_segment_entry *entry, uint64_t *foreign, struct lam_error *err);
 
 /*
  * Row i of a map, as views into it: valid while the map is held. Only the columns of the set are filled (lam_map_need was asked for

@@ -1,0 +1,75 @@
+#include "rows.h"
+
+#define CHUNK ((size_t)1024) /* values gathered for one put */
+
+static int copy_fixed(struct lam_segment *segment, uint32_t column, size_t size, struct lam_map *const *maps, const struct lam_pick *picks, size_t count,
+                      struct lam_error *err)
+{
+    char values[CHUNK * 16];
+    int rc = 0;
+
+    for (size_t i = 0, part; !rc && i < count; i += part) {
+        part = count - i < CHUNK ? count - i : CHUNK;
+        for (size_t k = 0; k < part; k++)
+            memcpy(values + k * size, (const char *)lam_map_values(maps[picks[i + k].input], column) + picks[i + k].row * size, size);
+        rc = lam_segment_put(segment, column, values, part, err);
+    }
+    return rc;
+}
+
+static int copy_column(struct lam_segment *segment, uint32_t column, struct lam_map *const *maps, const struct lam_pick *picks, size_t count, uint32_t dim,
+                       uint64_t *foreign, struct lam_error *err)
+{
+    enum lam_column_type type = lam_layout(LAM_LAYOUT_ROWS)->columns[column].type;
+    int rc = 0;
+
+    if (type == LAM_COL_STRING) {
+        for (size_t i = 0; !rc && i < count; i++)
+            rc = lam_segment_put_string(segment, column, lam_map_string(maps[picks[i].input], column, picks[i].row), err);
+        return rc;
+    }
+    if (type == LAM_COL_VECTOR) {
+        for (size_t i = 0; !rc && i < count; i++) {
+            const float *vector = lam_map_vector(maps[picks[i].input], column, picks[i].row);
+            bool fits = vector && lam_map_dim(maps[picks[i].input]) == dim;
+
+            *foreign += vector && !fits;
+            rc = lam_segment_put_vector(segment, column, fits ? vector : NULL, err);
+        }
+        return rc;
+    }
+    return copy_fixed(segment, column, lam_column_size(type), maps, picks, count, err);
+}
+
+int lam_rows_copy(const struct lam_target *target, struct lam_map *const *maps, size_t map_count, const struct lam_pick *picks, size_t count, uint32_t dim,
+                  struct lam_segment_entry *entry, uint64_t *foreign, struct lam_error *err)
+{
+    const struct lam_layout *layout = lam_layout(LAM_LAYOUT_ROWS);
+    struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_ROWS, .rows = count, .dim = dim};
+    struct lam_segment *segment;
+    uint64_t left_out = 0;
+    int rc = 0;
+
+    for (size_t i = 0; i < map_count; i++) {
+        if ((rc = lam_map_need(maps[i], LAM_COLUMNS_ALL, err)))
+            return rc;
+        if (lam_map_rows(maps[i]) > UINT32_MAX)
+            return LAM_FAIL(err, LAM_E_LIMIT, "segment %s has more than 2^32 rows", lam_map_path(maps[i]));
+    }
+    for (uint32_t column = 0; column < LAM_ROWS_COLUMNS; column++)
+        for (size_t i = 0; layout->columns[column].type == LAM_COL_STRING && i < count; i++)
+            spec.bytes[column] += lam_map_string_bytes(maps[picks[i].input], column, picks[i].row, (uint64_t)picks[i].row + 1);
+    for (size_t i = 0; i < count; i++)
+        lam_segment_entry_see(entry, lam_map_u64(maps[picks[i].input], LAM_ROWS_HASH)[picks[i].row],
+                              lam_map_i64(maps[picks[i].input], LAM_ROWS_EVENT_TIME)[picks[i].row]);
+    if ((rc = lam_segment_new(target->fs, &spec, &segment, err)))
+        return rc;
+    for (uint32_t column = 0; !rc && column < LAM_ROWS_COLUMNS; column++)
+        rc = copy_column(segment, column, maps, picks, count, dim, &left_out, err);
+    if (!rc)
+        rc = lam_segment_finish(segment, entry, err);
+    if (foreign)
+        *foreign = left_out;
+    lam_segment_free(segment);
+    return rc;
+}

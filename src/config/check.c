@@ -25,10 +25,8 @@ void lam_job_complete(json_t *whole)
 
     json_array_foreach(sources, i, source)
         set_default(source, "name", json_sprintf("%s:%s", text_of(source, "type"), text_of(source, "path")));
-    if (stream) {
+    if (stream)
         set_default(stream, "name", json_sprintf("stream:%s", text_of(stream, "topic")));
-        set_default(stream, "group", json_sprintf("lamina-%s", text_of(whole, "name")));
-    }
     set_default(json_object_get(whole, "roles"), "speed", json_integer(stream != NULL));
     if (!strcmp(text_of(dataset, "kind"), "append") || json_array_size(sources) + (stream != NULL) < 2)
         set_default(dataset, "order_by", json_string("position"));
@@ -42,12 +40,15 @@ static json_t *mapped(json_t *whole, json_t *source, const char *name)
     return own ? own : json_object_get(json_object_get(whole, "dataset"), name);
 }
 
+/* Of lines, rows and messages $path is no key. A stream has no format. With auto one cannot know. */
 static bool has_records(json_t *source)
 {
-    const char *format = text_of(source, "format"); /* a stream has none, and its messages are records */
+    const char *format = text_of(source, "format");
 
-    return !format || !strcmp(format, "jsonl") || !strcmp(format, "csv");
+    return !format || !strcmp(format, "jsonl") || !strcmp(format, "csv") || !strcmp(format, "lines");
 }
+
+static bool has_fields(json_t *source) { return has_records(source) && strcmp(text_of(source, "format") ? text_of(source, "format") : "", "lines"); }
 
 static void check_mapping(struct lam_checker *checker, json_t *whole, json_t *source, const char *pointer)
 {
@@ -62,7 +63,7 @@ static void check_mapping(struct lam_checker *checker, json_t *whole, json_t *so
         lam_problem_add(checker, pointer, "/dataset/order_by is event_time, and this source has none: name its field in /dataset/event_time, or here");
     if (stream && event_time && !strcmp(event_time, "$mtime"))
         lam_problem_add(checker, pointer, "$mtime is the time of a file, and messages have none: name a field in event_time here");
-    if (has_records(source) && !mapped(whole, source, "text") && json_object_size(json_object_get(whole, "tasks")))
+    if (has_fields(source) && !mapped(whole, source, "text") && json_object_size(json_object_get(whole, "tasks")))
         lam_problem_add(checker, pointer, "there is nothing to analyse: name the fields that hold the text in /dataset/text, such as \"/body\", or here");
 }
 
@@ -182,12 +183,17 @@ static void check_memory(struct lam_checker *checker, json_t *whole)
 {
     json_t *batch = json_object_get(whole, "batch");
     json_int_t memory = json_integer_value(json_object_get(batch, "memory"));
-    json_int_t record = json_integer_value(json_object_get(json_object_get(whole, "limits"), "record"));
     json_int_t split = json_integer_value(json_object_get(batch, "split"));
 
-    if (record > memory / 8)
-        lam_problem_add(checker, "/limits/record", "a record of %" JSON_INTEGER_FORMAT " bytes does not fit: it may take an eighth of /batch/memory, "
-                        "%" JSON_INTEGER_FORMAT, record, memory / 8);
+    for (const char *const *name = (const char *const[]){"record", "document", NULL}; *name; name++) {
+        json_int_t bytes = json_integer_value(json_object_get(json_object_get(whole, "limits"), *name));
+        char pointer[LAM_POINTER_MAX];
+
+        snprintf(pointer, sizeof pointer, "/limits/%s", *name);
+        if (bytes > memory / 4)
+            lam_problem_add(checker, pointer, "a %s of %" JSON_INTEGER_FORMAT " bytes does not fit: it may take a quarter of /batch/memory, "
+                            "%" JSON_INTEGER_FORMAT, *name, bytes, memory / 4);
+    }
     if (split > memory / 4)
         lam_problem_add(checker, "/batch/split", "a split of %" JSON_INTEGER_FORMAT " bytes does not fit: it may take a quarter of /batch/memory, "
                         "%" JSON_INTEGER_FORMAT, split, memory / 4);

@@ -34,7 +34,7 @@
 static const char *const kinds[] = {"append", "upsert", NULL};
 static const char *const lates[] = {"quarantine", "accept", NULL};
 static const char *const source_types[] = {"files", NULL};
-static const char *const formats[] = {"auto", "text", "markdown", "html", "json", "jsonl", "csv", NULL};
+static const char *const formats[] = {"auto", "text", "markdown", "html", "json", "jsonl", "csv", "lines", NULL};
 static const char *const missings[] = {"keep", "delete", NULL};
 static const char *const bronzes[] = {"reference", "copy", NULL};
 static const char *const headers[] = {"auto", "yes", "no", NULL};
@@ -66,6 +66,8 @@ static const struct lam_shape roles_shape = {roles_fields, COUNT(roles_fields), 
             "Default: the path of a file that is one document; other records of an append dataset have their position."},                    \
     {.name = "event_time", .kind = LAM_KIND_VIEW, MAPPED_IDENTITY, AT(type, map.event_time), .max = 1000, .pattern = TIME_PATTERN,           \
      .expected = "a JSON pointer such as \"/created_at\", or \"$mtime\"", .doc = "Where a record's time is: a JSON pointer, or $mtime of its file."}, \
+    {.name = "deleted", .kind = LAM_KIND_VIEW, MAPPED_IDENTITY, AT(type, map.deleted), .max = 1000, .pattern = TEXT_PATTERN,                 \
+     .expected = "a JSON pointer such as \"/deleted\"", .doc = "A field that is true in a record which deletes its key."},                 \
     {.name = "text", .kind = LAM_KIND_STRINGS, MAPPED_ANALYSIS, AT(type, map.text), .max = 32, .pattern = TEXT_PATTERN,                      \
      .expected = "a JSON pointer such as \"/body\"",                                                                                         \
      .doc = "Fields that hold a record's text, joined in this order. Default: the whole text of a file that is one document."}
@@ -106,6 +108,8 @@ static const struct lam_field source_fields[] = {
     {.name = "csv", .kind = LAM_KIND_OBJECT, ANALYSIS, AT(lam_job_source, csv), .def = "{}", .shape = &csv_shape, .doc = "How CSV files are read."},
     {.name = "on_missing", .kind = LAM_KIND_CHOICE, REST, AT(lam_job_source, on_missing), .def = "\"keep\"", .choices = missings,
      .doc = "What becomes of records whose file vanished, or no longer has their key."},
+    {.name = "max_files", .kind = LAM_KIND_INT, REST, AT(lam_job_source, max_files), .def = "0", .max = 1e15,
+     .doc = "Only the first so many files, in order of their paths; 0: all."},
     {.name = "bronze", .kind = LAM_KIND_CHOICE, REST, AT(lam_job_source, bronze), .def = "\"reference\"", .choices = bronzes,
      .doc = "reference: files stay where they are and are checked; copy: their bytes go into the store."},
 };
@@ -135,9 +139,6 @@ static const struct lam_field stream_fields[] = {
      .expected = "a topic's name: letters, digits, \".\", \"_\" and \"-\"", .doc = "The topic that is read."},
     {.name = "name", .kind = LAM_KIND_STRING, .part = LAM_PART_NONE, AT(lam_job_stream, name), .min = 1, .max = 250, .pattern = SOURCE_PATTERN,
      .expected = "text without control characters", .doc = "What the store knows the source by, for ever. Default: stream: and the topic."},
-    {.name = "group", .kind = LAM_KIND_STRING, REST, AT(lam_job_stream, group), .min = 1, .max = 249, .pattern = TOPIC_PATTERN,
-     .expected = "a group's name: letters, digits, \".\", \"_\" and \"-\"",
-     .doc = "The consumer group that keeps how far outputs have gone. Default: lamina- and the job's name."},
     {.name = "partitions", .kind = LAM_KIND_INT, REST, AT(lam_job_stream, partitions), .def = "4", .min = 1, .max = 1000,
      .doc = "Partitions of the topic on the local broker; a real one has its own."},
     {.name = "route", .kind = LAM_KIND_STRING, REST, AT(lam_job_stream, route), .def = "\"processed_{category}\"", .min = 1, .max = 249, .pattern = ROUTE_PATTERN,
@@ -230,7 +231,10 @@ static const struct lam_field serve_fields[] = {
     {.name = "token_env", .kind = LAM_KIND_STRING, REST, AT(lam_job, serve.token_env), .max = 200, .pattern = ENV_PATTERN,
      .expected = "the name of an environment variable", .doc = "The environment variable that holds the token which requests must bring."},
     {.name = "keep", .kind = LAM_KIND_BOOL, REST, AT(lam_job, serve.keep), .def = "false", .doc = "Go on serving when all input was read."},
-    {.name = "threads", .kind = LAM_KIND_INT, REST, AT(lam_job, serve.threads), .def = "2", .min = 1, .max = 256, .doc = "Threads that answer HTTP."},
+    {.name = "hosts", .kind = LAM_KIND_STRING, REST, AT(lam_job, serve.hosts), .max = 1000,
+     .doc = "More names, separated by commas, by which requests may call this server."},
+    {.name = "connections", .kind = LAM_KIND_INT, REST, AT(lam_job, serve.connections), .def = "64", .min = 1, .max = 10000, .doc = "Connections at once."},
+    {.name = "queries", .kind = LAM_KIND_INT, REST, AT(lam_job, serve.queries), .def = "4", .min = 1, .max = 256, .doc = "Queries at once; more wait."},
     {.name = "timeout", .kind = LAM_KIND_DURATION, REST, AT(lam_job, serve.timeout_us), .def = "10", .min = 0.01, .max = 3600, .doc = "Deadline of one query."},
     {.name = "body", .kind = LAM_KIND_SIZE, REST, AT(lam_job, serve.body), .def = "1048576", .min = 1024, .max = GIBI, .doc = "Largest body of a request."},
 };
@@ -244,11 +248,16 @@ static const struct lam_field quarantine_fields[] = {
 static const struct lam_shape quarantine_shape = {quarantine_fields, COUNT(quarantine_fields), 0, NULL};
 
 static const struct lam_field limits_fields[] = {
-    {.name = "record", .kind = LAM_KIND_SIZE, ANALYSIS, AT(lam_job, limits.record), .def = "4194304", .min = 1024, .max = GIBI,
-     .doc = "Largest record, or file that is one document, decoded."},
+    {.name = "record", .kind = LAM_KIND_SIZE, ANALYSIS, AT(lam_job, limits.record), .def = "1048576", .min = 1024, .max = GIBI,
+     .doc = "Largest line, row or message."},
+    {.name = "document", .kind = LAM_KIND_SIZE, ANALYSIS, AT(lam_job, limits.document), .def = "67108864", .min = 1024, .max = GIBI,
+     .doc = "Largest file that is one document, decoded."},
+    {.name = "decoded", .kind = LAM_KIND_SIZE, ANALYSIS, AT(lam_job, limits.decoded), .def = "274877906944", .min = 1048576, .max = 1048576 * GIBI,
+     .doc = "What one packed file may unpack to."},
+    {.name = "ratio", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, limits.ratio), .def = "250", .min = 2, .max = 100000,
+     .doc = "How many times larger a packed file may get, beyond its first 64 MiB."},
     {.name = "depth", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, limits.depth), .def = "100", .min = 1, .max = 1000, .doc = "Deepest nesting of JSON and HTML."},
-    {.name = "parse", .kind = LAM_KIND_DURATION, REST, AT(lam_job, limits.parse_us), .def = "10", .min = 0.01, .max = 3600, .doc = "Longest time to parse one record."},
-    {.name = "raw", .kind = LAM_KIND_SIZE, REST, AT(lam_job, limits.raw), .def = "65536", .max = GIBI, .doc = "Bytes of a rejected record that are kept."},
+    {.name = "raw", .kind = LAM_KIND_SIZE, REST, AT(lam_job, limits.raw), .def = "65536", .max = 16 * MEBI, .doc = "Bytes of a rejected record that are kept."},
 };
 static const struct lam_shape limits_shape = {limits_fields, COUNT(limits_fields), 0, NULL};
 
@@ -270,6 +279,8 @@ static const struct lam_field job_fields[] = {
     {.name = "serve", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .def = "{}", .shape = &serve_shape, .doc = "The serving layer."},
     {.name = "commit_interval", .kind = LAM_KIND_DURATION, REST, AT(lam_job, commit_interval_us), .def = "5", .min = 0.05, .max = 3600,
      .doc = "At most one commit in this time."},
+    {.name = "deadline", .kind = LAM_KIND_DURATION, REST, AT(lam_job, deadline_us), .def = "60", .min = 1, .max = 86400,
+     .doc = "How long ranks wait for one that is silent, before the job ends and can be resumed."},
     {.name = "quarantine", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .def = "{}", .shape = &quarantine_shape, .doc = "How many bad records are bearable."},
     {.name = "limits", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .def = "{}", .shape = &limits_shape, .doc = "What a single record may take."},
 };

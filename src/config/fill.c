@@ -22,7 +22,7 @@ static int copy_view(struct lam_arena *arena, json_t *value, struct lam_sv *view
     return view->ptr ? 0 : LAM_E_MEMORY;
 }
 
-static int fill_strings(struct lam_arena *arena, json_t *value, struct lam_strings *strings)
+static int fill_strings(struct lam_arena *arena, json_t *value, struct lam_job_strings *strings)
 {
     size_t count = json_array_size(value);
     struct lam_sv *items = lam_arena_alloc(arena, count * sizeof *items + 1);
@@ -32,7 +32,7 @@ static int fill_strings(struct lam_arena *arena, json_t *value, struct lam_strin
     for (size_t i = 0; i < count; i++)
         if (copy_view(arena, json_array_get(value, i), &items[i]))
             return LAM_E_MEMORY;
-    *strings = (struct lam_strings){items, count};
+    *strings = (struct lam_job_strings){items, count};
     return 0;
 }
 
@@ -100,7 +100,7 @@ static int fill_field(struct lam_arena *arena, const struct lam_field *field, js
     case LAM_KIND_VIEW:
         return copy_view(arena, value, (struct lam_sv *)(void *)slot);
     case LAM_KIND_STRINGS:
-        return fill_strings(arena, value, (struct lam_strings *)(void *)slot);
+        return fill_strings(arena, value, (struct lam_job_strings *)(void *)slot);
     case LAM_KIND_CHOICE:
         return fill_choice(field, value, slot);
     case LAM_KIND_BOOL:

@@ -79,7 +79,7 @@ static int resolve_source(struct lam_checker *checker, struct lam_arena *arena, 
 }
 
 /* What a source does not say itself is the dataset's. */
-static void resolve_mapping(const struct lam_mapping *dataset, struct lam_mapping *own)
+static void resolve_mapping(const struct lam_job_mapping *dataset, struct lam_job_mapping *own)
 {
     if (!own->key.count)
         own->key = dataset->key;
@@ -87,6 +87,8 @@ static void resolve_mapping(const struct lam_mapping *dataset, struct lam_mappin
         own->text = dataset->text;
     if (!own->event_time.len)
         own->event_time = dataset->event_time;
+    if (!own->deleted.len)
+        own->deleted = dataset->deleted;
 }
 
 static int resolve_sources(struct lam_checker *checker, struct lam_arena *arena, struct lam_job *job)
@@ -107,7 +109,7 @@ static int resolve_sources(struct lam_checker *checker, struct lam_arena *arena,
 static int fill_kafka(struct lam_arena *arena, json_t *properties, struct lam_job_stream *stream)
 {
     size_t count = json_object_size(properties), i = 0;
-    struct lam_kafka_property *made = lam_arena_alloc(arena, count * sizeof *made + 1);
+    struct lam_job_property *made = lam_arena_alloc(arena, count * sizeof *made + 1);
     const char *name;
     json_t *value;
 
@@ -116,7 +118,7 @@ static int fill_kafka(struct lam_arena *arena, json_t *properties, struct lam_jo
     json_object_foreach(properties, name, value) {
         const char *env = json_string_value(json_object_get(value, "env"));
 
-        made[i] = (struct lam_kafka_property){.name = copy(arena, name)};
+        made[i] = (struct lam_job_property){.name = copy(arena, name)};
         if (env)
             made[i].env = copy(arena, env);
         else

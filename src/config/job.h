@@ -24,20 +24,29 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "model/order.h"
-#include "rule.h"
+#include "model/rules.h"
 
 #define LAM_JOB_FILE_MAX (1u << 20) /* bytes of a job file */
 #define LAM_PROBLEMS_MAX 20         /* so many are told at once; the rest are counted */
 
-enum lam_dataset_kind { LAM_DATASET_APPEND, LAM_DATASET_UPSERT };
-enum lam_late { LAM_LATE_QUARANTINE, LAM_LATE_ACCEPT };
-enum lam_format { LAM_FORMAT_AUTO, LAM_FORMAT_TEXT, LAM_FORMAT_MARKDOWN, LAM_FORMAT_HTML, LAM_FORMAT_JSON, LAM_FORMAT_JSONL, LAM_FORMAT_CSV };
-enum lam_on_missing { LAM_MISSING_KEEP, LAM_MISSING_DELETE };
-enum lam_bronze { LAM_BRONZE_REFERENCE, LAM_BRONZE_COPY };
-enum lam_csv_header { LAM_CSV_HEADER_DETECT, LAM_CSV_HEADER_YES, LAM_CSV_HEADER_NO };
-enum lam_job_analyzer { LAM_ANALYZER_BUILTIN, LAM_ANALYZER_STUDENT }; /* student falls back to builtin where there is none */
+enum lam_job_kind { LAM_JOB_APPEND, LAM_JOB_UPSERT };
+enum lam_job_late { LAM_JOB_LATE_QUARANTINE, LAM_JOB_LATE_ACCEPT };
+enum lam_job_format {
+    LAM_JOB_AUTO,     /* by name and first bytes */
+    LAM_JOB_TEXT,     /* this one and the three after it: a file is one document */
+    LAM_JOB_MARKDOWN,
+    LAM_JOB_HTML,
+    LAM_JOB_JSON,
+    LAM_JOB_JSONL,    /* from here on: a line or a row is a record */
+    LAM_JOB_CSV,
+    LAM_JOB_LINES
+};
+enum lam_job_missing { LAM_JOB_MISSING_KEEP, LAM_JOB_MISSING_DELETE };
+enum lam_job_bronze { LAM_JOB_BRONZE_REFERENCE, LAM_JOB_BRONZE_COPY };
+enum lam_job_header { LAM_JOB_HEADER_DETECT, LAM_JOB_HEADER_YES, LAM_JOB_HEADER_NO };
+enum lam_job_analyzer { LAM_JOB_BUILTIN, LAM_JOB_STUDENT }; /* student falls back to builtin where there is none */
 
-struct lam_strings {
+struct lam_job_strings {
     const struct lam_sv *items;
     size_t count;
 };
@@ -46,19 +55,20 @@ struct lam_strings {
  * Where a source's records have their fields: the dataset's, or what the source says instead; resolved, so that readers look
  * here alone. A pointer is a JSON pointer ("/id", for CSV "/" and the column's name) or one of $key, $path, $mtime.
  */
-struct lam_mapping {
-    struct lam_strings key;   /* the first present wins. None: $path for a file that is one document, else the key is missing */
-    struct lam_strings text;  /* joined by a blank line. None: the whole text of a file that is one document, else no text */
-    struct lam_sv event_time; /* a pointer or $mtime. Empty: no event time */
+struct lam_job_mapping {
+    struct lam_job_strings key;   /* the first present wins. None: $path for a file that is one document, else the key is missing */
+    struct lam_job_strings text;  /* joined by a blank line. None: the whole text of a file that is one document, else no text */
+    struct lam_sv event_time;     /* a pointer or $mtime. Empty: no event time */
+    struct lam_sv deleted;        /* a pointer: a record that has true there is a delete. Empty: none */
 };
 
 struct lam_job_dataset {
-    enum lam_dataset_kind kind;
-    struct lam_mapping map;      /* what the sources start from */
+    enum lam_job_kind kind;
+    struct lam_job_mapping map;      /* what the sources start from */
     enum lam_order_by order_by;
     struct lam_sv order_field;   /* the pointer, where order_by is LAM_ORDER_FIELD; else empty */
     int64_t max_skew_us;         /* event times beyond arrival and this are quarantined */
-    enum lam_late late;
+    enum lam_job_late late;
     int64_t tombstones_us;       /* age at which a compaction may drop a delete */
     struct lam_sv order_text;    /* order_by as written */
 };
@@ -66,7 +76,7 @@ struct lam_job_dataset {
 struct lam_job_csv {
     struct lam_sv delimiter_text; /* as written */
     char delimiter;               /* 0: detect it */
-    enum lam_csv_header header;
+    enum lam_job_header header;
 };
 
 /* A corpus: files below a root. */
@@ -75,15 +85,16 @@ struct lam_job_source {
     const char *path;    /* absolute, as text without "." and "..": a file, a folder (everything in it) or a glob; for messages */
     const char *root;    /* pattern NULL: path itself, a file or a folder; else the folders of path before the first with a glob character */
     const char *pattern; /* what paths below root must match: * ? [] within a name, ** for any number of folders. NULL: no glob was given */
-    enum lam_format format;
-    struct lam_mapping map;
+    enum lam_job_format format;
+    struct lam_job_mapping map;
     struct lam_job_csv csv;
-    enum lam_on_missing on_missing;
-    enum lam_bronze bronze;
+    enum lam_job_missing on_missing;
+    uint64_t max_files;  /* the first so many in order; 0: all */
+    enum lam_job_bronze bronze;
 };
 
 /* One librdkafka property: a value, or the name of the environment variable that holds it. The other one is NULL. */
-struct lam_kafka_property {
+struct lam_job_property {
     const char *name, *value, *env;
 };
 
@@ -97,12 +108,11 @@ struct lam_job_stream {
     const char *brokers; /* "local": the mock cluster inside the job; else host:port, … */
     bool local;
     const char *topic;
-    const char *group;   /* consumer group that holds the output position; default "lamina-" and the job's name */
     uint32_t partitions; /* of the topic on the local broker */
     const char *route;   /* output topic; "{category}" stands for the record's category */
     const char *route_default; /* output topic of a record without a category */
-    struct lam_mapping map;
-    const struct lam_kafka_property *kafka; /* the user's, none of those that the engine owns */
+    struct lam_job_mapping map;
+    const struct lam_job_property *kafka; /* the user's, none of those that the engine owns */
     size_t kafka_count;
     struct {
         uint64_t bytes;
@@ -143,21 +153,24 @@ struct lam_job {
         const char *host;      /* without brackets */
         uint16_t port;         /* 0: any free one */
         const char *token_env; /* environment variable that holds the bearer token; NULL: none is asked for */
+        const char *hosts;     /* more names that a request's Host may have, separated by commas; NULL: none */
         bool keep;             /* stay up when batch and stream are at their end */
-        uint32_t threads;
+        uint32_t connections, queries; /* at once */
         int64_t timeout_us;    /* deadline of one query */
         uint64_t body;         /* largest request body */
     } serve;
     int64_t commit_interval_us;
+    int64_t deadline_us; /* what ranks wait for one that is silent */
     struct {
         double max;       /* share of what was read, 0..1 */
         uint64_t records; /* so many are always allowed; a run fails (exit 3) only above both */
     } quarantine;
     struct {
-        uint64_t record; /* bytes of one record or one-document file, decoded */
-        uint32_t depth;  /* of JSON and HTML */
-        int64_t parse_us;
-        uint64_t raw;    /* bytes of a rejected record that are kept */
+        uint64_t record, document; /* bytes of a line, row or message; of a file that is one record, decoded */
+        uint64_t decoded;          /* bytes of one packed file */
+        uint32_t ratio;            /* decoded to packed bytes */
+        uint32_t depth;            /* of JSON and HTML */
+        uint64_t raw;              /* bytes of a rejected record that are kept */
     } limits;
 
     const char *file, *folder;         /* the job file as given; its folder, absolute */

@@ -4,55 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/kafka_props.h"
+
 #define LABEL_MAX 100
 #define DESCRIPTION_MAX 10000
 #define KAFKA_MAX 200
-
-/* Properties that the engine sets itself, and why nobody else may. allowed: a value that says what the engine does anyway. */
-static const struct owned {
-    const char *name, *allowed, *reason;
-} owned[] = {
-    {"bootstrap.servers", NULL, "the brokers stand in stream.brokers"},
-    {"metadata.broker.list", NULL, "the brokers stand in stream.brokers"},
-    {"group.id", NULL, "the group stands in stream.group, which the store's output position depends on"},
-    {"group.instance.id", NULL, "partitions are assigned by the engine, not by the group: a static member would be fenced by the next restart"},
-    {"partition.assignment.strategy", NULL, "partitions are assigned by the engine, not by the group"},
-    {"enable.auto.commit", "false", "an offset is committed only after what it covers is durable"},
-    {"auto.commit.enable", "false", "an offset is committed only after what it covers is durable"},
-    {"auto.commit.interval.ms", NULL, "an offset is committed only after what it covers is durable"},
-    {"enable.auto.offset.store", "false", "an offset is stored only after its outputs were delivered"},
-    {"offset.store.method", NULL, "the archive position stands in the store's log, the output position in the group"},
-    {"offset.store.path", NULL, "the archive position stands in the store's log, the output position in the group"},
-    {"auto.offset.reset", "error", "a gap in the topic must be reported; any other value jumps over it silently"},
-    {"enable.partition.eof", "true", "the end of each partition is how --until-end and the lag are known"},
-    {"isolation.level", "read_committed", "records of aborted transactions must never be archived"},
-    {"check.crcs", "true", "what is archived for ever must be what the broker sent"},
-    {"transactional.id", NULL, "it is derived from the store and the partition, so that a restart fences its predecessor"},
-    {"enable.idempotence", "true", "a retry would double and reorder outputs"},
-    {"acks", "all", "an output position may move only over outputs that all replicas have"},
-    {"request.required.acks", "all", "an output position may move only over outputs that all replicas have"},
-    {"delivery.report.only.error", "false", "the output position moves by the delivery reports of what succeeded"},
-    {"test.mock.num.brokers", NULL, "\"brokers\": \"local\" starts the mock cluster"},
-    {"test.mock.broker.rtt", NULL, "it is for \"brokers\": \"local\", which has no network"},
-};
-
-static const char *const secrets[] = {"sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem", "sasl.oauthbearer.client.secret"};
-
-static const struct owned *find_owned(const char *name)
-{
-    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
-        if (!strcmp(owned[i].name, name))
-            return &owned[i];
-    return NULL;
-}
-
-static bool is_secret(const char *name)
-{
-    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
-        if (!strcmp(secrets[i], name))
-            return true;
-    return false;
-}
 
 /* librdkafka takes text: numbers and booleans are written as it reads them. A new reference; NULL: no scalar. */
 static json_t *property_text(json_t *value)
@@ -81,15 +37,14 @@ static bool is_env(json_t *value)
 
 static json_t *check_property(struct lam_checker *checker, const char *name, json_t *value, const char *pointer)
 {
-    const struct owned *own = find_owned(name);
+    const char *refused = lam_kafka_prop_refused(lam_sv_of(name));
     json_t *text = property_text(value);
-    bool same = own && own->allowed && text && !strcmp(json_string_value(text), own->allowed);
 
-    if (own && !same) {
-        lam_problem_add(checker, pointer, "the engine sets this property itself: %s", own->reason);
+    if (refused) {
+        lam_problem_add(checker, pointer, "the engine sets this property itself: %s", refused);
         goto refuse;
     }
-    if (text && is_secret(name)) {
+    if (text && lam_kafka_prop_secret(lam_sv_of(name))) {
         lam_problem_add(checker, pointer, "a secret may not stand in a job file; name the environment variable that holds it: {\"env\": \"KAFKA_SECRET\"}");
         goto refuse;
     }
@@ -120,10 +75,8 @@ json_t *lam_kafka_check(struct lam_checker *checker, const struct lam_field *fie
 
         lam_pointer_join(below, pointer, name);
         checked = check_property(checker, name, member, below);
-        if (checked && !find_owned(name)) /* one that says what the engine does anyway is nothing to pass on */
+        if (checked)
             lam_json_put(checker, made, name, checked);
-        else
-            json_decref(checked);
     }
     return made;
 }
@@ -132,21 +85,10 @@ json_t *lam_kafka_schema(const struct lam_field *field)
 {
     json_t *env = json_pack("{s:s, s:{s:{s:s, s:s}}, s:[s], s:b}", "type", "object", "properties", "env", "type", "string", "pattern",
                             "^[A-Za-z_][A-Za-z0-9_]*$", "required", "env", "additionalProperties", 0);
-    json_t *known = json_object();
 
     (void)field;
-    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
-        if (!owned[i].allowed)
-            json_object_set_new(known, owned[i].name, json_pack("{s:{}, s:s+}", "not", "description", "Not allowed: ", owned[i].reason));
-        else if (!strcmp(owned[i].allowed, "true") || !strcmp(owned[i].allowed, "false"))
-            json_object_set_new(known, owned[i].name,
-                                json_pack("{s:[s,b], s:s}", "enum", owned[i].allowed, !strcmp(owned[i].allowed, "true"), "description", owned[i].reason));
-        else
-            json_object_set_new(known, owned[i].name, json_pack("{s:s, s:s}", "const", owned[i].allowed, "description", owned[i].reason));
-    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
-        json_object_set(known, secrets[i], env);
-    return json_pack("{s:s, s:i, s:o, s:{s:[{s:[s,s,s]}, o]}}", "type", "object", "maxProperties", KAFKA_MAX, "properties", known,
-                     "additionalProperties", "anyOf", "type", "string", "number", "boolean", env);
+    return json_pack("{s:s, s:i, s:{s:[{s:[s,s,s]}, o]}}", "type", "object", "maxProperties", KAFKA_MAX, "additionalProperties", "anyOf", "type",
+                     "string", "number", "boolean", env);
 }
 
 json_t *lam_labels_check(struct lam_checker *checker, const struct lam_field *field, json_t *value, const char *pointer)

@@ -1,7 +1,7 @@
 /*
  * The three parts of a job as canonical JSON, and how a job stands to what a store remembers.
  *
- *     identity  {"dataset":{"kind","order_by"},"sources":{NAME:{"event_time","key":[…]}}}
+ *     identity  {"dataset":{"kind","order_by"},"sources":{NAME:{"deleted","event_time","key":[…]}}}
  *     analysis  {"dataset":{…},"deep":{…},"limits":{…},"sources":{NAME:{"csv","format","text":[…]}},"tasks":{…}}
  *     rest      everything else, sources by name
  *
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static json_t *strings_json(const struct lam_strings *strings)
+static json_t *strings_json(const struct lam_job_strings *strings)
 {
     json_t *list = json_array();
 
@@ -23,7 +23,7 @@ static json_t *strings_json(const struct lam_strings *strings)
     return list;
 }
 
-static int put_mapping(json_t *to, const struct lam_mapping *map, enum lam_part part)
+static int put_mapping(json_t *to, const struct lam_job_mapping *map, enum lam_part part)
 {
     int rc = 0;
 
@@ -31,6 +31,8 @@ static int put_mapping(json_t *to, const struct lam_mapping *map, enum lam_part 
         rc |= json_object_set_new(to, "key", strings_json(&map->key));
     if (part == LAM_PART_IDENTITY && map->event_time.len)
         rc |= json_object_set_new(to, "event_time", json_stringn(map->event_time.ptr, map->event_time.len));
+    if (part == LAM_PART_IDENTITY && map->deleted.len)
+        rc |= json_object_set_new(to, "deleted", json_stringn(map->deleted.ptr, map->deleted.len));
     if (part == LAM_PART_ANALYSIS && map->text.count)
         rc |= json_object_set_new(to, "text", strings_json(&map->text));
     return rc;

@@ -1,14 +1,17 @@
-#include "rule.h"
-
+/* Conditions on a record's fields (model/rules.h): checked and put together here, evaluated by whoever has records. */
 #include <string.h>
 
-#include "shape.h"
 #include "nearest.h"
+#include "shape.h"
 
 #define FIELD_PATTERN "^(\\$text|\\$key|(/([^~/]|~[01])*)+)$"
 #define FIELD_EXPECTED "a JSON pointer such as \"/priority\", or \"$text\" or \"$key\""
 
-enum operand { SCALAR, ORDERED, SCALARS, STRING, LENGTH, BOOLEAN };
+#define DEPTH_MAX 8 /* of those that people write; model/rules.h evaluates deeper ones */
+#define RULES_MAX 200
+#define VALUES_MAX 1000
+
+enum operand { SCALAR, ORDERED, SCALARS, LENGTH, BOOLEAN };
 
 static const struct condition {
     const char *name;
@@ -23,7 +26,7 @@ static const struct condition {
     {"gt", LAM_RULE_GT, ORDERED, "a number or a string"},
     {"ge", LAM_RULE_GE, ORDERED, "a number or a string"},
     {"in", LAM_RULE_IN, SCALARS, "a list of strings, numbers, true, false or null"},
-    {"contains", LAM_RULE_CONTAINS, STRING, "a string that is not empty"},
+    {"contains", LAM_RULE_CONTAINS, SCALAR, "a string, a number, true, false or null"},
     {"longer", LAM_RULE_LONGER, LENGTH, "a number of characters"},
     {"exists", LAM_RULE_EXISTS, BOOLEAN, "true or false"},
 };
@@ -47,7 +50,7 @@ static bool are_scalars(json_t *list)
     json_array_foreach(list, i, value)
         if (!is_scalar(value))
             return false;
-    return json_array_size(list) >= 1 && json_array_size(list) <= LAM_RULE_VALUES;
+    return json_array_size(list) >= 1 && json_array_size(list) <= VALUES_MAX;
 }
 
 static bool fits(enum operand operand, json_t *value)
@@ -59,8 +62,6 @@ static bool fits(enum operand operand, json_t *value)
         return json_is_number(value) || json_is_string(value);
     case SCALARS:
         return json_is_array(value) && are_scalars(value);
-    case STRING:
-        return json_string_length(value) > 0;
     case LENGTH:
         return json_is_integer(value) && json_integer_value(value) >= 0;
     default:
@@ -135,13 +136,13 @@ json_t *lam_rule_check(struct lam_checker *checker, json_t *value, const char *p
     static const char *const groups[] = {"any", "all", "not"};
     uint32_t before = checker->problems->total;
 
-    if (depth > LAM_RULE_DEPTH) {
-        lam_problem_add(checker, pointer, "rules are nested deeper than %d", LAM_RULE_DEPTH);
+    if (depth > DEPTH_MAX) {
+        lam_problem_add(checker, pointer, "rules are nested deeper than %d", DEPTH_MAX);
         return NULL;
     }
-    if (checker->rules++ == LAM_RULE_COUNT)
-        lam_problem_add(checker, pointer, "more than %d rules", LAM_RULE_COUNT);
-    if (checker->rules > LAM_RULE_COUNT)
+    if (checker->rules++ == RULES_MAX)
+        lam_problem_add(checker, pointer, "more than %d rules", RULES_MAX);
+    if (checker->rules > RULES_MAX)
         return NULL;
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         json_t *inside = json_object_get(value, groups[i]);
@@ -165,30 +166,26 @@ json_t *lam_rule_check(struct lam_checker *checker, json_t *value, const char *p
     return checker->problems->total == before ? json_incref(value) : NULL;
 }
 
-static int fill_value(struct lam_arena *arena, json_t *json, struct lam_value *value)
+static int fill_value(struct lam_arena *arena, json_t *json, struct lam_rule_value *value)
 {
-    memset(value, 0, sizeof *value);
+    struct lam_sv text = lam_sv(json_string_value(json), json_string_length(json));
+
     switch (json_typeof(json)) {
     case JSON_STRING:
-        value->type = LAM_VALUE_STRING;
-        value->string.len = json_string_length(json);
-        value->string.ptr = lam_arena_string(arena, json_string_value(json), value->string.len);
-        return value->string.ptr ? 0 : LAM_E_MEMORY;
+        text.ptr = lam_arena_string(arena, text.ptr, text.len);
+        *value = lam_rule_value_string(text);
+        return text.ptr ? 0 : LAM_E_MEMORY;
     case JSON_INTEGER:
-        value->type = LAM_VALUE_INT;
-        value->integer = json_integer_value(json);
-        value->number = (double)value->integer;
+        *value = lam_rule_value_number(lam_number_int(json_integer_value(json)));
         return 0;
     case JSON_REAL:
-        value->type = LAM_VALUE_DOUBLE;
-        value->number = json_real_value(json);
+        *value = lam_rule_value_number(lam_number_double(json_real_value(json)));
         return 0;
     case JSON_NULL:
-        value->type = LAM_VALUE_NULL;
+        *value = (struct lam_rule_value){.type = LAM_JSON_NULL};
         return 0;
     default:
-        value->type = LAM_VALUE_BOOL;
-        value->boolean = json_is_true(json);
+        *value = lam_rule_value_bool(json_is_true(json));
         return 0;
     }
 }
@@ -205,23 +202,17 @@ static int fill_several(struct lam_arena *arena, json_t *list, struct lam_rule *
     for (size_t i = 0; i < count; i++)
         if (fill_rule(arena, json_array_get(list, i), &rules[i]))
             return LAM_E_MEMORY;
-    rule->rules = rules;
-    rule->rule_count = count;
+    rule->children = rules;
+    rule->child_count = count;
     return 0;
 }
 
 static int fill_condition(struct lam_arena *arena, const struct condition *condition, struct lam_sv field, json_t *operand, struct lam_rule *rule)
 {
     size_t count = condition->operand == SCALARS ? json_array_size(operand) : 1;
-    struct lam_value *values;
+    struct lam_rule_value *values;
 
     *rule = (struct lam_rule){.op = condition->op, .field = field};
-    if (condition->operand == LENGTH)
-        rule->length = (uint64_t)json_integer_value(operand);
-    if (condition->operand == BOOLEAN)
-        rule->exists = json_is_true(operand);
-    if (condition->operand == LENGTH || condition->operand == BOOLEAN)
-        return 0;
     values = lam_arena_alloc(arena, count * sizeof *values);
     if (!values)
         return LAM_E_MEMORY;
@@ -248,7 +239,7 @@ static int fill_conditions(struct lam_arena *arena, json_t *json, struct lam_rul
         rules = lam_arena_alloc(arena, count * sizeof *rules);
         if (!rules)
             return LAM_E_MEMORY;
-        *rule = (struct lam_rule){.op = LAM_RULE_ALL, .rules = rules, .rule_count = count};
+        *rule = (struct lam_rule){.op = LAM_RULE_ALL, .children = rules, .child_count = count};
     }
     json_object_foreach(json, key, operand)
         if (strcmp(key, "field") && fill_condition(arena, find_condition(key), name, operand, &rules[i++]))
@@ -269,8 +260,8 @@ static int fill_rule(struct lam_arena *arena, json_t *json, struct lam_rule *rul
     if ((inside = json_object_get(json, "not"))) {
         one = lam_rule_fill(arena, inside);
         rule->op = LAM_RULE_NOT;
-        rule->rules = one;
-        rule->rule_count = 1;
+        rule->children = one;
+        rule->child_count = 1;
         return one ? 0 : LAM_E_MEMORY;
     }
     return fill_conditions(arena, json, rule);
@@ -300,7 +291,7 @@ json_t *lam_rule_schema(void)
         "    \"lt\": {\"type\": [\"number\", \"string\"]}, \"le\": {\"type\": [\"number\", \"string\"]},"
         "    \"gt\": {\"type\": [\"number\", \"string\"]}, \"ge\": {\"type\": [\"number\", \"string\"]},"
         "    \"in\": {\"type\": \"array\", \"minItems\": 1, \"maxItems\": 1000, \"items\": {\"$ref\": \"#/$defs/scalar\"}},"
-        "    \"contains\": {\"type\": \"string\", \"minLength\": 1},"
+        "    \"contains\": {\"$ref\": \"#/$defs/scalar\"},"
         "    \"longer\": {\"type\": \"integer\", \"minimum\": 0, \"description\": \"More characters, or elements, than this.\"},"
         "    \"exists\": {\"type\": \"boolean\"}},"
         "   \"required\": [\"field\"], \"minProperties\": 2, \"additionalProperties\": false}]}",

@@ -21,7 +21,7 @@ enum lam_kind {
     LAM_KIND_LIST,     /* of objects of one shape; in the struct: pointer and size_t count side by side */
     LAM_KIND_STRING,   /* const char * */
     LAM_KIND_VIEW,     /* a string; struct lam_sv */
-    LAM_KIND_STRINGS,  /* a string or a list of them; struct lam_strings */
+    LAM_KIND_STRINGS,  /* a string or a list of them; struct lam_job_strings */
     LAM_KIND_CHOICE,   /* one of choices; an enum: its index there */
     LAM_KIND_BOOL,     /* bool */
     LAM_KIND_INT,      /* uint32_t or uint64_t, by width */

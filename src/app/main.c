@@ -1,0 +1,15 @@
+/* The verbs of the program. A verb is a file cmd_<verb>.c with its struct lam_verb, and one line here. */
+#include "cli.h"
+
+#define VERBS(VERB) \
+    VERB(launch)    \
+    VERB(job)
+
+#define DECLARE(name) extern const struct lam_verb lam_verb_##name;
+#define POINT(name) &lam_verb_##name,
+
+VERBS(DECLARE)
+
+static const struct lam_verb *const verbs[] = {VERBS(POINT)};
+
+int main(int argc, char **argv) { return lam_cli_main(verbs, sizeof verbs / sizeof *verbs, argc, argv); }

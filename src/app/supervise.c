@@ -1,0 +1,214 @@
+#include "supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "abort_filter.h"
+#include "base/clock.h"
+
+#define HOLD_MS 200              /* what the filter holds back is shown after this silence */
+#define READY_US 10000000        /* a launcher that catches USR1 does so by then */
+#define AGAIN_US 2000000         /* while ranks may still be starting, USR1 is sent again: the first may have found none */
+#define YOUNG_US 10000000
+#define SAME_PRESS_US 500000     /* one Ctrl-C may reach us twice */
+#define DRAIN_US 1000000         /* for what is left in the pipe when the launcher has ended */
+
+struct watch {
+    pid_t pid;
+    int signals, output; /* signalfd; read end of its standard error, -1: none */
+    bool ended;
+    int status;
+    int64_t started_us, asked_us, sent_us, forced_us; /* 0: not yet */
+    int force;
+    struct lam_abort_filter filter;
+    struct lam_supervised *result;
+};
+
+static int64_t now_us(void) { return lam_mono_us(&lam_clock_system); }
+
+/* Does the process catch USR1 yet? Sent before, it would end the launcher. */
+static bool catches_usr1(pid_t pid)
+{
+    char path[64], line[256];
+    unsigned long long caught = 0;
+    FILE *status;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    status = fopen(path, "re");
+    if (!status)
+        return true;
+    while (fgets(line, sizeof line, status))
+        if (sscanf(line, "SigCgt: %llx", &caught) == 1)
+            break;
+    fclose(status);
+    return caught >> (SIGUSR1 - 1) & 1;
+}
+
+static void ask_to_stop(struct watch *watch)
+{
+    int64_t now = now_us();
+    bool again = watch->sent_us && now - watch->sent_us >= AGAIN_US && now - watch->started_us < YOUNG_US;
+
+    if (!watch->asked_us || watch->ended || watch->force || (watch->sent_us && !again))
+        return;
+    if (!catches_usr1(watch->pid) && now - watch->started_us < READY_US)
+        return;
+    kill(watch->pid, SIGUSR1);
+    watch->sent_us = now;
+}
+
+static void take_signal(struct watch *watch, int signal)
+{
+    int64_t now = now_us();
+
+    if (signal == SIGCHLD) {
+        if (!watch->ended && waitpid(watch->pid, &watch->status, WNOHANG) == watch->pid)
+            watch->ended = true;
+        return;
+    }
+    if (!watch->asked_us) {
+        watch->asked_us = watch->forced_us = now;
+        watch->result->stop = signal;
+    } else if (signal != SIGUSR1 && now - watch->forced_us >= SAME_PRESS_US && !watch->ended) {
+        watch->forced_us = now;
+        watch->result->forced = true;
+        if (watch->force++ == 0)
+            kill(watch->pid, SIGTERM);
+        else
+            kill(-watch->pid, SIGKILL);
+    }
+}
+
+static void read_signals(struct watch *watch)
+{
+    struct signalfd_siginfo info;
+
+    while (read(watch->signals, &info, sizeof info) == (ssize_t)sizeof info)
+        take_signal(watch, (int)info.ssi_signo);
+}
+
+/* false: there is nothing at the moment */
+static bool read_output(struct watch *watch)
+{
+    char bytes[8192];
+    ssize_t n;
+
+    if (watch->output < 0)
+        return false;
+    n = read(watch->output, bytes, sizeof bytes);
+    if (n > 0) {
+        lam_abort_filter_write(&watch->filter, bytes, (size_t)n);
+        return true;
+    }
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    close(watch->output);
+    watch->output = -1;
+    return false;
+}
+
+static void watch_child(struct watch *watch)
+{
+    while (!watch->ended) {
+        struct pollfd fds[2] = {{watch->signals, POLLIN, 0}, {watch->output, POLLIN, 0}};
+        int rc = poll(fds, 2, HOLD_MS);
+
+        read_signals(watch);
+        if (rc == 0)
+            lam_abort_filter_flush(&watch->filter);
+        else if (fds[1].revents)
+            read_output(watch);
+        ask_to_stop(watch);
+    }
+    for (int64_t end = now_us() + DRAIN_US; watch->output >= 0 && now_us() < end;) {
+        struct pollfd fd = {watch->output, POLLIN, 0};
+
+        if (poll(&fd, 1, HOLD_MS) > 0)
+            read_output(watch);
+    }
+    lam_abort_filter_flush(&watch->filter);
+}
+
+/* In the child: never returns. told is closed by a successful exec; else errno comes back through it. */
+static void become(char *const *argv, const sigset_t *mask, pid_t parent, int output, int told)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), reason;
+
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        _exit(1);
+    if (null >= 0)
+        dup2(null, STDIN_FILENO);
+    if (output >= 0)
+        dup2(output, STDERR_FILENO);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    execvp(argv[0], argv);
+    reason = errno;
+    if (write(told, &reason, sizeof reason) < 0)
+        _exit(126);
+    _exit(127);
+}
+
+static int start(char *const *argv, bool quiet, struct watch *watch, struct lam_error *err)
+{
+    int told[2] = {-1, -1}, output[2] = {-1, -1}, reason = 0;
+    pid_t parent = getpid();
+    sigset_t set, before;
+
+    sigemptyset(&set);
+    for (const int *signal = (const int[]){SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD, 0}; *signal; signal++)
+        sigaddset(&set, *signal);
+    watch->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (watch->signals < 0 || pipe2(told, O_CLOEXEC) || (quiet && pipe2(output, O_CLOEXEC)))
+        return LAM_FAIL(err, LAM_E_IO, "start %s: %s", argv[0], strerror(errno));
+    sigprocmask(SIG_BLOCK, &set, &before);
+    watch->started_us = now_us();
+    watch->pid = fork();
+    if (watch->pid == 0)
+        become(argv, &before, parent, output[1], told[1]);
+    close(told[1]);
+    if (output[1] >= 0)
+        close(output[1]);
+    watch->output = output[0];
+    if (watch->output >= 0)
+        fcntl(watch->output, F_SETFL, O_NONBLOCK);
+    if (watch->pid < 0) {
+        close(told[0]);
+        return LAM_FAIL(err, LAM_E_IO, "start %s: %s", argv[0], strerror(errno));
+    }
+    while (read(told[0], &reason, sizeof reason) < 0 && errno == EINTR)
+        ;
+    close(told[0]);
+    if (!reason)
+        return 0;
+    waitpid(watch->pid, NULL, 0);
+    return LAM_FAIL(err, reason == ENOENT ? LAM_E_NOT_FOUND : LAM_E_IO, "start %s: %s", argv[0], strerror(reason));
+}
+
+int lam_supervise(char *const *argv, bool quiet, struct lam_supervised *result, struct lam_error *err)
+{
+    struct watch watch = {.output = -1, .result = result};
+    int rc;
+
+    memset(result, 0, sizeof *result);
+    lam_abort_filter_init(&watch.filter, STDERR_FILENO);
+    rc = start(argv, quiet, &watch, err);
+    if (!rc) {
+        watch_child(&watch);
+        result->code = WIFEXITED(watch.status) ? WEXITSTATUS(watch.status) : 128 + WTERMSIG(watch.status);
+    }
+    if (watch.output >= 0)
+        close(watch.output);
+    if (watch.signals >= 0)
+        close(watch.signals);
+    return rc;
+}

@@ -8,8 +8,8 @@
  *     lam_claimer_verdict     <──verdict──   accepted: the rows count; or not: discard them
  *     lam_claimer_fail, _give_back ──>       on_failed(…) where it has failed for good
  *
- * Both use a channel: a number 0 … 15 that tells several tables of one job apart; it is given to both sides. Open both sides before anybody polls:
- * messages of a channel that nobody has opened here are lost. Main thread.
+ * Both use a channel: a number 0 … 15 that tells several tables of one job apart; it is given to both sides. What comes before its side was opened
+ * waits; what comes after it was closed is dropped. Close a host only when every claimer has got LAM_END (or the job ends). Main thread.
  */
 #ifndef LAMINA_COMM_CLAIM_MESSAGES_H
 #define LAMINA_COMM_CLAIM_MESSAGES_H

@@ -73,8 +73,8 @@ int lam_claims_offer(struct lam_claims *claims, uint64_t split, uint32_t attempt
                      struct lam_error *err);
 
 /*
- * rank says that the split can never be done (a damaged file). 0: the split has failed, and this is its reason; LAM_E_EXISTS: it had ended already, or
- * another attempt has had pieces accepted since and goes on. LAM_E_INVALID as above.
+ * rank says that the split can never be done (a damaged file). 0: the split has failed, and this is its reason (pieces that were accepted stay so);
+ * LAM_E_EXISTS: it had ended already, or another attempt is still at work and will say. LAM_E_INVALID as above.
  */
 int lam_claims_fail(struct lam_claims *claims, uint64_t split, uint32_t attempt, int rank, struct lam_error *err);
 

@@ -108,6 +108,22 @@ int lam_comm_send_all(struct lam_comm *comm, uint16_t type, struct lam_sv bytes,
     return rc;
 }
 
+static bool is_parked(const struct lam_comm *comm, uint16_t type)
+{
+    return type >= LAM_COMM_TYPE_RESERVED && !comm->opened[type - LAM_COMM_TYPE_RESERVED] && !comm->closing;
+}
+
+/* Messages that now have a handler come with the next poll. */
+static void unpark(struct lam_comm *comm)
+{
+    struct lam_messages list = comm->parked;
+    struct lam_message *msg;
+
+    comm->parked = (struct lam_messages){0};
+    while ((msg = lam_messages_pop(&list)))
+        lam_messages_push(is_parked(comm, type_of(msg)) ? &comm->parked : &comm->came, msg);
+}
+
 int lam_comm_on(struct lam_comm *comm, uint16_t first, uint16_t last, lam_message_fn handler, void *arg, struct lam_error *err)
 {
     for (size_t i = 0; i < comm->handler_count; i++)
@@ -116,6 +132,10 @@ int lam_comm_on(struct lam_comm *comm, uint16_t first, uint16_t last, lam_messag
     if (comm->handler_count == HANDLERS_MAX)
         return LAM_FAIL(err, LAM_E_LIMIT, "%d handlers are all there can be", HANDLERS_MAX);
     comm->handlers[comm->handler_count++] = (struct handler){first, last, handler, arg};
+    for (unsigned type = first; type <= last; type++)
+        if (type >= LAM_COMM_TYPE_RESERVED)
+            comm->opened[type - LAM_COMM_TYPE_RESERVED] = true;
+    unpark(comm);
     return 0;
 }
 
@@ -172,10 +192,15 @@ int comm_look(struct lam_comm *comm)
     return rc ? broken(comm, rc, &err) : 0;
 }
 
-static void hand_out(struct lam_comm *comm, const struct lam_message *msg, lam_message_fn fn, void *arg)
+/* Takes msg over. */
+static void hand_out(struct lam_comm *comm, struct lam_message *msg, lam_message_fn fn, void *arg)
 {
     uint16_t type = type_of(msg);
 
+    if (is_parked(comm, type)) {
+        lam_messages_push(&comm->parked, msg);
+        return;
+    }
     for (size_t i = 0; i < comm->handler_count; i++)
         if (type >= comm->handlers[i].first && type <= comm->handlers[i].last) {
             fn = comm->handlers[i].fn;
@@ -184,6 +209,7 @@ static void hand_out(struct lam_comm *comm, const struct lam_message *msg, lam_m
         }
     if (fn && (!comm->closing || type == TYPE_VOTE || type == TYPE_WORD))
         fn(arg, msg->peer, type, lam_sv(msg->wire + LAM_MESSAGE_HEADER, msg->len - LAM_MESSAGE_HEADER));
+    free(msg);
 }
 
 int lam_comm_poll(struct lam_comm *comm, lam_message_fn handler, void *arg, struct lam_error *err)
@@ -197,12 +223,10 @@ int lam_comm_poll(struct lam_comm *comm, lam_message_fn handler, void *arg, stru
     comm->out[comm->rank].queue = (struct lam_messages){0};
     while ((msg = lam_messages_pop(&came))) {
         hand_out(comm, msg, handler, arg);
-        free(msg);
     }
     while ((msg = lam_messages_pop(&mine))) {
         left(comm, &comm->out[comm->rank], msg);
         hand_out(comm, msg, handler, arg);
-        free(msg);
     }
     if (rc)
         return LAM_FAIL(err, rc, "%s", comm->broken.text);

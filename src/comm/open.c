@@ -28,6 +28,7 @@ static void free_comm(struct lam_comm *comm)
         return;
     agreements_free(comm);
     lam_messages_free(&comm->came);
+    lam_messages_free(&comm->parked);
     if (comm->out)
         for (int i = 0; i < comm->size; i++)
             lam_messages_free(&comm->out[i].queue);

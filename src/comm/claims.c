@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/map.h"
+#include "base/dict.h"
 
 #define MAX_OPEN ((size_t)65536)
 #define MAX_BYTES ((size_t)64 << 20)
@@ -30,7 +30,7 @@ struct split {
 
 struct lam_claims {
     struct lam_claims_options options;
-    struct lam_map by_id;      /* all open splits: id to pointer */
+    struct lam_dict by_id;      /* all open splits: id to pointer */
     struct split **heap;       /* those that wait: the largest first, the lowest id first among equals */
     size_t heap_count, heap_cap;
     struct split *running;     /* in no order: as many as there are workers */
@@ -53,7 +53,7 @@ struct lam_claims *lam_claims_new(const struct lam_claims_options *options)
     own->max_bytes = own->max_bytes ? own->max_bytes : MAX_BYTES;
     own->overdue_us = own->overdue_us ? own->overdue_us : OVERDUE_US;
     own->max_returns = own->max_returns ? own->max_returns : MAX_RETURNS;
-    lam_map_init(&claims->by_id, own->max_open, 4 * own->max_open * sizeof(uint64_t));
+    lam_dict_init(&claims->by_id, own->max_open, 4 * own->max_open * sizeof(uint64_t));
     return claims;
 }
 
@@ -70,9 +70,9 @@ void lam_claims_free(struct lam_claims *claims)
 
     if (!claims)
         return;
-    while (lam_map_next(&claims->by_id, &cursor, NULL, &value))
+    while (lam_dict_next(&claims->by_id, &cursor, NULL, &value))
         free_split((struct split *)(uintptr_t)value);
-    lam_map_release(&claims->by_id);
+    lam_dict_release(&claims->by_id);
     free(claims->heap);
     free(claims);
 }
@@ -117,7 +117,7 @@ static struct lam_sv key_of(const uint64_t *id) { return lam_sv((const char *)id
 
 static struct split *find(const struct lam_claims *claims, uint64_t id)
 {
-    uint64_t *value = lam_map_find(&claims->by_id, key_of(&id));
+    uint64_t *value = lam_dict_find(&claims->by_id, key_of(&id));
 
     return value ? (struct split *)(uintptr_t)*value : NULL;
 }
@@ -145,7 +145,7 @@ int lam_claims_add(struct lam_claims *claims, uint64_t id, uint64_t size, struct
     }
     if (!(split = calloc(1, sizeof *split + payload.len)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a split of %zu bytes", payload.len);
-    if ((rc = lam_map_add(&claims->by_id, key_of(&id), &value, NULL, err))) {
+    if ((rc = lam_dict_add(&claims->by_id, key_of(&id), &value, NULL, err))) {
         free(split);
         return rc;
     }
@@ -192,7 +192,7 @@ static void end(struct lam_claims *claims, struct split *split)
     halt(claims, split);
     claims->bytes -= split->payload_len;
     claims->progress.ended_size += split->size;
-    lam_map_remove(&claims->by_id, key_of(&split->id));
+    lam_dict_remove(&claims->by_id, key_of(&split->id));
     free_split(split);
 }
 

@@ -1,4 +1,4 @@
-#include "map.h"
+#include "dict.h"
 
 #include <stdlib.h>
 
@@ -8,23 +8,23 @@
 #define FIRST_KEYS 256
 
 /* Linear probing; a removal shifts what follows back, so that there are no tombstones. */
-struct lam_map_slot {
+struct lam_dict_slot {
     uint64_t hash, value;
     size_t offset; /* of the key in keys */
     uint32_t len;
     bool used;
 };
 
-void lam_map_init(struct lam_map *map, size_t max_count, size_t max_bytes) { *map = (struct lam_map){.max_count = max_count, .max_bytes = max_bytes}; }
+void lam_dict_init(struct lam_dict *map, size_t max_count, size_t max_bytes) { *map = (struct lam_dict){.max_count = max_count, .max_bytes = max_bytes}; }
 
-void lam_map_release(struct lam_map *map)
+void lam_dict_release(struct lam_dict *map)
 {
     free(map->slots);
     free(map->keys);
-    lam_map_init(map, map->max_count, map->max_bytes);
+    lam_dict_init(map, map->max_count, map->max_bytes);
 }
 
-void lam_map_clear(struct lam_map *map)
+void lam_dict_clear(struct lam_dict *map)
 {
     if (map->slot_count)
         memset(map->slots, 0, map->slot_count * sizeof *map->slots);
@@ -32,21 +32,21 @@ void lam_map_clear(struct lam_map *map)
 }
 
 /* The slot of key, or the free one where it would stand. There is always one free. */
-static struct lam_map_slot *slot_of(const struct lam_map *map, uint64_t hash, struct lam_sv key)
+static struct lam_dict_slot *slot_of(const struct lam_dict *map, uint64_t hash, struct lam_sv key)
 {
     size_t i = hash & (map->slot_count - 1);
 
     for (;; i = (i + 1) & (map->slot_count - 1)) {
-        struct lam_map_slot *slot = &map->slots[i];
+        struct lam_dict_slot *slot = &map->slots[i];
 
         if (!slot->used || (slot->hash == hash && lam_sv_eq(key, lam_sv(map->keys + slot->offset, slot->len))))
             return slot;
     }
 }
 
-uint64_t *lam_map_find(const struct lam_map *map, struct lam_sv key)
+uint64_t *lam_dict_find(const struct lam_dict *map, struct lam_sv key)
 {
-    struct lam_map_slot *slot;
+    struct lam_dict_slot *slot;
 
     if (!map->count)
         return NULL;
@@ -54,10 +54,10 @@ uint64_t *lam_map_find(const struct lam_map *map, struct lam_sv key)
     return slot->used ? &slot->value : NULL;
 }
 
-static int grow_slots(struct lam_map *map, struct lam_error *err)
+static int grow_slots(struct lam_dict *map, struct lam_error *err)
 {
     size_t count = map->slot_count ? 2 * map->slot_count : FIRST_SLOTS;
-    struct lam_map_slot *slots = calloc(count, sizeof *slots);
+    struct lam_dict_slot *slots = calloc(count, sizeof *slots);
 
     if (!slots)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a map of %zu slots", count);
@@ -77,7 +77,7 @@ static int grow_slots(struct lam_map *map, struct lam_error *err)
 }
 
 /* Room for len more bytes of keys in a buffer without those of removed entries. */
-static int grow_keys(struct lam_map *map, size_t len, struct lam_error *err)
+static int grow_keys(struct lam_dict *map, size_t len, struct lam_error *err)
 {
     size_t live = map->keys_len - map->keys_dead, cap = map->keys_cap ? map->keys_cap : FIRST_KEYS, at = 0;
     char *keys;
@@ -91,7 +91,7 @@ static int grow_keys(struct lam_map *map, size_t len, struct lam_error *err)
     if (!(keys = malloc(cap)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for %zu bytes of keys", cap);
     for (size_t i = 0; i < map->slot_count; i++) {
-        struct lam_map_slot *slot = &map->slots[i];
+        struct lam_dict_slot *slot = &map->slots[i];
 
         if (!slot->used)
             continue;
@@ -108,10 +108,10 @@ static int grow_keys(struct lam_map *map, size_t len, struct lam_error *err)
     return 0;
 }
 
-int lam_map_add(struct lam_map *map, struct lam_sv key, uint64_t **value, bool *added, struct lam_error *err)
+int lam_dict_add(struct lam_dict *map, struct lam_sv key, uint64_t **value, bool *added, struct lam_error *err)
 {
     uint64_t hash = lam_hash64(key.ptr, key.len);
-    struct lam_map_slot *slot = map->count ? slot_of(map, hash, key) : NULL;
+    struct lam_dict_slot *slot = map->count ? slot_of(map, hash, key) : NULL;
     int rc;
 
     if (added)
@@ -129,7 +129,7 @@ int lam_map_add(struct lam_map *map, struct lam_sv key, uint64_t **value, bool *
     if ((map->count + 1) * 4 > map->slot_count * 3 && (rc = grow_slots(map, err)))
         return rc;
     slot = slot_of(map, hash, key);
-    *slot = (struct lam_map_slot){.hash = hash, .offset = map->keys_len, .len = (uint32_t)key.len, .used = true};
+    *slot = (struct lam_dict_slot){.hash = hash, .offset = map->keys_len, .len = (uint32_t)key.len, .used = true};
     if (key.len)
         memcpy(map->keys + map->keys_len, key.ptr, key.len);
     map->keys_len += key.len;
@@ -140,10 +140,10 @@ int lam_map_add(struct lam_map *map, struct lam_sv key, uint64_t **value, bool *
     return 0;
 }
 
-bool lam_map_remove(struct lam_map *map, struct lam_sv key)
+bool lam_dict_remove(struct lam_dict *map, struct lam_sv key)
 {
     size_t mask = map->slot_count - 1, hole, i;
-    struct lam_map_slot *slot;
+    struct lam_dict_slot *slot;
 
     if (!map->count)
         return false;
@@ -165,10 +165,10 @@ bool lam_map_remove(struct lam_map *map, struct lam_sv key)
     return true;
 }
 
-bool lam_map_next(const struct lam_map *map, size_t *cursor, struct lam_sv *key, uint64_t *value)
+bool lam_dict_next(const struct lam_dict *map, size_t *cursor, struct lam_sv *key, uint64_t *value)
 {
     for (; *cursor < map->slot_count; ++*cursor) {
-        const struct lam_map_slot *slot = &map->slots[*cursor];
+        const struct lam_dict_slot *slot = &map->slots[*cursor];
 
         if (!slot->used)
             continue;

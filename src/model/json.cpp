@@ -11,12 +11,14 @@
  */
 #pragma GCC diagnostic ignored "-Wshadow" /* C lets a function have the name of its struct: lam_sv, lam_json_iter */
 
-#include "json.h"
-
 #include <cstdlib>
 #include <cstring>
 #include <new>
 #include <simdjson.h>
+
+extern "C" {
+#include "json.h" /* and the C headers that it includes, which know nothing of C++ */
+}
 
 #define FIRST_CAPACITY 65536 /* of documents; grows by doubling */
 
@@ -79,7 +81,7 @@ static int make_room(lam_json *json, size_t len, lam_error *err)
     release(json);
     json->bytes = (char *)malloc(capacity + simdjson::SIMDJSON_PADDING);
     json->where = (uint32_t *)malloc((2 * capacity + 8) * sizeof *json->where);
-    if (!json->bytes || !json->where || json->parser.allocate(capacity, json->max_depth)) {
+    if (!json->bytes || !json->where || json->parser.allocate(capacity, json->max_depth + 1)) {
         release(json);
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory to parse JSON of %zu bytes", len);
     }
@@ -146,9 +148,11 @@ static simdjson::error_code parse_patched(lam_json *json)
     return json->parser.parse(json->patched, json->len, false).error();
 }
 
-static void index_words(lam_json *json)
+/* False where it is nested too deeply after all: simdjson does not count an empty container as a level. */
+static bool index_words(lam_json *json)
 {
     const simdjson::internal::dom_parser_implementation &impl = *json->parser.implementation;
+    unsigned depth = 0;
     uint32_t words = (uint32_t)payload(json, 0), i = 0; /* the root's payload: the last word of the tape, its own closing one */
 
     for (uint32_t at = 1; at < words;) {
@@ -157,9 +161,13 @@ static void index_words(lam_json *json)
         while (json->bytes[impl.structural_indexes[i]] == ',' || json->bytes[impl.structural_indexes[i]] == ':')
             i++;
         json->where[at] = impl.structural_indexes[i++];
+        if (is_container(t) && ++depth > json->max_depth)
+            return false;
+        depth -= t == '}' || t == ']';
         at += t == 'l' || t == 'u' || t == 'd' ? 2 : 1;
     }
     json->words = words;
+    return true;
 }
 
 static int refuse(const lam_json *json, struct lam_sv text, simdjson::error_code error, lam_error *err)
@@ -201,8 +209,7 @@ extern "C" int lam_json_parse(struct lam_json *json, struct lam_sv text, struct 
     } catch (...) {
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory to parse JSON of %zu bytes", text.len);
     }
-    index_words(json);
-    return 0;
+    return index_words(json) ? 0 : refuse(json, text, simdjson::DEPTH_ERROR, err);
 }
 
 extern "C" enum lam_json_type lam_json_type(const struct lam_json *json, uint32_t at)

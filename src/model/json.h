@@ -19,10 +19,6 @@
 
 #include "number.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 enum lam_json_type { LAM_JSON_ABSENT, LAM_JSON_NULL, LAM_JSON_BOOL, LAM_JSON_NUMBER, LAM_JSON_STRING, LAM_JSON_ARRAY, LAM_JSON_OBJECT };
 
 /* Values are numbers within the parsed document. */
@@ -88,7 +84,4 @@ bool lam_json_next(struct lam_json_iter *iter);
  */
 size_t lam_json_locate(struct lam_sv text, unsigned max_depth, const char **what);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

@@ -59,6 +59,9 @@ struct lam_resolve_spec {
     uint32_t dim;         /* of the embeddings to be written */
 };
 
+/* The hashes of a range: first and last, both included. */
+void lam_range_hashes(uint32_t bits, uint32_t range, uint64_t *first, uint64_t *last);
+
 struct lam_resolve; /* a plan */
 
 int lam_resolve_plan(const struct lam_resolve_spec *spec, struct lam_resolve **resolve, struct lam_error *err);

@@ -5,7 +5,7 @@
 #ifndef LAMINA_STORE_ROWS_MERGE_H
 #define LAMINA_STORE_ROWS_MERGE_H
 
-#include "rows.h"
+#include "mask.h"
 
 /* A sorted map with the bits of its mask (NULL: none), or, where map is NULL, count sorted rows in memory. */
 struct lam_merge_input {

@@ -11,9 +11,19 @@
 
 #include "model/rules.h"
 
-enum lam_field_kind { LAM_FIELD_TEXT, LAM_FIELD_NUMBER, LAM_FIELD_TIME, LAM_FIELD_BOOL, LAM_FIELD_ANY /* a pointer: whatever is there */ };
+enum lam_field_kind {
+    LAM_FIELD_TEXT,
+    LAM_FIELD_NUMBER,
+    LAM_FIELD_FLOAT, /* a number of single precision: what it is compared with is rounded to that first, so that 0.9 equals 0.9 */
+    LAM_FIELD_TIME,
+    LAM_FIELD_BOOL,
+    LAM_FIELD_ANY /* a pointer: whatever is there */
+};
 
-/* Checks a name; tells its kind, and adds to *wants (enum lam_want) what reading it takes. LAM_E_INVALID names the nearest known field, or what is wrong with the pointer. */
+/*
+ * Checks a name; tells its kind, and adds to *wants (enum lam_want) what reading it takes. LAM_E_INVALID names the nearest known field,
+ * or what is wrong with the pointer.
+ */
 int lam_field_check(struct lam_sv name, enum lam_field_kind *kind, uint32_t *wants, struct lam_error *err);
 
 /*

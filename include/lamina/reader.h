@@ -8,7 +8,8 @@
  * pin and ready may be called by any thread, many at once. A snapshot belongs to the thread that pinned it until it is released.
  * What a callback hands out (strings, rows, statistics) lives as long as the snapshot, unless it says otherwise.
  *
- * Segments may turn out damaged while they are read. The call then fails with LAM_E_CORRUPT and names the segment.
+ * Segments may turn out damaged while they are read. The call then fails with LAM_E_CORRUPT and names the segment. One that was
+ * removed under an old snapshot is LAM_E_CONFLICT: pin anew.
  */
 #ifndef LAMINA_READER_H
 #define LAMINA_READER_H

@@ -81,7 +81,7 @@ _Static_assert(COUNT(manifest) == LAM_MANIFEST_COLUMNS, "a column of manifests w
 _Static_assert(COUNT(mask) == LAM_MASK_COLUMNS, "a column of masks without its number");
 
 static const struct lam_layout layouts[] = {
-    {LAM_LAYOUT_ROWS, "rows", rows, COUNT(rows), 43},
+    {LAM_LAYOUT_ROWS, "rows", rows, COUNT(rows), 44},
     {LAM_LAYOUT_BRONZE, "bronze", bronze, COUNT(bronze), 14},
     {LAM_LAYOUT_REJECTS, "rejects", rejects, COUNT(rejects), 12},
     {LAM_LAYOUT_MANIFEST, "manifest", manifest, COUNT(manifest), 11},

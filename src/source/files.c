@@ -258,9 +258,11 @@ int lam_files_finish(struct lam_files *files, struct lam_files_result *result, s
     result->block_count = digests->count;
     if (!lam_format_has_lines(split->format) || !files->over || files->damaged || (plain && split->end < split->size))
         result->ended = false;
+    else if (split->format == LAM_FORMAT_CSV && files->head_state != LAM_HEAD_OK)
+        result->ended = split->size == 0;
     else if (plain && split->first != LAM_SPLIT_FIND && split->first >= split->end) /* nothing was read: the cutter saw how the file ends */
         result->ended = split->first == split->size;
     else
-        result->ended = files->rows.terminated && (split->format != LAM_FORMAT_CSV || files->head_state == LAM_HEAD_OK);
+        result->ended = files->rows.terminated;
     return 0;
 }

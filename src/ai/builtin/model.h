@@ -43,6 +43,9 @@ struct lam_builtin_model {
     float *bias;               /* [label_count] */
     float *weights;            /* [feature_count][label_count] */
     char *names;               /* what labels point into */
+    size_t names_len;
+    uint32_t *slots;           /* feature + 1, by hash: made from hashes */
+    size_t mask;
 };
 
 /* Memory for a model of this shape, all zero. LAM_E_LIMIT beyond LAM_BUILTIN_MODEL_MAX. */
@@ -57,6 +60,9 @@ int lam_builtin_model_read(struct lam_sv bytes, struct lam_builtin_model **model
 
 /* Names and descriptions of the labels in one number: a changed label set is another digest, and asks for another model. */
 uint64_t lam_builtin_tasks_digest(const struct lam_tasks *tasks);
+
+/* Fills slots from hashes, once these stand. */
+void lam_builtin_model_index(struct lam_builtin_model *model);
 
 /* The feature's index, or UINT32_MAX where it is none. */
 uint32_t lam_builtin_model_find(const struct lam_builtin_model *model, uint64_t hash);

@@ -1,0 +1,180 @@
+/*
+ * How well the built-in analyzer classifies a labelled file, by the label descriptions alone and, with --train, by the model that it
+ * trains itself on the same texts without their labels. Prints accuracy, macro F1, confusion and how far confidence tells the truth.
+ *
+ *     eval_builtin [--train] [--knn] LABELS FILE.jsonl
+ *     eval_builtin [--train] [--knn] LABELS FILE.csv TEXT LABEL
+ *
+ * --knn: besides, the share of documents whose nearest neighbour by embedding has the same label.
+ */
+#include <lamina/block.h>
+
+#include <time.h>
+
+#include "ai/builtin/builtin.h"
+#include "ai/builtin/train.h"
+#include "labelled.h"
+
+#define BINS 10
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void check(int rc, const struct lam_error *err)
+{
+    if (rc)
+        labelled_die(err->text, lam_error_name(rc));
+}
+
+static struct lam_block *analyse(const struct labelled *data, const struct lam_tasks *tasks, const struct lam_builtin_model *model)
+{
+    struct lam_block *block = lam_block_new(data->count, (size_t)4 << 30);
+    struct lam_analyzer *analyzer;
+    struct lam_error err;
+
+    for (size_t i = 0; i < data->count; i++) {
+        struct lam_row row = {.rec = {.title = data->titles[i], .text = data->texts[i]}};
+
+        check(lam_block_add_row(block, &row, &err), &err);
+    }
+    check(lam_builtin_open_with_model(tasks, model, model != NULL, &analyzer, &err), &err);
+    check(lam_analyzer_builtin.submit(analyzer, block, 0, data->count, NULL, &err), &err);
+    lam_analyzer_builtin.close(analyzer);
+    return block;
+}
+
+static void report(const struct labelled *data, struct lam_block *block)
+{
+    size_t k = data->label_count, right = 0, none = 0, judged = 0, bin_count[BINS] = {0}, bin_right[BINS] = {0};
+    size_t *matrix = calloc((k + 1) * (k + 1), sizeof *matrix);
+    double bin_confidence[BINS] = {0}, f1 = 0, ece = 0;
+
+    for (size_t i = 0; i < data->count; i++) {
+        const struct lam_enrichment *enr = &lam_block_row(block, i)->enr;
+        size_t given = k, bin;
+
+        if (data->labels[i] < 0)
+            continue;
+        for (size_t j = 0; j < k; j++)
+            if (lam_sv_eq(enr->category, data->names[j].name))
+                given = j;
+        judged++;
+        none += given == k;
+        right += given == (size_t)data->labels[i];
+        matrix[(size_t)data->labels[i] * (k + 1) + given]++;
+        if (given == k)
+            continue;
+        bin = enr->confidence >= 1 ? BINS - 1 : (size_t)(enr->confidence * BINS);
+        bin_count[bin]++;
+        bin_confidence[bin] += enr->confidence;
+        bin_right[bin] += given == (size_t)data->labels[i];
+    }
+    printf("accuracy %.4f of %zu, no category %zu\n", (double)right / (double)judged, judged, none);
+    for (size_t j = 0; j < k; j++) {
+        size_t row = 0, column = 0, hit = matrix[j * (k + 1) + j];
+
+        for (size_t m = 0; m <= k; m++)
+            row += matrix[j * (k + 1) + m];
+        for (size_t m = 0; m < k; m++)
+            column += matrix[m * (k + 1) + j];
+        f1 += row + column ? 2.0 * (double)hit / (double)(row + column) : 0;
+        printf("  %-22.*s", LAM_SV_ARG(data->names[j].name));
+        for (size_t m = 0; m <= k; m++)
+            printf("%6zu", matrix[j * (k + 1) + m]);
+        printf("\n");
+    }
+    printf("macro F1 %.4f\n", f1 / (double)k);
+    for (int b = 0; b < BINS; b++)
+        if (bin_count[b]) {
+            double confidence = bin_confidence[b] / (double)bin_count[b], accuracy = (double)bin_right[b] / (double)bin_count[b];
+
+            ece += (confidence > accuracy ? confidence - accuracy : accuracy - confidence) * (double)bin_count[b] / (double)(judged - none);
+            printf("  confidence %.2f: right %.2f of %zu\n", confidence, accuracy, bin_count[b]);
+        }
+    printf("calibration error %.4f\n", ece);
+    free(matrix);
+}
+
+static void neighbours(const struct labelled *data, struct lam_block *block)
+{
+    size_t same = 0, judged = 0;
+
+    for (size_t i = 0; i < data->count; i += 5) {
+        const struct lam_enrichment *a = &lam_block_row(block, i)->enr;
+        double best = -2;
+        size_t at = i;
+
+        for (size_t j = 0; j < data->count && a->embedding; j++) {
+            const struct lam_enrichment *b = &lam_block_row(block, j)->enr;
+            double dot = 0;
+
+            if (i == j || !b->embedding)
+                continue;
+            for (uint32_t d = 0; d < a->dim; d++)
+                dot += a->embedding[d] * b->embedding[d];
+            if (dot > best) {
+                best = dot;
+                at = j;
+            }
+        }
+        judged++;
+        same += at != i && data->labels[i] == data->labels[at];
+    }
+    printf("nearest neighbour has the same label: %.4f of %zu\n", (double)same / (double)judged, judged);
+}
+
+static void train_and_report(const struct labelled *data, const struct lam_tasks *tasks)
+{
+    struct lam_builtin_doc *docs = calloc(data->count, sizeof *docs);
+    struct lam_builtin_training_report trained;
+    struct lam_builtin_model *model;
+    struct lam_block *block;
+    struct lam_error err;
+    double start = now();
+
+    for (size_t i = 0; i < data->count; i++)
+        docs[i] = (struct lam_builtin_doc){data->titles[i], data->texts[i], -1};
+    check(lam_builtin_train(tasks, docs, data->count, NULL, &model, &trained, &err), &err);
+    printf("trained in %.2f s: %u documents, %u features, %u rounds, temperature %.3f, died out %u, unseen %u\n", now() - start, trained.documents,
+           trained.features, trained.rounds, (double)trained.temperature, trained.died_out, trained.unseen);
+    block = analyse(data, tasks, model);
+    report(data, block);
+    lam_block_free(block);
+    lam_builtin_model_free(model);
+    free(docs);
+}
+
+int main(int argc, char **argv)
+{
+    struct lam_tasks tasks = {.wanted = LAM_TASK_CLASSIFY | LAM_TASK_EMBED, .dim = 256};
+    struct labelled data = {0};
+    bool train = false, knn = false;
+    struct lam_block *block;
+
+    for (; argc > 1 && argv[1][0] == '-'; argc--, argv++) {
+        train |= !strcmp(argv[1], "--train");
+        knn |= !strcmp(argv[1], "--knn");
+    }
+    if (argc != 3 && argc != 5)
+        labelled_die("eval_builtin [--train] [--knn] LABELS FILE.jsonl | FILE.csv TEXT LABEL", "usage");
+    labelled_names(&data, argv[1]);
+    if (argc == 3)
+        labelled_jsonl(&data, argv[2]);
+    else
+        labelled_csv(&data, argv[2], argv[3], argv[4]);
+    tasks.labels = data.names;
+    tasks.label_count = data.label_count;
+    block = analyse(&data, &tasks, NULL);
+    report(&data, block);
+    if (knn)
+        neighbours(&data, block);
+    lam_block_free(block);
+    if (train)
+        train_and_report(&data, &tasks);
+    return 0;
+}

@@ -1,0 +1,74 @@
+#include "embed.h"
+
+#include <math.h>
+
+#include "fmath.h"
+
+#define UNIT 256          /* fixed point of the weights */
+#define STOP_WEIGHT 0.1
+#define GRAM_WEIGHT 0.5
+#define GRAM 4
+#define COUNT_MAX 4096    /* of one term */
+#define TERMS_MAX 4096    /* distinct words; with COUNT_MAX this keeps the sums within 31 bits for any dim */
+#define SIGNS_MAX 65536
+
+static uint64_t scramble(uint64_t x) /* the finaliser of SplitMix64 */
+{
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+/* Four dimensions of the feature, each with its sign. */
+static inline void spread(int32_t *sums, uint32_t dim, uint64_t hash, int32_t weight)
+{
+    for (int i = 0; i < 4; i++, hash >>= 16) {
+        uint32_t at = (uint32_t)(hash & 0x7fff) * dim >> 15;
+        int32_t sign = -(int32_t)(hash >> 15 & 1); /* 0 or -1 */
+
+        sums[at] += (weight ^ sign) - sign;
+    }
+}
+
+static void add_grams(const struct lam_tokens *tokens, const struct lam_term *term, int32_t weight, uint32_t dim, int32_t *sums)
+{
+    unsigned char word[LAM_WORD_MAX + 16] = {0};
+    size_t len = term->fold_len < LAM_WORD_MAX + 4 ? term->fold_len : LAM_WORD_MAX + 4;
+
+    word[0] = '<';
+    memcpy(word + 1, tokens->folds + term->fold, len);
+    word[len + 1] = '>';
+    for (size_t i = 0; i + GRAM <= len + 2; i++) {
+        uint64_t gram = (uint64_t)word[i] << 24 | (uint64_t)word[i + 1] << 16 | (uint64_t)word[i + 2] << 8 | word[i + 3];
+
+        spread(sums, dim, scramble(gram + 0x9e3779b97f4a7c15u), weight);
+    }
+}
+
+bool lam_embed(const struct lam_tokens *tokens, uint32_t dim, int32_t *sums, float *embedding)
+{
+    size_t terms = tokens->term_count < TERMS_MAX ? tokens->term_count : TERMS_MAX;
+    double norm = 0;
+
+    memset(sums, 0, dim * sizeof *sums);
+    for (size_t i = 0; i < terms; i++) {
+        const struct lam_term *term = &tokens->terms[i];
+        bool stop = term->lex && term->lex->langs;
+        double weight = UNIT * (stop ? STOP_WEIGHT : 1) * (1 + lam_log_count(term->count < COUNT_MAX ? term->count : COUNT_MAX));
+        uint64_t hash = scramble(term->hash);
+
+        spread(sums, dim, hash, (int32_t)(weight + 0.5));
+        spread(sums, dim, scramble(hash + 1), (int32_t)(weight + 0.5));
+        if (!stop && term->fold_len >= GRAM && !(term->flags & (LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI)))
+            add_grams(tokens, term, (int32_t)(weight * GRAM_WEIGHT + 0.5), dim, sums);
+    }
+    for (size_t i = tokens->title_count; i + 1 < tokens->count && i < SIGNS_MAX; i++) /* ideographs are words by twos */
+        if (tokens->tokens[i].flags & tokens->tokens[i + 1].flags & LAM_TOKEN_SIGN && !tokens->tokens[i + 1].gap)
+            spread(sums, dim, scramble(tokens->terms[tokens->tokens[i].term].hash * 31 + tokens->terms[tokens->tokens[i + 1].term].hash), UNIT);
+    for (uint32_t i = 0; i < dim; i++)
+        norm += (double)sums[i] * sums[i];
+    norm = norm > 0 ? 1 / sqrt(norm) : 0;
+    for (uint32_t i = 0; i < dim; i++)
+        embedding[i] = (float)(sums[i] * norm);
+    return norm > 0;
+}

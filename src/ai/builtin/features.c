@@ -1,0 +1,114 @@
+#include "features.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "fmath.h"
+
+void lam_features_init(struct lam_features *features) { *features = (struct lam_features){0}; }
+
+void lam_features_release(struct lam_features *features)
+{
+    free(features->hashes);
+    free(features->found);
+    free(features->values);
+    lam_features_init(features);
+}
+
+static uint64_t pair(uint64_t a, uint64_t b)
+{
+    a = (a ^ (b << 23 | b >> 41)) * 0x9e3779b97f4a7c15u;
+    return a ^ a >> 29;
+}
+
+int lam_features_read(struct lam_features *features, const struct lam_tokens *tokens, struct lam_error *err)
+{
+    size_t most = tokens->count < LAM_FEATURE_TOKENS ? tokens->count : LAM_FEATURE_TOKENS;
+    uint64_t last = 0;
+
+    if (2 * most > features->cap) {
+        uint64_t *grown = realloc(features->hashes, 2 * most * sizeof *grown);
+
+        if (!grown)
+            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for %zu features", 2 * most);
+        features->hashes = grown;
+        features->cap = 2 * most;
+    }
+    features->count = 0;
+    for (size_t i = 0; i < most; i++) {
+        const struct lam_term *term = &tokens->terms[tokens->tokens[i].term];
+
+        if ((term->lex && term->lex->langs & 1) || (term->fold_len < 2 && !(term->flags & LAM_TOKEN_SIGN)))
+            continue;
+        features->hashes[features->count++] = term->hash;
+        if (last)
+            features->hashes[features->count++] = pair(last, term->hash);
+        last = term->hash;
+    }
+    return 0;
+}
+
+int lam_features_weigh(struct lam_features *features, const struct lam_builtin_model *model, struct lam_error *err)
+{
+    double norm = 0;
+
+    if (model->feature_count > features->value_cap) {
+        free(features->values);
+        features->value_cap = 0;
+        if (!(features->values = calloc(model->feature_count, sizeof *features->values)))
+            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for %u features", model->feature_count);
+        features->value_cap = model->feature_count;
+    }
+    if (features->count > features->found_cap) {
+        uint32_t *grown = realloc(features->found, features->count * sizeof *grown);
+
+        if (!grown)
+            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for %zu features", features->count);
+        features->found = grown;
+        features->found_cap = features->count;
+    }
+    features->found_count = 0;
+    for (size_t i = 0; i < features->count; i++) {
+        uint32_t feature = lam_builtin_model_find(model, features->hashes[i]);
+
+        if (feature == UINT32_MAX)
+            continue;
+        if (features->values[feature] == 0)
+            features->found[features->found_count++] = feature;
+        features->values[feature]++;
+    }
+    for (size_t i = 0; i < features->found_count; i++) {
+        float *value = &features->values[features->found[i]];
+
+        *value = (float)((1 + lam_log_count((uint32_t)*value)) * model->idf[features->found[i]]);
+        norm += (double)*value * *value;
+    }
+    norm = norm > 0 ? 1 / sqrt(norm) : 0;
+    for (size_t i = 0; i < features->found_count; i++)
+        features->values[features->found[i]] = (float)(features->values[features->found[i]] * norm);
+    return 0;
+}
+
+void lam_features_forget(struct lam_features *features)
+{
+    for (size_t i = 0; i < features->found_count; i++)
+        features->values[features->found[i]] = 0;
+    features->found_count = 0;
+}
+
+void lam_features_score(const struct lam_features *features, const struct lam_builtin_model *model, double *scores)
+{
+    uint32_t labels = model->label_count;
+
+    for (uint32_t k = 0; k < labels; k++)
+        scores[k] = model->bias[k];
+    for (size_t i = 0; i < features->found_count; i++) {
+        const float *weights = &model->weights[(size_t)features->found[i] * labels];
+        double value = features->values[features->found[i]];
+
+        for (uint32_t k = 0; k < labels; k++)
+            scores[k] += value * weights[k];
+    }
+    for (uint32_t k = 0; k < labels; k++)
+        scores[k] /= model->temperature;
+}

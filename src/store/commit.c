@@ -362,6 +362,7 @@ int lam_commit_seal(struct lam_commit *commit, int64_t time_us, struct lam_error
 int lam_commit_check(const struct lam_commit *commit, struct lam_error *err)
 {
     bool acts = false, takes = false;
+    size_t publishes = 0;
 
     if (!lam_id_valid(commit->id) || commit->base > INT64_MAX)
         return LAM_FAIL(err, LAM_E_INVALID, "a commit without its id, or with an impossible base");
@@ -370,8 +371,12 @@ int lam_commit_check(const struct lam_commit *commit, struct lam_error *err)
         if (commit->terms[layer] > INT64_MAX)
             return LAM_FAIL(err, LAM_E_INVALID, "a commit with an impossible term");
     }
-    for (size_t i = 0; i < commit->action_count; i++)
+    for (size_t i = 0; i < commit->action_count; i++) {
         takes = takes || commit->actions[i].type == LAM_ACTION_TERM;
+        publishes += commit->actions[i].type == LAM_ACTION_PUBLISH;
+    }
+    if (publishes > 1)
+        return LAM_FAIL(err, LAM_E_INVALID, "a commit publishes at most one view");
     if (takes && (acts || commit->action_count != 1 || commit->based_on_count))
         return LAM_FAIL(err, LAM_E_INVALID, "a `term` stands alone in its commit");
     if (!takes && !acts)

@@ -195,8 +195,8 @@ static int fold_archive(struct lam_state *state, const struct lam_action *action
             life->partitions = grown;
             life->partition_count++;
         }
-        if (to->has_witness || to->next > life->partitions[at].next)
-            life->partitions[at] = *to; /* a position that stays keeps its witness */
+        if (to->next > life->partitions[at].next || (to->next == life->partitions[at].next && to->has_witness))
+            life->partitions[at] = *to; /* never back; a position that stays keeps its witness */
     }
     return action->archive.cursor ? replace_text(&life->cursor, action->archive.cursor, err) : 0;
 }

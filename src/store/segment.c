@@ -426,8 +426,9 @@ int lam_segment_new(const struct lam_fs *fs, const struct lam_segment_spec *spec
     }
     if ((rc = lam_path_join(segment->file_path, spec->root, spec->path, err)) || (rc = lam_fs_temporary(segment->tmp, segment->file_path, err)))
         goto cleanup;
-    if (!fs->ops->stat(fs->arg, segment->file_path, &st)) {
-        rc = LAM_FAIL(err, LAM_E_EXISTS, "%s exists: no segment is ever replaced", segment->file_path);
+    if ((rc = fs->ops->stat(fs->arg, segment->file_path, &st)) != -ENOENT) {
+        rc = rc ? LAM_FAIL(err, LAM_E_IO, "stat %s: %s", segment->file_path, strerror(-rc))
+                : LAM_FAIL(err, LAM_E_EXISTS, "%s exists: no segment is ever replaced", segment->file_path);
         goto cleanup;
     }
     fd = fs->ops->open(fs->arg, segment->tmp, O_RDWR | O_CREAT | O_EXCL, 0644);

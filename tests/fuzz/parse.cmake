@@ -1,0 +1,5 @@
+if(TARGET lam_parse)
+    foreach(name detect html markdown utf8)
+        lam_fuzzer(${name} SOURCE ${CMAKE_CURRENT_LIST_DIR}/fuzz_${name}.c AREAS parse base)
+    endforeach()
+endif()

@@ -1,0 +1,5 @@
+if(TARGET lam_source)
+    foreach(name csv lines decode split)
+        lam_fuzzer(${name} SOURCE ${CMAKE_CURRENT_LIST_DIR}/fuzz_${name}.c AREAS source base)
+    endforeach()
+endif()

@@ -6,6 +6,8 @@
 
 #define RULE_LEN 74 /* dashes in Open MPI's rules */
 
+static const char forwarding[] = "mpirun: Forwarding signal ";
+
 enum {
     LINES,   /* ordinary lines */
     OPENED,  /* behind a rule: its first line decides */
@@ -17,7 +19,7 @@ void lam_abort_filter_init(struct lam_abort_filter *filter, int fd)
 {
     memset(filter, 0, sizeof *filter);
     filter->fd = fd;
-    filter->dashes = true;
+    filter->dashes = filter->forwarding = true;
 }
 
 static void put(int fd, const char *bytes, size_t len)
@@ -58,6 +60,8 @@ static void end_line(struct lam_abort_filter *filter)
     case LINES:
         if (rule)
             filter->state = OPENED;
+        else if (filter->forwarding && filter->line_len >= sizeof forwarding - 1)
+            filter->held_len = 0;
         else
             release(filter);
         break;
@@ -79,13 +83,15 @@ static void end_line(struct lam_abort_filter *filter)
             filter->state = LINES;
     }
     filter->line_len = 0;
-    filter->dashes = true;
+    filter->dashes = filter->forwarding = true;
 }
 
 /* May this byte still belong to something that will be dropped? */
 static bool must_hold(const struct lam_abort_filter *filter)
 {
-    return filter->state == OPENED || filter->state == DROPPED || (filter->state == LINES && filter->dashes && filter->line_len <= RULE_LEN);
+    if (filter->state == LINES)
+        return filter->forwarding || (filter->dashes && filter->line_len <= RULE_LEN);
+    return filter->state == OPENED || filter->state == DROPPED;
 }
 
 void lam_abort_filter_write(struct lam_abort_filter *filter, const char *bytes, size_t len)
@@ -102,8 +108,10 @@ void lam_abort_filter_write(struct lam_abort_filter *filter, const char *bytes, 
             end_line(filter);
             continue;
         }
-        filter->line_len++;
         filter->dashes = filter->dashes && bytes[i] == '-';
+        if (filter->line_len < sizeof forwarding - 1)
+            filter->forwarding = filter->forwarding && bytes[i] == forwarding[filter->line_len];
+        filter->line_len++;
     }
     if (!must_hold(filter))
         release(filter);
@@ -111,9 +119,10 @@ void lam_abort_filter_write(struct lam_abort_filter *filter, const char *bytes, 
 
 void lam_abort_filter_flush(struct lam_abort_filter *filter)
 {
-    if (filter->state == DROPPED)
+    if (filter->state == DROPPED || (filter->state == LINES && !filter->line_len))
         return;
     release(filter);
+    filter->dashes = filter->forwarding = false; /* of a line that was shown in part the rest is shown too */
     if (filter->state == OPENED)
         filter->state = KEPT;
 }

@@ -3,7 +3,8 @@
  * 3 or 75 is no accident, and two paragraphs of alarm below its report hide what it said.
  *
  * A paragraph stands between two lines of 74 dashes. Its first line decides: one of the two that are known goes, any other stays.
- * What is held back (never more than a line of dashes and the line after it) is given up by lam_abort_filter_flush.
+ * So goes the line "mpirun: Forwarding signal …", which tells what we asked for ourselves. What is held back (never more than
+ * a line of dashes and the line after it) is given up by lam_abort_filter_flush.
  */
 #ifndef LAMINA_APP_ABORT_FILTER_H
 #define LAMINA_APP_ABORT_FILTER_H
@@ -15,6 +16,7 @@ struct lam_abort_filter {
     int fd;           /* where the rest goes */
     int state;
     bool dashes;      /* the line so far is dashes only */
+    bool forwarding;  /* the line so far is, or may become, "mpirun: Forwarding signal …" */
     size_t line_len;
     size_t held_len;
     char held[512];

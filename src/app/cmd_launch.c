@@ -124,7 +124,8 @@ static void openmpi_options(struct command *command)
         env(command, "OMPI_ALLOW_RUN_AS_ROOT", "1");
         env(command, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
     }
-    env(command, "OMPI_MCA_odls_base_sigkill_timeout", "60"); /* what a rank has between TERM and KILL: 1 s by default */
+    /* OMPI_MCA_odls_base_sigkill_timeout stays at its 1 s: mpirun sleeps through all of it whenever a rank returns something
+     * else than 0 before the others, and nobody needs it, since we ask ranks to stop by USR1 and not by TERM */
     if (in_container())
         env(command, "OMPI_MCA_btl_vader_single_copy_mechanism", "none"); /* needs a right that containers do not give */
 }

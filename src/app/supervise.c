@@ -1,10 +1,12 @@
 #include "supervise.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -15,9 +17,7 @@
 #include "base/clock.h"
 
 #define HOLD_MS 200              /* what the filter holds back is shown after this silence */
-#define READY_US 10000000        /* a launcher that catches USR1 does so by then */
-#define AGAIN_US 2000000         /* while ranks may still be starting, USR1 is sent again: the first may have found none */
-#define YOUNG_US 10000000
+#define READY_US 10000000        /* by then launcher and ranks are ready for USR1, as far as one can see it from here */
 #define SAME_PRESS_US 500000     /* one Ctrl-C may reach us twice */
 #define DRAIN_US 1000000         /* for what is left in the pipe when the launcher has ended */
 
@@ -26,7 +26,8 @@ struct watch {
     int signals, output; /* signalfd; read end of its standard error, -1: none */
     bool ended;
     int status;
-    int64_t started_us, asked_us, sent_us, forced_us; /* 0: not yet */
+    int64_t started_us, asked_us, forced_us; /* 0: not yet */
+    bool sent;
     int force;
     struct lam_abort_filter filter;
     struct lam_supervised *result;
@@ -34,7 +35,7 @@ struct watch {
 
 static int64_t now_us(void) { return lam_mono_us(&lam_clock_system); }
 
-/* Does the process catch USR1 yet? Sent before, it would end the launcher. */
+/* Does the process catch USR1? Where /proc does not tell, it does. */
 static bool catches_usr1(pid_t pid)
 {
     char path[64], line[256];
@@ -52,17 +53,50 @@ static bool catches_usr1(pid_t pid)
     return caught >> (SIGUSR1 - 1) & 1;
 }
 
+static pid_t parent_of(const char *pid)
+{
+    char path[300], line[512];
+    const char *end;
+    int parent = 0;
+    FILE *stat;
+
+    snprintf(path, sizeof path, "/proc/%s/stat", pid);
+    stat = fopen(path, "re");
+    if (!stat)
+        return 0;
+    /* pid (name, which may have blanks and parentheses) state ppid */
+    if (!fgets(line, sizeof line, stat) || !(end = strrchr(line, ')')) || sscanf(end + 1, " %*c %d", &parent) != 1)
+        parent = 0;
+    fclose(stat);
+    return parent;
+}
+
+/* Sent too early USR1 would end the launcher, or a rank, or be forwarded to nobody. Of ranks on other nodes nothing is seen. */
+static bool is_ready(pid_t launcher)
+{
+    DIR *proc = catches_usr1(launcher) ? opendir("/proc") : NULL;
+    int ranks = 0, ready = 0;
+
+    if (!proc)
+        return false;
+    for (struct dirent *entry; (entry = readdir(proc));) {
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || parent_of(entry->d_name) != launcher)
+            continue;
+        ranks++;
+        ready += catches_usr1((pid_t)strtol(entry->d_name, NULL, 10));
+    }
+    closedir(proc);
+    return ranks && ready == ranks;
+}
+
 static void ask_to_stop(struct watch *watch)
 {
-    int64_t now = now_us();
-    bool again = watch->sent_us && now - watch->sent_us >= AGAIN_US && now - watch->started_us < YOUNG_US;
-
-    if (!watch->asked_us || watch->ended || watch->force || (watch->sent_us && !again))
+    if (!watch->asked_us || watch->ended || watch->force || watch->sent)
         return;
-    if (!catches_usr1(watch->pid) && now - watch->started_us < READY_US)
+    if (!is_ready(watch->pid) && now_us() - watch->started_us < READY_US)
         return;
     kill(watch->pid, SIGUSR1);
-    watch->sent_us = now;
+    watch->sent = true;
 }
 
 static void take_signal(struct watch *watch, int signal)

@@ -219,9 +219,18 @@ static int finish(struct lam_checker *checker, struct lam_arena *arena, json_t *
     if (!job->store.path || resolve_sources(checker, arena, job) || resolve_stream(arena, whole, job) ||
         fill_tasks(arena, json_object_get(whole, "tasks"), &job->tasks) || resolve_listen(arena, job))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the job");
-    if (!checker->problems->total)
-        lam_job_check_paths(checker, job);
+    lam_job_check_paths(checker, job);
     return lam_job_fill_parts(arena, whole, job, err);
+}
+
+static int understand(struct lam_checker *checker, struct lam_arena *arena, json_t *whole, struct lam_job *job, struct lam_error *err)
+{
+    int rc;
+
+    lam_job_complete(whole);
+    lam_job_check_fields(checker, whole);
+    rc = lam_shape_fill(arena, &lam_job_shape, whole, job, err);
+    return rc ? rc : finish(checker, arena, whole, job, err);
 }
 
 static int fail_with_problems(const struct lam_problems *problems, const char *file, struct lam_error *err)
@@ -278,16 +287,12 @@ int lam_job_parse(struct lam_sv text, const char *file, const char *folder, cons
     document = read_document(&checker, text);
     if (document)
         whole = lam_shape_check(&checker, &lam_job_shape, document, "");
-    if (!found->total && whole && !checker.memory) {
-        lam_job_complete(whole);
-        lam_job_check_fields(&checker, whole);
+    if (!found->total) { /* every field is right by itself: now what they mean together */
+        if (!whole || checker.memory || !owner->job.file || !owner->job.folder)
+            rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for the job");
+        else
+            rc = understand(&checker, &owner->arena, whole, &owner->job, err);
     }
-    if (!found->total && (!whole || checker.memory || !owner->job.file || !owner->job.folder))
-        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for the job");
-    if (!rc && !found->total)
-        rc = lam_shape_fill(&owner->arena, &lam_job_shape, whole, &owner->job, err);
-    if (!rc && !found->total)
-        rc = finish(&checker, &owner->arena, whole, &owner->job, err);
     if (!rc && found->total)
         rc = fail_with_problems(found, file, err);
     if (problems)

@@ -300,28 +300,30 @@ static json_t *check_value(struct lam_checker *checker, const struct lam_field *
     }
 }
 
-/* Where in the job there is a field of this name: someone may have put it into the wrong object. */
-static bool find_elsewhere(const struct lam_shape *shape, const char *name, const char *pointer, char found[LAM_POINTER_MAX])
+/* The field with the nearest name anywhere: someone may have put it into the wrong object. */
+static void find_elsewhere(const struct lam_shape *shape, const char *name, const char *pointer, char found[LAM_POINTER_MAX], double *distance)
 {
     for (size_t i = 0; i < shape->count; i++) {
+        const char *best = NULL;
         char below[LAM_POINTER_MAX];
+        double near = 0;
 
         lam_pointer_join(below, pointer, shape->fields[i].name);
-        if (!strcmp(shape->fields[i].name, name)) {
+        lam_nearest_try(name, shape->fields[i].name, &best, &near);
+        if (best && (!found[0] || near < *distance)) {
             snprintf(found, LAM_POINTER_MAX, "%s", below);
-            return true;
+            *distance = near;
         }
-        if (shape->fields[i].kind == LAM_KIND_OBJECT && find_elsewhere(shape->fields[i].shape, name, below, found))
-            return true;
+        if (shape->fields[i].kind == LAM_KIND_OBJECT)
+            find_elsewhere(shape->fields[i].shape, name, below, found, distance);
     }
-    return false;
 }
 
 static void unknown_field(struct lam_checker *checker, const struct lam_shape *shape, const char *name, const char *pointer)
 {
-    char below[LAM_POINTER_MAX], elsewhere[LAM_POINTER_MAX], known[300] = "";
+    char below[LAM_POINTER_MAX], elsewhere[LAM_POINTER_MAX] = "", known[300] = "";
     const char *best = NULL;
-    double distance = 0;
+    double distance = 0, further = 0;
 
     for (size_t i = 0; i < shape->count; i++) {
         size_t len = strlen(known);
@@ -330,9 +332,10 @@ static void unknown_field(struct lam_checker *checker, const struct lam_shape *s
         snprintf(known + len, sizeof known - len, "%s%s", len ? ", " : "", shape->fields[i].name);
     }
     lam_pointer_join(below, pointer, name);
-    if (best)
+    find_elsewhere(&lam_job_shape, name, "", elsewhere, &further);
+    if (best && (!elsewhere[0] || distance <= further + 1))
         lam_problem_add(checker, below, "unknown field; did you mean \"%s\"?", best);
-    else if (find_elsewhere(&lam_job_shape, name, "", elsewhere))
+    else if (elsewhere[0])
         lam_problem_add(checker, below, "unknown field here; did you mean %s?", elsewhere);
     else if (shape->count)
         lam_problem_add(checker, below, "unknown field; known here: %s", known);

@@ -1,0 +1,138 @@
+/*
+ * A batch run as the application wires it: what process/batch.h calls opaque gets its meaning here.
+ *
+ *     batch_begin.c   term, sources, scans, adoption                       coordinator
+ *     batch_files.c   the table of files: listing, pieces, manifest        coordinator
+ *     batch_plan.c    what is staged, what of it counts, ranges, publish   coordinator
+ *     batch_read.c    splits to pieces                                     workers, reading threads
+ *     batch_write.c   groups to segments, ranges to runs                   workers, storage thread
+ *     batch_job.c     the table of callbacks
+ */
+#ifndef LAMINA_APP_BATCH_JOB_H
+#define LAMINA_APP_BATCH_JOB_H
+
+#include "engine.h"
+#include "process/batch.h"
+#include "process/refine.h"
+#include "source/digest.h"
+#include "source/scan.h"
+#include "source/split.h"
+#include "store/manifest.h"
+#include "store/resolve.h"
+#include "store/stage.h"
+#include "store/term.h"
+#include "store/store.h"
+
+struct lam_batch_files; /* batch_files.c */
+
+/* One source of the job in this run. number and life 0: it takes no part (the stream was never archived). */
+struct lam_batch_source {
+    uint32_t number, life;
+    bool stream;
+    char *root; /* corpus: absolute, without links */
+    struct lam_files_options files;
+};
+
+struct lam_batch_report {
+    uint64_t view;                  /* published; 0: none */
+    bool nothing_new;
+    bool rebuilt;                   /* the analysis changed, or there was no view */
+    uint64_t files, files_unchanged, files_failed;
+    struct lam_counts counts;       /* what this run added */
+    uint64_t adopted;               /* pieces taken over from a run before */
+    uint64_t splits, ranges;
+    uint64_t decoded_bytes;
+    struct lam_error first_failure; /* of a file, code 0: none */
+};
+
+/* A segment of staged rows, with what of it does not count. */
+struct lam_batch_input {
+    struct lam_segment_entry entry;
+    struct lam_mask_rule *rules;
+    size_t rule_count;
+    struct lam_map *map;   /* workers: after prepare */
+    struct lam_mask mask;
+};
+
+struct lam_batch_inputs {
+    struct lam_batch_input *items;
+    size_t count, cap;
+};
+
+struct lam_batch_job {
+    struct lam_engine *engine;
+    const struct lam_analyzer_ops *analyzer;
+    bool cancelled;
+
+    /* both sides, from start on */
+    char run[LAM_RUN_ID];
+    const struct lam_state *state; /* as of the commit that the run began with */
+    struct lam_batch_source *sources; /* source_count of the job, then the stream */
+    size_t source_count;
+    bool rebuild; /* nothing of the old view is taken over */
+    uint32_t old_bits, bits;
+    int64_t arrival_us; /* of everything that this run's scans bring in */
+
+    /* workers */
+    struct lam_batch_reader **readers; /* one a reading thread */
+    unsigned reader_count;
+    struct lam_namer namer;
+    unsigned groups;
+    struct lam_batch_inputs inputs;
+
+    /* coordinator */
+    uint64_t term;
+    struct lam_alive alive;
+    struct lam_cutoff cutoff;
+    struct lam_batch_files *files;
+    struct lam_staged_list adopted, staged;
+    struct lam_batch_inputs planned;
+    bool has_work;
+    struct lam_buf results;  /* notes of resolved ranges, one JSON a line */
+    struct lam_batch_report report;
+    bool take_over;          /* the term is already this process's */
+};
+
+extern const struct lam_batch_ops lam_batch_job_ops;
+
+/* For one process; the run may be made any number of times, one after the other. */
+int lam_batch_job_init(struct lam_batch_job *batch, struct lam_engine *engine, struct lam_error *err);
+void lam_batch_job_release(struct lam_batch_job *batch);
+
+/* --- between the files of this module --- */
+
+int lam_batch_begin(void *arg, struct lam_buf *out, struct lam_error *err);
+int lam_batch_start(void *arg, struct lam_sv bytes, struct lam_error *err);
+
+struct lam_batch_files *lam_batch_files_new(void);
+void lam_batch_files_free(struct lam_batch_files *files);
+int lam_batch_list(void *arg, struct lam_batch_lister *lister, struct lam_error *err);
+void lam_batch_accepted(void *arg, int rank, struct lam_sv note);
+void lam_batch_failed(void *arg, uint64_t split, const struct lam_error *why);
+bool lam_batch_again(void *arg);
+
+/* Does what this piece says of its file still hold? Storage thread, when nothing reads any more. */
+bool lam_batch_piece_holds(struct lam_batch_job *batch, const struct lam_piece *piece);
+
+/* Did this file change, so that its older rows are to be masked (append)? Calls each for every such file. */
+int lam_batch_changed(struct lam_batch_job *batch, int (*each)(void *arg, uint32_t source, const struct lam_digest *partition), void *arg, struct lam_error *err);
+
+/* Whether anything in the files of this source is not as the manifest has it; writes the new manifest. */
+bool lam_batch_files_news(const struct lam_batch_files *files, size_t source);
+int lam_batch_write_manifest(struct lam_batch_job *batch, size_t source, struct lam_segment_entry *entry, struct lam_error *err);
+
+int lam_batch_read(void *arg, unsigned worker, struct lam_batch_task *task, struct lam_sv split, struct lam_error *err);
+void lam_batch_readers_free(struct lam_batch_job *batch);
+
+bool lam_batch_together(void *arg, struct lam_sv note, struct lam_sv with);
+int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t count, struct lam_error *err);
+int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err);
+int lam_batch_resolve(void *arg, struct lam_sv range, void **made, struct lam_error *err);
+int lam_batch_write(void *arg, void *made, struct lam_buf *note, struct lam_error *err);
+void lam_batch_inputs_release(struct lam_batch_inputs *inputs);
+
+int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *out, struct lam_error *err);
+void lam_batch_resolved(void *arg, int rank, struct lam_sv note);
+int lam_batch_publish(void *arg, struct lam_error *err);
+
+#endif

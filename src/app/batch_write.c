@@ -1,0 +1,319 @@
+/* The workers' storage side: groups to staged segments, and ranges of the view to runs and masks. */
+#include "batch_job.h"
+
+#include "store/rejects.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* --- groups --- */
+
+bool lam_batch_together(void *arg, struct lam_sv note, struct lam_sv with)
+{
+    struct lam_piece a = {0}, b = {0};
+    struct lam_error err;
+    bool together = false;
+
+    (void)arg;
+    /* Two readings of one file that changed in between have the same positions: they must not meet in a segment, where nothing could tell them apart. */
+    if (!lam_piece_read(note, &a, &err) && !lam_piece_read(with, &b, &err))
+        together = a.stream == b.stream && (a.source != b.source || !lam_sv_eq(a.path, b.path) || (a.size == b.size && a.mtime_ns == b.mtime_ns));
+    lam_piece_release(&a);
+    lam_piece_release(&b);
+    return together;
+}
+
+static int write_rows(struct lam_batch_job *batch, struct lam_block *const *blocks, size_t count, struct lam_segment_entry *entry, struct lam_error *err)
+{
+    const struct lam_job *job = batch->engine->job;
+    bool upsert = job->dataset.kind == LAM_JOB_UPSERT;
+    struct lam_target target = {batch->engine->fs, job->store.path, NULL, upsert ? LAM_SEGMENT_RUN : LAM_SEGMENT_SILVER};
+    char path[LAM_SEGMENT_PATH];
+    int rc;
+
+    batch->namer.staging = true;
+    rc = lam_namer_next(&batch->namer, target.kind, path, err);
+    batch->namer.staging = false;
+    target.path = path;
+    return rc ? rc : lam_rows_write(&target, blocks, count, job->tasks.dim, upsert, entry, NULL, err);
+}
+
+static int write_rejects(struct lam_batch_job *batch, struct lam_block *const *blocks, size_t count, struct lam_segment_entry *entry, struct lam_error *err)
+{
+    struct lam_target target = {batch->engine->fs, batch->engine->job->store.path, NULL, LAM_SEGMENT_QUARANTINE};
+    char path[LAM_SEGMENT_PATH];
+    int rc = lam_namer_next(&batch->namer, target.kind, path, err);
+
+    target.path = path;
+    return rc ? rc : lam_rejects_write(&target, blocks, count, entry, err);
+}
+
+int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t count, struct lam_error *err)
+{
+    struct lam_batch_job *batch = arg;
+    struct lam_block **blocks = calloc(count, sizeof *blocks);
+    struct lam_sv *notes = calloc(count, sizeof *notes);
+    struct lam_segment_entry entries[2];
+    size_t entry_count = 0, rows = 0, rejects = 0;
+    int rc = blocks && notes ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for a group");
+
+    for (size_t i = 0; !rc && i < count; i++) {
+        blocks[i] = pieces[i]->block;
+        notes[i] = lam_buf_sv(&pieces[i]->note);
+        rows += lam_block_rows(blocks[i]);
+        rejects += lam_block_rejects(blocks[i]);
+    }
+    for (size_t i = 0; i < 2; i++)
+        lam_segment_entry_init(&entries[i]);
+    if (!rc && rows)
+        rc = write_rows(batch, blocks, count, &entries[entry_count++], err);
+    if (!rc && rejects)
+        rc = write_rejects(batch, blocks, count, &entries[entry_count++], err);
+    for (size_t i = 0; i < entry_count; i++)
+        memcpy(entries[i].run, batch->run, LAM_RUN_ID);
+    if (!rc)
+        rc = lam_stage_list(batch->engine->fs, batch->engine->job->store.path, batch->run, batch->engine->rank, batch->groups++, entries, entry_count, notes, count, err);
+    for (size_t i = 0; i < 2; i++)
+        lam_segment_entry_release(&entries[i]);
+    free(blocks);
+    free(notes);
+    return rc;
+}
+
+/* --- ranges --- */
+
+void lam_batch_inputs_release(struct lam_batch_inputs *inputs)
+{
+    for (size_t i = 0; i < inputs->count; i++) {
+        lam_segment_entry_release(&inputs->items[i].entry);
+        lam_map_unref(inputs->items[i].map);
+        lam_mask_release(&inputs->items[i].mask);
+        free(inputs->items[i].rules);
+    }
+    free(inputs->items);
+    *inputs = (struct lam_batch_inputs){0};
+}
+
+static int read_rules(const json_t *array, struct lam_batch_input *input, struct lam_error *err)
+{
+    input->rule_count = json_array_size(array);
+    if (input->rule_count && !(input->rules = calloc(input->rule_count, sizeof *input->rules)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a plan");
+    for (size_t i = 0; i < input->rule_count; i++) {
+        const json_t *item = json_array_get(array, i);
+        struct lam_mask_rule *rule = &input->rules[i];
+        struct lam_digest partition;
+
+        if (!lam_digest_parse(lam_sv_of(json_string_value(json_array_get(item, 1))), &partition))
+            return LAM_FAIL(err, LAM_E_CORRUPT, "a plan with a rule that is none");
+        rule->source = (uint32_t)json_integer_value(json_array_get(item, 0));
+        memcpy(rule->partition, partition.bytes, sizeof rule->partition);
+        rule->life_end = UINT64_MAX;
+        rule->offset_first = (uint64_t)json_integer_value(json_array_get(item, 2));
+        rule->offset_end = json_integer_value(json_array_get(item, 3)) < 0 ? UINT64_MAX : (uint64_t)json_integer_value(json_array_get(item, 3));
+        rule->uncounted = true;
+    }
+    return 0;
+}
+
+static int read_input(struct lam_batch_job *batch, const json_t *item, struct lam_batch_input *input, struct lam_error *err)
+{
+    char *text = json_dumps(json_object_get(item, "entry"), JSON_COMPACT);
+    struct lam_count_deltas none = {0};
+    int rc = text ? lam_segment_entry_read(lam_sv_of(text), &input->entry, err) : LAM_FAIL(err, LAM_E_CORRUPT, "a plan without an entry");
+
+    free(text);
+    if (rc || (rc = lam_map_cache_get(batch->engine->maps, &input->entry, &input->map, err)) || (rc = read_rules(json_object_get(item, "rules"), input, err)) ||
+        !input->rule_count)
+        return rc;
+    if (!(rc = lam_mask_init(&input->mask, lam_map_rows(input->map), NULL, err)))
+        rc = lam_resolve_mask(input->map, input->rules, input->rule_count, &input->mask, &none, err);
+    lam_count_deltas_release(&none);
+    return rc;
+}
+
+int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err)
+{
+    struct lam_batch_job *batch = arg;
+    json_t *plan = json_loadb(bytes.ptr, bytes.len, 0, NULL);
+    const json_t *inputs = json_object_get(plan, "inputs");
+    int rc = json_is_array(inputs) ? 0 : LAM_FAIL(err, LAM_E_CORRUPT, "a plan that is none");
+
+    lam_batch_inputs_release(&batch->inputs);
+    batch->bits = (uint32_t)json_integer_value(json_object_get(plan, "bits"));
+    batch->old_bits = (uint32_t)json_integer_value(json_object_get(plan, "old_bits"));
+    if (!rc && !(batch->inputs.items = calloc(json_array_size(inputs) + 1, sizeof *batch->inputs.items)))
+        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a plan");
+    for (size_t i = 0; !rc && i < json_array_size(inputs); i++)
+        rc = read_input(batch, json_array_get(inputs, i), &batch->inputs.items[batch->inputs.count++], err);
+    json_decref(plan);
+    return rc;
+}
+
+/* A range between the thread that plans it and the one that writes it. */
+struct made {
+    struct lam_batch_job *batch;
+    uint64_t range;
+    struct lam_merge_input *inputs; /* staged, then runs */
+    const struct lam_state_segment **runs;
+    struct lam_map **maps; /* of runs, then of their masks */
+    size_t staged_count, run_count;
+    struct lam_resolve *resolve;
+};
+
+static void made_free(struct made *made)
+{
+    if (!made)
+        return;
+    lam_resolve_free(made->resolve);
+    for (size_t i = 0; made->maps && i < 2 * made->run_count; i++)
+        lam_map_unref(made->maps[i]);
+    free(made->maps);
+    free(made->runs);
+    free(made->inputs);
+    free(made);
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+    const struct lam_state_segment *x = *(const struct lam_state_segment *const *)a, *y = *(const struct lam_state_segment *const *)b;
+
+    return (x->added > y->added) - (x->added < y->added);
+}
+
+static void range_bounds(uint32_t bits, uint64_t range, uint64_t *first, uint64_t *last)
+{
+    *first = bits ? range << (64 - bits) : 0;
+    *last = bits ? *first | UINT64_MAX >> bits : UINT64_MAX;
+}
+
+/* The view's runs that reach into [first, last], with their masks; none where the view is made anew. */
+static int find_runs(struct made *made, uint64_t first, uint64_t last, struct lam_error *err)
+{
+    const struct lam_batch_job *batch = made->batch;
+    const struct lam_state_segment *segment;
+    size_t most = batch->state->segment_count;
+    int rc = 0;
+
+    made->runs = calloc(most + 1, sizeof *made->runs);
+    if (!made->runs)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a range");
+    for (size_t at = 0; !batch->rebuild && (segment = lam_state_next(batch->state, LAM_SEGMENT_RUN, &at));) {
+        uint64_t run_first, run_last;
+
+        range_bounds(segment->entry->range_bits, segment->entry->range, &run_first, &run_last);
+        if (run_first <= last && run_last >= first)
+            made->runs[made->run_count++] = segment;
+    }
+    qsort(made->runs, made->run_count, sizeof *made->runs, oldest_first);
+    made->maps = calloc(2 * made->run_count + 1, sizeof *made->maps);
+    made->inputs = calloc(batch->inputs.count + made->run_count + 1, sizeof *made->inputs);
+    if (!made->maps || !made->inputs)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a range");
+    for (size_t i = 0; i < batch->inputs.count; i++)
+        made->inputs[made->staged_count++] = (struct lam_merge_input){.map = batch->inputs.items[i].map, .mask = batch->inputs.items[i].mask.bits};
+    for (size_t i = 0; !rc && i < made->run_count; i++) {
+        struct lam_merge_input *input = &made->inputs[made->staged_count + i];
+        const struct lam_segment_entry *mask = made->runs[i]->mask;
+
+        if ((rc = lam_map_cache_get(batch->engine->maps, made->runs[i]->entry, &made->maps[i], err)))
+            break;
+        input->map = made->maps[i];
+        if (mask && !(rc = lam_map_cache_get(batch->engine->maps, mask, &made->maps[made->run_count + i], err)))
+            rc = lam_mask_bits(made->maps[made->run_count + i], made->runs[i]->entry->path, made->runs[i]->entry->rows, &input->mask, err);
+    }
+    return rc;
+}
+
+int lam_batch_resolve(void *arg, struct lam_sv range, void **out, struct lam_error *err)
+{
+    struct made *made = calloc(1, sizeof *made);
+    struct lam_resolve_spec spec;
+    char text[24];
+    int rc;
+
+    *out = NULL;
+    if (!made)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a range");
+    snprintf(text, sizeof text, "%.*s", LAM_SV_ARG(range));
+    made->batch = arg;
+    made->range = strtoull(text, NULL, 10);
+    spec = (struct lam_resolve_spec){.dim = made->batch->engine->job->tasks.dim, .rewrite = made->batch->bits != made->batch->old_bits};
+    range_bounds(made->batch->bits, made->range, &spec.first, &spec.last);
+    rc = find_runs(made, spec.first, spec.last, err);
+    spec.staged = made->inputs;
+    spec.staged_count = made->staged_count;
+    spec.runs = made->inputs ? made->inputs + made->staged_count : NULL;
+    spec.run_count = made->run_count;
+    if (!rc)
+        rc = lam_resolve_plan(&spec, &made->resolve, err);
+    if (rc) {
+        made_free(made);
+        return rc;
+    }
+    *out = made;
+    return 0;
+}
+
+static int write_counts(const struct lam_count_deltas *counts, struct lam_buf *note, struct lam_error *err)
+{
+    int rc = lam_buf_addf(note, err, ",\"counts\":[");
+
+    for (size_t i = 0; !rc && i < counts->count; i++) {
+        const struct lam_count_delta *delta = &counts->items[i];
+
+        rc = lam_buf_addf(note, err, "%s[%" PRIu32 ",%" PRIu32 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 "]", i ? "," : "", delta->source, delta->life,
+                          delta->live, delta->superseded, delta->deleted, delta->pending);
+    }
+    return rc ? rc : lam_buf_addf(note, err, "]");
+}
+
+/* {"run":entry|absent,"masks":[{"path":…,"entry":…}],"removed":[…],"counts":[[source,life,live,superseded,deleted,pending]]} */
+static int write_note(struct made *made, struct lam_resolve_result *result, struct lam_buf *note, struct lam_error *err)
+{
+    int rc = lam_buf_addf(note, err, "{\"masks\":[");
+
+    for (size_t i = 0; !rc && i < result->mask_count; i++) {
+        memcpy(result->masks[i].entry.run, made->batch->run, LAM_RUN_ID);
+        if (!(rc = lam_buf_addf(note, err, "%s{\"path\":\"%s\",\"entry\":", i ? "," : "", made->runs[result->masks[i].run]->entry->path)) &&
+            !(rc = lam_segment_entry_write(&result->masks[i].entry, note, err)))
+            rc = lam_buf_addf(note, err, "}");
+    }
+    if (!rc)
+        rc = lam_buf_addf(note, err, "],\"removed\":[");
+    for (size_t i = 0; !rc && result->rewritten && i < made->run_count; i++)
+        rc = lam_buf_addf(note, err, "%s\"%s\"", i ? "," : "", made->runs[i]->entry->path);
+    if (!rc)
+        rc = lam_buf_addf(note, err, "]");
+    if (!rc && result->has_run) {
+        result->run.range_bits = made->batch->bits;
+        result->run.range = (uint32_t)made->range;
+        result->run.view = made->batch->state->view.number + 1;
+        memcpy(result->run.run, made->batch->run, LAM_RUN_ID);
+        if (!(rc = lam_buf_addf(note, err, ",\"run\":")))
+            rc = lam_segment_entry_write(&result->run, note, err);
+    }
+    if (!rc && !(rc = write_counts(lam_resolve_counts(made->resolve), note, err)))
+        rc = lam_buf_addf(note, err, "}");
+    return rc;
+}
+
+int lam_batch_write(void *arg, void *given, struct lam_buf *note, struct lam_error *err)
+{
+    struct lam_batch_job *batch = arg;
+    struct made *made = given;
+    struct lam_resolve_result result = {0};
+    int rc = 0;
+
+    if (!made)
+        return 0;
+    if (lam_resolve_changes(made->resolve))
+        rc = lam_resolve_write(made->resolve, batch->engine->fs, batch->engine->job->store.path, lam_namer_next, &batch->namer, &result, err);
+    if (!rc)
+        rc = write_note(made, &result, note, err);
+    lam_resolve_result_release(&result);
+    made_free(made);
+    return rc;
+}

@@ -1,0 +1,59 @@
+/*
+ * The engine: what every layer of a job stands on in one process, made once and handed around.
+ *
+ * Threads: main (MPI, role steps), storage (HDF5, and the only one that touches the commit log), CPU workers of each layer, HTTP and Kafka threads.
+ * What a member may be touched by is said beside it.
+ */
+#ifndef LAMINA_APP_ENGINE_H
+#define LAMINA_APP_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "base/pool.h"
+#include "comm/comm.h"
+#include "comm/roles.h"
+#include "config/job.h"
+#include "model/extract.h"
+#include "store/alive.h"
+#include "store/log.h"
+#include "store/map.h"
+
+struct lam_engine {
+    const struct lam_job *job;    /* immutable */
+    struct lam_log log;           /* any thread */
+    const struct lam_fs *fs;
+    const struct lam_clock *clock;
+    struct lam_comm *comm;        /* main thread; NULL in tools that need no ranks */
+    struct lam_roles roles;
+    int rank, size;
+    struct lam_wake wake;         /* of the main loop; any thread signals */
+    struct lam_pool *storage;     /* one thread; submitted to by main */
+    struct lam_commitlog *commits; /* storage thread */
+    struct lam_map_cache *maps;   /* any thread */
+
+    pthread_mutex_t lock;         /* guards state */
+    const struct lam_state *state; /* newest known here */
+
+    struct lam_extract *extracts; /* one a source of the job, the last one the stream's; immutable */
+    atomic_int stop;              /* signals received: 1 stops cleanly */
+};
+
+/* Opens the store of a job (its folders are made where they are missing) with everything above but comm. */
+int lam_engine_open(struct lam_engine *engine, const struct lam_job *job, struct lam_comm *comm, const struct lam_roles *roles, struct lam_error *err);
+void lam_engine_close(struct lam_engine *engine);
+
+/* Makes what the log says known to all threads: after a commit, or a refresh. Storage thread. */
+void lam_engine_share(struct lam_engine *engine);
+
+/* A reference to the newest known state: lam_state_unref. Any thread. */
+const struct lam_state *lam_engine_state(struct lam_engine *engine);
+
+/* The settings for extraction of source i of the job (source_count: the stream's). */
+const struct lam_extract *lam_engine_extract(const struct lam_engine *engine, size_t i);
+
+/* How many threads a batch rank gives to reading: the job's number, or the cores it may use shared with the ranks of its node. */
+unsigned lam_engine_workers(const struct lam_engine *engine);
+
+#endif

@@ -155,7 +155,7 @@ int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err)
 /* A range between the thread that plans it and the one that writes it. */
 struct made {
     struct lam_batch_job *batch;
-    uint64_t range;
+    uint32_t range;
     struct lam_merge_input *inputs; /* staged, then runs */
     const struct lam_state_segment **runs;
     struct lam_map **maps; /* of runs, then of their masks */
@@ -183,12 +183,6 @@ static int oldest_first(const void *a, const void *b)
     return (x->added > y->added) - (x->added < y->added);
 }
 
-static void range_bounds(uint32_t bits, uint64_t range, uint64_t *first, uint64_t *last)
-{
-    *first = bits ? range << (64 - bits) : 0;
-    *last = bits ? *first | UINT64_MAX >> bits : UINT64_MAX;
-}
-
 /* The view's runs that reach into [first, last], with their masks; none where the view is made anew. */
 static int find_runs(struct made *made, uint64_t first, uint64_t last, struct lam_error *err)
 {
@@ -203,7 +197,7 @@ static int find_runs(struct made *made, uint64_t first, uint64_t last, struct la
     for (size_t at = 0; !batch->rebuild && (segment = lam_state_next(batch->state, LAM_SEGMENT_RUN, &at));) {
         uint64_t run_first, run_last;
 
-        range_bounds(segment->entry->range_bits, segment->entry->range, &run_first, &run_last);
+        lam_range_hashes(segment->entry->range_bits, segment->entry->range, &run_first, &run_last);
         if (run_first <= last && run_last >= first)
             made->runs[made->run_count++] = segment;
     }
@@ -231,6 +225,7 @@ int lam_batch_resolve(void *arg, struct lam_sv range, void **out, struct lam_err
 {
     struct made *made = calloc(1, sizeof *made);
     struct lam_resolve_spec spec;
+    uint64_t first, last;
     char text[24];
     int rc;
 
@@ -239,10 +234,12 @@ int lam_batch_resolve(void *arg, struct lam_sv range, void **out, struct lam_err
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a range");
     snprintf(text, sizeof text, "%.*s", LAM_SV_ARG(range));
     made->batch = arg;
-    made->range = strtoull(text, NULL, 10);
+    made->range = (uint32_t)strtoul(text, NULL, 10);
     spec = (struct lam_resolve_spec){.dim = made->batch->engine->job->tasks.dim, .rewrite = made->batch->bits != made->batch->old_bits};
-    range_bounds(made->batch->bits, made->range, &spec.first, &spec.last);
-    rc = find_runs(made, spec.first, spec.last, err);
+    spec.range_bits = made->batch->bits;
+    spec.range = made->range;
+    lam_range_hashes(spec.range_bits, spec.range, &first, &last);
+    rc = find_runs(made, first, last, err);
     spec.staged = made->inputs;
     spec.staged_count = made->staged_count;
     spec.runs = made->inputs ? made->inputs + made->staged_count : NULL;
@@ -289,7 +286,7 @@ static int write_note(struct made *made, struct lam_resolve_result *result, stru
         rc = lam_buf_addf(note, err, "]");
     if (!rc && result->has_run) {
         result->run.range_bits = made->batch->bits;
-        result->run.range = (uint32_t)made->range;
+        result->run.range = made->range;
         result->run.view = made->batch->state->view.number + 1;
         memcpy(result->run.run, made->batch->run, LAM_RUN_ID);
         if (!(rc = lam_buf_addf(note, err, ",\"run\":")))

@@ -64,7 +64,7 @@ static int understand(struct lam_refiner *refiner, const struct lam_raw *raw, st
     if (raw->null_value)
         return 0;
     if (raw->document) {
-        if ((rc = refiner->options.parse(refiner->options.parser, raw->path, raw->media_type, raw->bytes, &document, err)))
+        if ((rc = refiner->options.parse(refiner->options.parser, raw->name, raw->media_type, raw->bytes, &document, err)))
             return rc;
         input->title = document.title;
         input->text = document.text;

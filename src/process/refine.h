@@ -45,6 +45,7 @@ struct lam_raw {
     const struct lam_extract *settings;
     struct lam_position pos;
     struct lam_sv path;       /* of a corpus, below its root; ptr NULL for a stream */
+    struct lam_sv name;       /* of a document: decides its type where media_type is NULL */
     struct lam_sv place;      /* for whoever reads a reject: the file's path, or "topic/partition" */
     int64_t arrival_us, mtime_us, message_us;
     struct lam_sv bytes;

@@ -80,6 +80,11 @@ struct lam_reader_stats {
     struct lam_sv layers;      /* JSON object of what else the engine tells about its layers; empty: nothing */
 };
 
+/* What stats is given, to fill in what it knows. */
+#define LAM_READER_STATS_NONE                                                                                                            \
+    ((struct lam_reader_stats){.lag_records = -1, .lag_ms = -1, .documents_per_s = -1, .events_per_s = -1, .queryable_p50_ms = -1, \
+                               .queryable_p99_ms = -1, .agreement = -1})
+
 /* Groups of a row's fields, so that a query reads no columns that it does not need. Key, hash, position, order, times, op, flags are always there. */
 enum lam_want {
     LAM_WANT_TEXT = 1,
@@ -118,6 +123,7 @@ struct lam_reader_ops {
     /* Visits every winning row behind from (NULL: from the start), each once. 0: came to the end. */
     int (*scan)(struct lam_snapshot *snapshot, const struct lam_cursor *from, uint32_t wants, lam_visit *visit, void *visit_arg, struct lam_error *err);
 
+    /* Fills what it knows into stats, which begins as LAM_READER_STATS_NONE. */
     int (*stats)(struct lam_snapshot *snapshot, struct lam_reader_stats *stats, struct lam_error *err);
 
     /* NULL is fine. */

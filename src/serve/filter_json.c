@@ -241,7 +241,8 @@ static int add_rule(struct lam_filter *filter, json_t *json, const struct at *at
         return add_several(filter, inside, &place, depth, ops[i], rule, err);
     }
     if (!json_is_object(json) || !json_object_size(json))
-        return placed(LAM_FAIL(err, LAM_E_INVALID, "expected a condition: {\"field\": \"category\", \"eq\": \"billing\"}, {\"all\": […]}, {\"any\": […]}, {\"not\": …}"), at, err);
+        return placed(LAM_FAIL(err, LAM_E_INVALID, "expected a condition: {\"field\": \"category\", \"eq\": \"billing\"}, {\"all\": […]}, {\"any\": […]}, {\"not\": …}"),
+                      at, err);
     return add_tests(filter, json, at, rule, err);
 }
 

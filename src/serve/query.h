@@ -58,8 +58,8 @@ int lam_query_set_key(struct lam_query *query, struct lam_sv key, struct lam_err
 int lam_query_set_aggregate(struct lam_query *query, struct lam_sv json, struct lam_error *err);
 
 /*
- * One decoded parameter: limit, cursor, embedding (true, false), text (true, false), filter (JSON), or a condition (filter.h).
- * LAM_E_INVALID names the parameter.
+ * One decoded parameter: embedding (true, false) of a key and a list; limit, cursor, filter (JSON) of a list; or a test (filter.h) of a
+ * list and an aggregate. LAM_E_INVALID and LAM_E_LIMIT name the parameter.
  */
 int lam_query_param(struct lam_query *query, struct lam_sv name, struct lam_sv value, struct lam_error *err);
 

@@ -90,7 +90,7 @@ static int add_rates(struct lam_buf *out, const struct lam_reader_stats *stats, 
 
 int lam_status_add_json(struct lam_buf *out, const struct lam_reader *reader, struct lam_snapshot *snapshot, struct lam_error *err)
 {
-    struct lam_reader_stats stats = {0};
+    struct lam_reader_stats stats = LAM_READER_STATS_NONE;
     int rc = reader->ops->stats(snapshot, &stats, err);
 
     if (rc || (rc = lam_buf_addf(out, err, ",\"rows\":{\"view\":%" PRIu64 ",\"speed\":%" PRIu64 ",\"tail\":%" PRIu64 "}", stats.view_rows, stats.speed_rows,

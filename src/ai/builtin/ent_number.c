@@ -139,6 +139,19 @@ static enum lam_currency code_before(const struct lam_tokens *tokens, size_t i, 
     return (enum lam_currency)lex->value;
 }
 
+/* $5k, €2M, $3bn: the power of ten of letters that follow a number at once, 0 where there are none; *end moves behind them. */
+static unsigned read_suffix(const struct lam_tokens *tokens, size_t *end)
+{
+    char c = lam_at(tokens, *end) | 0x20;
+    size_t len = 1 + (strchr("mbt", c) && c && (lam_at(tokens, *end + 1) | 0x20) == 'n');
+    unsigned power = c == 'k' ? 3 : c == 'm' ? 6 : c == 'b' ? 9 : c == 't' && len == 2 ? 12 : 0;
+
+    if (!power || lam_is_alnum(lam_at(tokens, *end + len)))
+        return 0;
+    *end += len;
+    return power;
+}
+
 bool lam_match_money(const struct lam_tokens *tokens, size_t i, size_t from, struct lam_entity *entity)
 {
     size_t start = tokens->tokens[i].start, end, at, next;
@@ -161,12 +174,12 @@ bool lam_match_money(const struct lam_tokens *tokens, size_t i, size_t from, str
     if (lex && lex->flags & LAM_LEX_SCALE) {
         power = lex->value;
         end = tokens->tokens[next].end;
-        at = end + (lam_at(tokens, end) == ' ' || lam_at(tokens, end) == '-');
+        at = end + (lam_at(tokens, end) == '.' && lam_at(tokens, end + 1) == ' '); /* Mio. Euro */
+        at += lam_at(tokens, at) == ' ' || lam_at(tokens, at) == '-';
         next = token_at(tokens, next + 1, at);
         lex = next != SIZE_MAX ? lex_of(tokens, next) : NULL;
-    } else if (currency && end < tokens->text.len && strchr("kKmMbB", lam_at(tokens, end)) && !lam_is_alnum(lam_at(tokens, end + 1))) {
-        power = (lam_at(tokens, end) | 0x20) == 'k' ? 3 : (lam_at(tokens, end) | 0x20) == 'm' ? 6 : 9; /* $5k, €2M */
-        end++;
+    } else if (currency && (power = read_suffix(tokens, &end))) {
+        at = end;
     }
     if (!currency && (currency = sign_after(tokens, at, &at)))
         end = at;

@@ -28,7 +28,7 @@ static const struct {
     uint16_t rune;
     uint64_t langs;
 } letters[] = {
-    {0xdf, L(DE)}, {0xe4, L(DE) | L(SV) | L(FI) | L(SK) | L(ET)}, {0xf6, L(DE) | L(SV) | L(FI) | L(TR) | L(HU) | L(ET)},
+    {0xdf, L(DE)}, {0xe9, L(FR) | L(ES) | L(PT) | L(HU) | L(CS) | L(SK)}, {0xe0, L(FR) | L(IT) | L(PT) | L(CA) | L(VI)}, {0xe4, L(DE) | L(SV) | L(FI) | L(SK) | L(ET)}, {0xf6, L(DE) | L(SV) | L(FI) | L(TR) | L(HU) | L(ET)},
     {0xfc, L(DE) | L(TR) | L(HU) | L(ET)}, {0xe5, L(SV) | L(DA) | L(NO)}, {0xe6, L(DA) | L(NO)}, {0xf8, L(DA) | L(NO)}, {0xf1, L(ES)},
     {0xe3, L(PT) | L(VI)}, {0xf5, L(PT) | L(ET) | L(VI)}, {0xe7, L(FR) | L(PT) | L(TR) | L(CA)}, {0xea, L(FR) | L(PT) | L(VI)}, {0xe8, L(FR) | L(IT) | L(CA)},
     {0xf9, L(IT) | L(FR)}, {0xf2, L(IT) | L(CA)}, {0xec, L(IT)}, {0xe2, L(RO) | L(FR) | L(PT) | L(VI)}, {0xee, L(RO) | L(FR)}, {0xfb, L(FR)},

@@ -20,7 +20,7 @@ const struct lam_words lam_words_stop_latin[] = {
     {LAM_LANG_FR,
      "le la les de des du et est un une en que qui dans pour pas sur au aux ce cette ces il elle nous vous ils elles avec par plus ne se son sa "
      "ses leur leurs sont mais ou où été être avoir avait fait comme tout tous même aussi très sans sous entre donc peut ont je tu mon ma mes "
-     "notre votre qu'il quand alors bien encore chez dont après avant depuis cela ça lui eux étaient"},
+     "notre votre qu'il quand à a l d n s j on qu si alors bien encore chez dont après avant depuis cela ça lui eux étaient"},
     {LAM_LANG_ES,
      "el la los las de del y es un una en que por para con no se su sus lo al como más pero le les ha han fue este esta estos estas ese esa eso "
      "entre cuando muy sin sobre también me mi ya hasta hay donde quien desde todo todos nos durante uno ni contra otros ante ellos porque qué son "

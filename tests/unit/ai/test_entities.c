@@ -52,7 +52,7 @@ static void money_has_its_currency_and_amount(void **state)
 {
     (void)state;
     finds("$1,250.50 and €3 million, EUR 1.200,50, 20 dollars", "money=USD 1250.50[$1,250.50] | money=EUR 3000000[€3 million] | money=EUR 1200.50[EUR 1.200,50] | money=USD 20[20 dollars]");
-    finds("1 234 and 99 £ or 5,5 Mio. Euro; US$ 3bn; $5k; 30 €.", "money=GBP 99[99 £] | money=USD 3000000000[US$ 3bn] | money=USD 5000[$5k] | money=EUR 30[30 €]");
+    finds("1 234 and 99 £ or 5,5 Mio. Euro; US$ 3bn; $5k; 30 €.", "money=GBP 99[99 £] | money=EUR 5500000[5,5 Mio. Euro] | money=USD 3000000000[US$ 3bn] | money=USD 5000[$5k] | money=EUR 30[30 €]");
     finds("they won 3 games and try 4 more", "");
     finds("Costs USD 007.10 today", "money=USD 7.10[USD 007.10]");
 }

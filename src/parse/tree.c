@@ -77,8 +77,11 @@ void *lam_tree_realloc(struct lam_tree *tree, void *ptr, size_t len)
 
     if (ptr)
         memcpy(&old, (char *)ptr - HEADER, sizeof old);
-    if (ptr && len <= ((old + 15) & ~(size_t)15))
+    if (ptr && len <= ((old + 15) & ~(size_t)15)) {
+        if (len > old)
+            memcpy((char *)ptr - HEADER, &len, sizeof len); /* or the next realloc would copy too little */
         return ptr;
+    }
     moved = lam_tree_alloc(tree, len);
     if (old)
         memcpy(moved, ptr, old);

@@ -43,6 +43,20 @@ static void put(struct lam_writer *writer, const char *bytes, size_t len)
         writer->rc = lam_buf_add(&writer->text, bytes, len, &writer->err);
 }
 
+/* Documents are UTF-8, but Gumbo makes other bytes of numbers such as &#9999999999; : they become U+FFFD. */
+static void put_text(struct lam_writer *writer, struct lam_sv text)
+{
+    while (text.len > 0 && !writer->rc) {
+        size_t good = lam_utf8_valid(text);
+
+        put(writer, text.ptr, good);
+        if (good < text.len)
+            put(writer, "\xef\xbf\xbd", 3);
+        good += good < text.len;
+        text = lam_sv(text.ptr + good, text.len - good);
+    }
+}
+
 /* Writes the newlines, or the blank, that stand before what comes. */
 static void settle(struct lam_writer *writer)
 {
@@ -67,7 +81,7 @@ void lam_writer_text(struct lam_writer *writer, struct lam_sv text)
             i++;
         if (i > begin) {
             settle(writer);
-            put(writer, text.ptr + begin, i - begin);
+            put_text(writer, lam_sv(text.ptr + begin, i - begin));
         }
         while (i < text.len && is_blank(text.ptr[i])) {
             writer->space = true;
@@ -81,7 +95,7 @@ void lam_writer_pre(struct lam_writer *writer, struct lam_sv text)
     if (text.len == 0)
         return;
     settle(writer);
-    put(writer, text.ptr, text.len);
+    put_text(writer, text);
 }
 
 void lam_writer_break(struct lam_writer *writer, int newlines)
@@ -104,7 +118,7 @@ bool lam_writer_heading(struct lam_writer *writer, int level)
 static void add_label(struct lam_writer *writer, struct lam_buf *out, struct lam_sv label)
 {
     if (!writer->rc)
-        writer->rc = lam_buf_add_json(out, lam_utf8_cut(label, MAX_LABEL), &writer->err);
+        writer->rc = lam_buf_add_json(out, label.len > MAX_LABEL ? lam_utf8_cut(label, MAX_LABEL) : label, &writer->err);
 }
 
 static struct lam_sv since(const struct lam_writer *writer, size_t at)
@@ -162,7 +176,7 @@ void lam_writer_link_end(struct lam_writer *writer, struct lam_sv href)
 
 void lam_writer_title(struct lam_writer *writer, int rank, struct lam_sv title)
 {
-    struct lam_sv cut = lam_utf8_cut(title, MAX_TITLE);
+    struct lam_sv whole = lam_sv(title.ptr, lam_utf8_valid(title)), cut = lam_utf8_cut(whole, MAX_TITLE);
     bool space = false, begun = false;
 
     if (writer->rc || (writer->title_rank && writer->title_rank <= rank))

@@ -7,7 +7,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#define RAW_STEP ((size_t)128 << 10)
+#define RAW_STEP ((size_t)128 << 10) /* at once; of a smaller file only what it has, for most files are small */
 #define RATIO_FROM ((uint64_t)64 << 20) /* small files may be as repetitive as they like: they cost nothing */
 #define ZSTD_WINDOW_LOG 27              /* 128 MiB: what zstd itself grants without being asked */
 
@@ -18,7 +18,7 @@ struct lam_decoder {
     uint64_t digest_from, digest_to;    /* raw bytes that are digested: whole blocks, or to the end */
     struct lam_digester digester;
     unsigned char *raw;                 /* of a packed file */
-    size_t raw_begin, raw_len;
+    size_t raw_begin, raw_len, raw_cap;
     uint64_t decoded;
     z_stream gzip;
     ZSTD_DStream *zstd;
@@ -44,7 +44,8 @@ int lam_decoder_open(struct lam_decoder **decoder, int fd, const struct lam_deco
     if (d->digest_from >= d->digest_to)
         d->digest_to = d->digest_from = 0;
     rc = lam_digester_init(&d->digester, err);
-    if (!rc && options->pack != LAM_PACK_NONE && !(d->raw = malloc(RAW_STEP)))
+    d->raw_cap = options->size < RAW_STEP ? (size_t)options->size + 1 : RAW_STEP;
+    if (!rc && options->pack != LAM_PACK_NONE && !(d->raw = malloc(d->raw_cap)))
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory to read %s", options->name);
     if (!rc && options->pack == LAM_PACK_GZIP) {
         d->zlib_ready = inflateInit2(&d->gzip, 15 + 16) == Z_OK; /* + 16: a gzip header, and nothing else */
@@ -115,7 +116,7 @@ static int read_raw(struct lam_decoder *d, void *to, size_t room, size_t *len, s
 static int refill(struct lam_decoder *d, struct lam_error *err)
 {
     d->raw_begin = 0;
-    return read_raw(d, d->raw, RAW_STEP, &d->raw_len, err);
+    return read_raw(d, d->raw, d->raw_cap, &d->raw_len, err);
 }
 
 static uint64_t raw_at(const struct lam_decoder *d) { return d->next - d->raw_len; } /* of the first raw byte not decoded yet */

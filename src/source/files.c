@@ -57,6 +57,7 @@ static int open_decoder(struct lam_files *files, struct lam_error *err)
     uint64_t whole = (split->digest_begin + LAM_DIGEST_BLOCK - 1) / LAM_DIGEST_BLOCK * LAM_DIGEST_BLOCK; /* first block to digest */
     struct lam_decoder_options decode = {.pack = split->pack, .name = files->name, .size = split->size, .digest_begin = split->digest_begin,
                                          .digest_end = split->end, .max_decoded = o->max_decoded, .max_ratio = o->max_ratio};
+    uint64_t expected = plain ? split->size - (split->size < start ? split->size : start) : 4 * split->size + 4096; /* text packs to a quarter */
     int rc;
 
     if (plain && !document && start >= split->end) /* no record starts here (LAM_SPLIT_NONE, too): it is read for its digests alone */
@@ -72,8 +73,8 @@ static int open_decoder(struct lam_files *files, struct lam_error *err)
     if (plain && (rc = lam_decoder_skip_to(files->decoder, start, err)))
         return rc;
     if (document)
-        return lam_window_init(&files->rows.window, files->decoder, 0, plain ? split->size : SIZE_MAX, o->max_document + 1, err);
-    rc = lam_rows_init(&files->rows, files->decoder, start, find, plain ? split->size - decode.begin : SIZE_MAX, csv, files->head.delimiter,
+        return lam_window_init(&files->rows.window, files->decoder, 0, expected, o->max_document + 1, err);
+    rc = lam_rows_init(&files->rows, files->decoder, start, find, expected, csv, files->head.delimiter,
                        o->max_record, err);
     files->rows.stop = split->end;
     return rc;

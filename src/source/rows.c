@@ -183,7 +183,7 @@ int lam_csv_head_read(struct lam_csv_head *head, enum lam_head_state *state, uin
     *head = (struct lam_csv_head){.delimiter = options->csv_delimiter ? options->csv_delimiter : ','};
     if ((rc = lam_decoder_open(&decoder, fd, &decode, err)))
         return rc;
-    rc = lam_rows_init(&rows, decoder, 0, false, size, true, head->delimiter, options->max_record, err);
+    rc = lam_rows_init(&rows, decoder, 0, false, pack == LAM_PACK_NONE ? size : 4 * size, true, head->delimiter, options->max_record, err);
     if (!rc)
         rc = read_first(&rows, head, state, offset, options, why, err);
     lam_rows_release(&rows);

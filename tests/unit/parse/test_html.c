@@ -10,6 +10,7 @@ static void text_is_what_a_reader_sees(void **state)
     assert_parses(HTML, "a<script>x<y</script><style>p{}</style>b<noscript>n</noscript><template>t</template>c", NULL, "abc", NULL);
     assert_parses(HTML, "<p hidden>x</p>y<!-- z -->", NULL, "y", NULL);
     assert_parses(HTML, "AT&amp;T &lt;&eacute;&#8364;&#x41;&nbsp;x", NULL, "AT&T <é€A\xc2\xa0x", NULL);
+    assert_parses(HTML, "x&#999999999999;y&#xD800;z", NULL, NULL, NULL);
     assert_parses(HTML, "a<br>b<br/>c<hr>d", NULL, "a\nb\nc\n\nd", NULL);
     assert_parses(HTML, "<ul><li>one<li>two<ul><li>three</ul></ul>after", NULL, "one\ntwo\n\nthree\n\nafter", NULL);
     assert_parses(HTML, "<table><tr><th>a<th>b<tr><td>1<td>2</table>", NULL, "a b\n1 2", NULL);

@@ -147,7 +147,7 @@ void lam_job_check_paths(struct lam_checker *checker, const struct lam_job *job)
         const struct lam_job_source *source = &job->sources[i];
 
         snprintf(pointer, sizeof pointer, "/sources/%zu/path", i);
-        if (overlaps(source->root, source->pattern, job->store.path))
+        if (source->root && overlaps(source->root, source->pattern, job->store.path))
             lam_problem_add(checker, pointer, "the source and the store (%.100s) lie in one another, so the job would read its own output; move the store", job->store.path);
     }
 }

@@ -19,6 +19,7 @@ struct walk {
     const struct lam_shape *shape; /* of the object; NULL where the table says nothing */
     const struct lam_field *field; /* of what was reached last */
     char pointer[LAM_POINTER_MAX];
+    char made[LAM_POINTER_MAX];    /* the first that was not there before; "" where all were */
 };
 
 static void refuse(struct walk *walk, const char *fmt, const char *text)
@@ -112,6 +113,8 @@ static bool descend(struct walk *walk, const char *name)
     }
     if (!place(walk, name, made))
         return false;
+    if (!below && !walk->made[0])
+        memcpy(walk->made, walk->pointer, sizeof walk->made);
     walk->at = made;
     return true;
 }
@@ -132,7 +135,7 @@ void lam_set_apply(struct lam_checker *checker, const struct lam_shape *shape, j
 {
     const char *equals = strchr(set->text, '=');
     struct walk walk = {.checker = checker, .set = set, .at = document, .shape = shape};
-    char path[PATH_TEXT], *rest = path, *name, *next;
+    char path[PATH_TEXT], *rest, *name;
     bool pointer = set->text[0] == '/';
     json_t *value;
 
@@ -144,30 +147,21 @@ void lam_set_apply(struct lam_checker *checker, const struct lam_shape *shape, j
     rest = pointer ? path + 1 : path;
     name = next_name(&rest, pointer, false);
     while (name && rest) {
-        bool map;
-
         if (!descend(&walk, name))
             return;
-        map = walk.field && walk.field->kind == LAM_KIND_MAP;
-        next = next_name(&rest, pointer, map);
-        name = next;
+        name = next_name(&rest, pointer, walk.field && walk.field->kind == LAM_KIND_MAP);
     }
     if (json_is_array(walk.at) && !is_index(name)) {
         refuse(&walk, "\"%s\" is no number of an element", name);
         return;
     }
-    value = NULL;
-    {
-        json_t *at = walk.at;
-
-        look_up(&walk, name);
-        value = parse_value(equals + 1, json_is_array(at) ? NULL : walk.field);
-    }
+    look_up(&walk, name);
+    value = parse_value(equals + 1, json_is_array(walk.at) ? NULL : walk.field);
     if (!value) {
         refuse(&walk, "%s: the value is not UTF-8", walk.pointer);
         return;
     }
-    memcpy(set->pointer, walk.pointer, sizeof set->pointer);
+    memcpy(set->pointer, walk.made[0] ? walk.made : walk.pointer, sizeof set->pointer);
     if (json_is_null(value) && json_is_object(walk.at)) { /* null takes the field away */
         json_object_del(walk.at, name);
         json_decref(value);

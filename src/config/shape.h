@@ -86,7 +86,7 @@ struct lam_checker {
 
 struct lam_set {
     const char *text;              /* "roles.speed=2" as given */
-    char pointer[LAM_POINTER_MAX]; /* where it went; "" while unknown */
+    char pointer[LAM_POINTER_MAX]; /* the uppermost field that is there because of it; "" while unknown */
 };
 
 extern const struct lam_shape lam_job_shape;

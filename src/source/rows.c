@@ -56,6 +56,7 @@ static int drop_bom(struct lam_rows *rows, struct lam_error *err)
     if (lam_window_len(window) >= 3 && !memcmp(lam_window_ptr(window), "\xef\xbb\xbf", 3)) {
         lam_window_consume(window, 3);
         rows->bom = true;
+        rows->terminated = false; /* a line has begun */
     }
     return rc == window->over ? 0 : rc; /* an end, or damage, comes again where it matters */
 }

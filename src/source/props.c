@@ -49,7 +49,8 @@ void lam_noise_add(struct lam_kafka_noise *noise, const char *what, const char *
 
     noise->total++;
     noise->since++;
-    snprintf(noise->last, sizeof noise->last, "%s", reason);
+    if (!noise->last[0] || strcmp(what, "_ALL_BROKERS_DOWN")) /* which only repeats that they are down, not why */
+        snprintf(noise->last, sizeof noise->last, "%s", reason);
     if (!noise->log || (noise->logged_us && now - noise->logged_us < QUIET_US))
         return;
     lam_log_warn(noise->log, "source", "%s: %s: %s (%llu such in the last while; it is tried again)", noise->who, what, reason, (unsigned long long)noise->since);

@@ -322,7 +322,7 @@ static void check_view(struct world *world)
         struct lam_merge_input input;
         struct lam_map *mask_map;
         struct lam_error err = {0};
-        struct lam_row row, last;
+        struct lam_row row, last = {0};
         uint64_t first_hash, last_hash;
 
         open_run(world, &world->runs[r], &input, &mask_map);

@@ -73,7 +73,7 @@ static void sorted_rows_are_in_order_of_hash_key_and_order(void **state)
     struct lam_target target = target_of(state, "sorted.h5");
     struct lam_segment_entry entry;
     struct lam_map *map;
-    struct lam_row row, last;
+    struct lam_row row, last = {0};
 
     for (size_t i = 0; i < 250; i++) { /* keys twice, and versions twice */
         struct lam_row *a = lam_block_row(block, i), *b = lam_block_row(block, 499 - i);

@@ -88,8 +88,8 @@ int lam_source_open(const char *root, struct lam_sv path, int *fd, struct lam_er
     return rc;
 }
 
-/* Fills scan->root and the pattern's text from the source's path. */
-static int find_root(struct lam_scan *scan, const char *path, char pattern[LAM_PATH_MAX], bool *single, struct lam_error *err)
+/* The root and the pattern's text of a source's path. */
+static int find_root(const char *path, char real[PATH_MAX], char pattern[LAM_PATH_MAX], bool *single, struct lam_error *err)
 {
     struct lam_sv root, glob;
     char given[LAM_PATH_MAX], *slash;
@@ -102,17 +102,26 @@ static int find_root(struct lam_scan *scan, const char *path, char pattern[LAM_P
     snprintf(pattern, LAM_PATH_MAX, "%.*s", LAM_SV_ARG(glob));
     if (!strcmp(pattern, "..") || !strncmp(pattern, "../", 3) || strstr(pattern, "/../"))
         return LAM_FAIL(err, LAM_E_INVALID, "source path %s: \"..\" behind a wildcard", path);
-    if (!realpath(given, scan->root) || stat(scan->root, &st))
+    if (!realpath(given, real) || stat(real, &st))
         return no_file(given, errno, err);
     *single = !S_ISDIR(st.st_mode);
     if (*single && glob.len > 0)
         return LAM_FAIL(err, LAM_E_NOT_FOUND, "%s is not a folder", given);
     if (*single) { /* the folder is the root, and the pattern the name as it is */
-        slash = strrchr(scan->root, '/');
+        slash = strrchr(real, '/');
         snprintf(pattern, LAM_PATH_MAX, "%s", slash + 1);
-        *(slash == scan->root ? slash + 1 : slash) = '\0';
+        *(slash == real ? slash + 1 : slash) = '\0';
     }
     return 0;
+}
+
+int lam_source_root(const char *path, char root[LAM_PATH_MAX], struct lam_error *err)
+{
+    char pattern[LAM_PATH_MAX];
+    bool single;
+
+    _Static_assert(LAM_PATH_MAX >= PATH_MAX, "realpath writes so much");
+    return find_root(path, root, pattern, &single, err);
 }
 
 int lam_scan_open(struct lam_scan **scan, const struct lam_scan_options *options, const struct lam_file_stamp *before, size_t before_count,
@@ -131,7 +140,7 @@ int lam_scan_open(struct lam_scan **scan, const struct lam_scan_options *options
     s->before_count = before_count;
     rc = lam_digester_init(&s->digester, err);
     if (!rc)
-        rc = find_root(s, options->path, pattern, &single, err);
+        rc = find_root(options->path, s->root, pattern, &single, err);
     if (!rc)
         rc = lam_walk_open(&s->walk, s->root, pattern, single, err);
     if (rc) {

@@ -26,6 +26,7 @@
 
 #include <lamina/error.h>
 
+#include "base/fs.h"
 #include "base/hash.h"
 #include "format.h"
 
@@ -87,6 +88,9 @@ void lam_scan_close(struct lam_scan *scan);
 
 /* The source's root as an absolute path without links: what lam_files_options.root wants. */
 const char *lam_scan_root(const struct lam_scan *scan);
+
+/* The same for whoever does not list: each rank finds the root for itself. LAM_E_NOT_FOUND, LAM_E_INVALID, LAM_E_IO. */
+int lam_source_root(const char *path, char root[LAM_PATH_MAX], struct lam_error *err);
 
 /* Links that were not followed, so far. */
 uint64_t lam_scan_links(const struct lam_scan *scan);

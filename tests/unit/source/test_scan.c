@@ -145,6 +145,23 @@ static void links_never_lead_out_of_the_root(void **state)
     lam_scan_close(scan);
 }
 
+static void every_rank_finds_the_root_for_itself(void **state)
+{
+    char root[LAM_PATH_MAX], folder[LAM_PATH_MAX];
+    struct lam_error err = {0};
+
+    (void)state;
+    make_tree();
+    assert_non_null(realpath(at("t"), folder));
+    assert_ok(lam_source_root(at("t/**/*.md"), root, &err));
+    assert_string_equal(root, folder);
+    assert_ok(lam_source_root(at("t/a.txt"), root, &err));
+    assert_string_equal(root, folder);
+    assert_ok(lam_source_root(at("t/"), root, &err));
+    assert_string_equal(root, folder);
+    assert_int_equal(lam_source_root("/nowhere/at/all", root, &err), LAM_E_NOT_FOUND);
+}
+
 static void a_root_that_is_not_there_is_an_error(void **state)
 {
     struct lam_scan_options options = {.path = "/nowhere/at/all"};
@@ -341,6 +358,7 @@ int main(void)
         scratch_test(a_glob_finds_what_it_says),
         cmocka_unit_test(globs_match_names_and_never_a_leading_dot),
         scratch_test(links_never_lead_out_of_the_root),
+        scratch_test(every_rank_finds_the_root_for_itself),
         cmocka_unit_test(a_root_that_is_not_there_is_an_error),
         scratch_test(the_state_of_a_file_follows_the_scan_before),
         scratch_test(a_file_touched_just_before_the_scan_is_looked_at_by_digest),

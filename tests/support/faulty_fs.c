@@ -88,7 +88,7 @@ static int faulty_close(void *arg, int fd)
     return say ? -faulty->error : rc
 
 static int faulty_truncate(void *arg, int fd, off_t len) { SPOILED(FAULTY_TRUNCATE, NULL, REAL(faulty)->truncate(ARG(faulty), fd, len)); }
-static int faulty_fsync(void *arg, int fd) { SPOILED(FAULTY_FSYNC, NULL, REAL(faulty)->fsync(ARG(faulty), fd)); }
+static int faulty_fsync(void *arg, int fd) { SPOILED(FAULTY_FSYNC, NULL, faulty->no_sync ? 0 : REAL(faulty)->fsync(ARG(faulty), fd)); }
 static int faulty_stat(void *arg, const char *path, struct stat *st) { SPOILED(FAULTY_STAT, path, REAL(faulty)->stat(ARG(faulty), path, st)); }
 static int faulty_link(void *arg, const char *from, const char *to) { SPOILED(FAULTY_LINK, to, REAL(faulty)->link(ARG(faulty), from, to)); }
 static int faulty_rename(void *arg, const char *from, const char *to) { SPOILED(FAULTY_RENAME, to, REAL(faulty)->rename(ARG(faulty), from, to)); }

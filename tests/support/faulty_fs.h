@@ -45,6 +45,7 @@ struct faulty_fs {
     enum faulty_mode mode;
     int error;
     bool crashed, hit;
+    bool no_sync;     /* fsync is counted and not done: for tests that are about other things and write thousands of files */
     void (*before)(void *arg, enum faulty_call call, const char *path); /* what others do meanwhile; NULL: nothing */
     void *before_arg;
 };

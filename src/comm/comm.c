@@ -22,13 +22,18 @@ static bool has_room(struct lam_comm *comm, int dst, size_t len)
     return false;
 }
 
+static int too_long(size_t len, struct lam_error *err)
+{
+    return LAM_FAIL(err, LAM_E_LIMIT, "a message of %zu bytes: at most %zu are allowed", len, LAM_COMM_MESSAGE_MAX);
+}
+
 static int queue(struct lam_comm *comm, int dst, uint16_t type, struct lam_sv bytes, bool quiet, struct lam_error *err)
 {
     struct outbox *out = &comm->out[dst];
     struct lam_message *msg;
 
     if (bytes.len > LAM_COMM_MESSAGE_MAX)
-        return LAM_FAIL(err, LAM_E_LIMIT, "a message of %zu bytes: at most %zu are allowed", bytes.len, LAM_COMM_MESSAGE_MAX);
+        return too_long(bytes.len, err);
     if (!(msg = lam_message_new(LAM_MESSAGE_HEADER + bytes.len)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a message of %zu bytes", bytes.len);
     memset(msg->wire, 0, LAM_MESSAGE_HEADER);
@@ -90,6 +95,8 @@ int lam_comm_send(struct lam_comm *comm, int dst, uint16_t type, struct lam_sv b
 {
     if (dst < 0 || dst >= comm->size)
         return LAM_FAIL(err, LAM_E_INVALID, "no rank %d in a world of %d", dst, comm->size);
+    if (bytes.len > LAM_COMM_MESSAGE_MAX)
+        return too_long(bytes.len, err);
     if (!has_room(comm, dst, bytes.len))
         return LAM_PENDING;
     return comm_send_control(comm, dst, type, bytes, false, err);
@@ -99,6 +106,8 @@ int lam_comm_send_all(struct lam_comm *comm, uint16_t type, struct lam_sv bytes,
 {
     int rc = 0;
 
+    if (bytes.len > LAM_COMM_MESSAGE_MAX)
+        return too_long(bytes.len, err);
     for (int dst = 0; dst < comm->size; dst++)
         if (dst != comm->rank && !has_room(comm, dst, bytes.len))
             return LAM_PENDING;

@@ -13,7 +13,7 @@
 #define BACKLOG 128
 
 /* host, which is without brackets then, and port of "host:port" or "[host]:port". */
-static int split(const char *text, char *host, size_t cap, char port[8], struct lam_error *err)
+static int split(const char *text, char *host, size_t cap, char port[24], struct lam_error *err)
 {
     const char *colon = strrchr(text, ':'), *end = colon;
     size_t len;
@@ -36,7 +36,7 @@ static int split(const char *text, char *host, size_t cap, char port[8], struct 
         return LAM_FAIL(err, LAM_E_INVALID, "listen \"%s\": the address is missing or too long; 0.0.0.0 stands for all", text);
     memcpy(host, text, len);
     host[len] = '\0';
-    snprintf(port, 8, "%ld", number);
+    snprintf(port, 24, "%ld", number);
     return 0;
 }
 
@@ -78,7 +78,7 @@ static unsigned bound_port(int fd)
 int lam_listen_open(const char *text, struct lam_listen *listening, struct lam_error *err)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *infos = NULL;
-    char port[8];
+    char port[24];
     int rc;
 
     *listening = (struct lam_listen){.fd = -1};

@@ -1,20 +1,15 @@
 #include "rows.h"
 
-#define CHUNK ((size_t)1024) /* values gathered for one put */
+#define CHUNK ((size_t)256) /* rows whose columns are copied in turn */
 
 static int copy_fixed(struct lam_segment *segment, uint32_t column, size_t size, struct lam_map *const *maps, const struct lam_pick *picks, size_t count,
                       struct lam_error *err)
 {
     char values[CHUNK * 16];
-    int rc = 0;
 
-    for (size_t i = 0, part; !rc && i < count; i += part) {
-        part = count - i < CHUNK ? count - i : CHUNK;
-        for (size_t k = 0; k < part; k++)
-            memcpy(values + k * size, (const char *)lam_map_values(maps[picks[i + k].input], column) + picks[i + k].row * size, size);
-        rc = lam_segment_put(segment, column, values, part, err);
-    }
-    return rc;
+    for (size_t i = 0; i < count; i++)
+        memcpy(values + i * size, (const char *)lam_map_values(maps[picks[i].input], column) + picks[i].row * size, size);
+    return lam_segment_put(segment, column, values, count, err);
 }
 
 static int copy_column(struct lam_segment *segment, uint32_t column, struct lam_map *const *maps, const struct lam_pick *picks, size_t count, uint32_t dim,
@@ -64,8 +59,9 @@ int lam_rows_copy(const struct lam_target *target, struct lam_map *const *maps, 
                               lam_map_i64(maps[picks[i].input], LAM_ROWS_EVENT_TIME)[picks[i].row]);
     if ((rc = lam_segment_new(target->fs, &spec, &segment, err)))
         return rc;
-    for (uint32_t column = 0; !rc && column < LAM_ROWS_COLUMNS; column++)
-        rc = copy_column(segment, column, maps, picks, count, dim, &left_out, err);
+    for (size_t i = 0; !rc && i < count; i += CHUNK)
+        for (uint32_t column = 0; !rc && column < LAM_ROWS_COLUMNS; column++)
+            rc = copy_column(segment, column, maps, picks + i, count - i < CHUNK ? count - i : CHUNK, dim, &left_out, err);
     if (!rc)
         rc = lam_segment_finish(segment, entry, err);
     if (foreign)

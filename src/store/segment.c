@@ -10,8 +10,9 @@
 #include "base/hash.h"
 #include "segment_vfd.h"
 
-#define SLAB ((size_t)8 << 20)       /* measured: one giant write is no faster and often slower */
-#define OFFSET_SLAB ((size_t)1 << 20)
+#define SLAB ((size_t)256 << 10)     /* of each dataset: stays in the processor's cache between copy, CRC and write */
+#define DIRECT ((size_t)8 << 20)     /* what is larger than a slab is written in these: one giant write is no faster and often slower */
+#define WRITEBACK ((uint64_t)32 << 20) /* after so many bytes the disk is told to begin, so that the sync at the end is short */
 #define ALIGNMENT 64                 /* what mapped readers rely on; HDF5 alone puts datasets on odd addresses */
 
 _Static_assert(LAM_LAYOUT_MAX_DATASETS <= LAM_ENTRY_DATASETS, "an entry holds all datasets of a layout");
@@ -19,9 +20,13 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "segments are little-e
 
 /* A dataset being filled, through a slab. */
 struct stream {
-    uint32_t dataset;
+    hid_t dataset, type;
     uint8_t *slab;
-    size_t len, cap;
+    size_t len, cap;   /* bytes in the slab; cap is a number of whole rows */
+    size_t row_len;    /* bytes of one row in the file */
+    hsize_t width;     /* values of one row */
+    uint64_t declared; /* bytes */
+    uint64_t put;      /* bytes given so far, in the slab and in the file */
 };
 
 struct lam_segment {
@@ -29,15 +34,14 @@ struct lam_segment {
     const struct lam_layout *layout;
     char path[LAM_SEGMENT_PATH], file_path[LAM_PATH_MAX], tmp[LAM_PATH_MAX];
     struct lam_segment_spec spec; /* its strings are the caller's, and gone */
-    struct lam_segment_vfd vfd; /* its fd is -1 where none is open */
-    hid_t file, datasets[LAM_LAYOUT_MAX_DATASETS];
+    struct lam_segment_vfd vfd;   /* its fd is -1 where none is open */
+    hid_t file;
+    struct stream streams[LAM_LAYOUT_MAX_DATASETS];
     struct lam_dataset_entry entries[LAM_LAYOUT_MAX_DATASETS]; /* len: what was written so far */
-    uint64_t declared[LAM_LAYOUT_MAX_DATASETS];                /* bytes */
-    struct stream main, offsets; /* of the current column */
-    uint32_t column;             /* the current one */
-    uint64_t row;                /* values of it that were put */
-    bool created;                /* tmp exists */
-    int rc;                      /* a failure ends all further work */
+    uint32_t first[LAM_LAYOUT_MAX_COLUMNS];                    /* dataset of a column */
+    uint64_t dirty; /* bytes written since the disk was told to begin */
+    bool created;   /* tmp exists */
+    int rc;         /* a failure ends all further work */
 };
 
 static herr_t first_error(unsigned depth, const H5E_error2_t *error, void *arg)
@@ -153,6 +157,7 @@ static herr_t add_text(hid_t file, const char *name, const char *text)
 
 static int declare_dataset(struct lam_segment *segment, uint32_t dataset, hid_t list, struct lam_error *err)
 {
+    struct stream *stream = &segment->streams[dataset];
     char name[LAM_DATASET_NAME];
     enum lam_dataset_part part;
     uint32_t column = lam_layout_column(segment->layout, dataset, &part, name);
@@ -161,17 +166,29 @@ static int declare_dataset(struct lam_segment *segment, uint32_t dataset, hid_t 
     hid_t space = H5Screate_simple(shape(&segment->spec, column, type, part, dims), dims, NULL);
     haddr_t offset;
 
+    stream->type = file_type(type, part);
     if (space >= 0)
-        segment->datasets[dataset] = H5Dcreate2(segment->file, name, file_type(type, part), space, H5P_DEFAULT, list, H5P_DEFAULT);
+        stream->dataset = H5Dcreate2(segment->file, name, stream->type, space, H5P_DEFAULT, list, H5P_DEFAULT);
     H5Sclose(space);
-    if (segment->datasets[dataset] < 0)
+    if (stream->dataset < 0)
         return FAIL_HDF5(segment, err, "H5Dcreate");
-    segment->declared[dataset] = dims[0] * dims[1] * H5Tget_size(file_type(type, part));
-    if (segment->declared[dataset] == 0)
+    stream->width = dims[1];
+    stream->row_len = dims[1] * H5Tget_size(stream->type);
+    stream->declared = dims[0] * stream->row_len;
+    if (stream->declared == 0)
         return 0; /* nothing is allocated for it */
-    if ((offset = H5Dget_offset(segment->datasets[dataset])) == HADDR_UNDEF)
+    stream->cap = stream->row_len < SLAB ? SLAB / stream->row_len * stream->row_len : stream->row_len;
+    if (stream->cap > stream->declared)
+        stream->cap = stream->declared;
+    if (!(stream->slab = malloc(stream->cap)))
+        return segment->rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory to write segment %s", segment->path);
+    if ((offset = H5Dget_offset(stream->dataset)) == HADDR_UNDEF)
         return FAIL_HDF5(segment, err, "H5Dget_offset");
     segment->entries[dataset].offset = offset;
+    if (part == LAM_PART_OFFSETS) { /* the first offset */
+        memset(stream->slab, 0, sizeof(uint64_t));
+        stream->len = stream->put = sizeof(uint64_t);
+    }
     return 0;
 }
 
@@ -212,66 +229,73 @@ static int disk(struct lam_segment *segment, struct lam_error *err)
 /* Writes whole rows of a dataset behind what it has. */
 static int write_rows(struct lam_segment *segment, uint32_t dataset, const void *bytes, size_t len, struct lam_error *err)
 {
+    struct stream *stream = &segment->streams[dataset];
     struct lam_dataset_entry *entry = &segment->entries[dataset];
-    char name[LAM_DATASET_NAME];
-    enum lam_dataset_part part;
-    uint32_t column = lam_layout_column(segment->layout, dataset, &part, name);
-    enum lam_column_type type = segment->layout->columns[column].type;
-    hsize_t dims[2], start[2], count[2], values;
-    size_t row_len;
-    hid_t space, memory;
+    hsize_t start[2] = {entry->len / stream->row_len, 0}, count[2] = {len / stream->row_len, stream->width}, values = count[0] * count[1];
+    hid_t space = H5Dget_space(stream->dataset), memory = H5Screate_simple(1, &values, NULL);
     herr_t rc = -1;
 
-    shape(&segment->spec, column, type, part, dims);
-    row_len = dims[1] * H5Tget_size(file_type(type, part));
-    assert(len % row_len == 0);
-    start[0] = entry->len / row_len;
-    start[1] = 0;
-    count[0] = len / row_len;
-    count[1] = dims[1];
-    values = count[0] * count[1];
-    space = H5Dget_space(segment->datasets[dataset]);
-    memory = H5Screate_simple(1, &values, NULL);
+    assert(len % stream->row_len == 0);
     if (space >= 0 && memory >= 0 && H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0)
-        rc = H5Dwrite(segment->datasets[dataset], file_type(type, part), memory, space, H5P_DEFAULT, bytes);
+        rc = H5Dwrite(stream->dataset, stream->type, memory, space, H5P_DEFAULT, bytes);
     H5Sclose(memory);
     H5Sclose(space);
     if (rc < 0)
         return FAIL_HDF5(segment, err, "H5Dwrite");
     entry->crc32c = lam_crc32c(entry->crc32c, bytes, len);
     entry->len += len;
+    segment->dirty += len;
+    if (segment->dirty >= WRITEBACK) {
+        sync_file_range(segment->vfd.fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* a hint: what fails here, the sync will tell */
+        segment->dirty = 0;
+    }
     return disk(segment, err);
 }
 
-static int flush_stream(struct lam_segment *segment, struct stream *stream, struct lam_error *err)
+static int flush_stream(struct lam_segment *segment, uint32_t dataset, struct lam_error *err)
 {
+    struct stream *stream = &segment->streams[dataset];
     size_t len = stream->len;
 
     stream->len = 0;
-    return len ? write_rows(segment, stream->dataset, stream->slab, len, err) : 0;
+    return len ? write_rows(segment, dataset, stream->slab, len, err) : 0;
 }
 
-static int add(struct lam_segment *segment, struct stream *stream, const void *bytes, size_t len, struct lam_error *err)
+static int too_much(struct lam_segment *segment, uint32_t dataset, struct lam_error *err)
 {
+    char name[LAM_DATASET_NAME];
+    enum lam_dataset_part part;
+
+    if (segment->rc)
+        return LAM_FAIL(err, segment->rc, "segment %s failed before", segment->path);
+    lam_layout_column(segment->layout, dataset, &part, name);
+    return segment->rc = LAM_FAIL(err, LAM_E_INVALID, "%s: more in dataset %s than was declared", segment->path, name);
+}
+
+static int add(struct lam_segment *segment, uint32_t dataset, const void *bytes, size_t len, struct lam_error *err)
+{
+    struct stream *stream = &segment->streams[dataset];
     const uint8_t *p = bytes;
     int rc;
 
-    if (len > segment->declared[stream->dataset] - segment->entries[stream->dataset].len - stream->len)
-        return segment->rc = LAM_FAIL(err, LAM_E_INVALID, "%s: more in column %s than was declared", segment->path,
-                                      segment->layout->columns[segment->column].name);
+    if (segment->rc || len > stream->declared - stream->put)
+        return too_much(segment, dataset, err);
+    stream->put += len;
     while (len > 0) {
         size_t part = stream->cap - stream->len;
 
         if (stream->len == 0 && len >= stream->cap) {
-            part = stream->cap;
-            if ((rc = write_rows(segment, stream->dataset, p, part, err))) /* large values pass without a copy */
+            part = len / stream->row_len * stream->row_len;
+            if (part > DIRECT)
+                part = stream->row_len < DIRECT ? DIRECT / stream->row_len * stream->row_len : stream->row_len;
+            if ((rc = write_rows(segment, dataset, p, part, err))) /* large values pass without a copy */
                 return rc;
         } else {
             if (part > len)
                 part = len;
             memcpy(stream->slab + stream->len, p, part);
             stream->len += part;
-            if (stream->len == stream->cap && (rc = flush_stream(segment, stream, err)))
+            if (stream->len == stream->cap && (rc = flush_stream(segment, dataset, err)))
                 return rc;
         }
         p += part;
@@ -280,121 +304,86 @@ static int add(struct lam_segment *segment, struct stream *stream, const void *b
     return 0;
 }
 
-static void begin_column(struct lam_segment *segment)
-{
-    const struct lam_column *column = &segment->layout->columns[segment->column];
-    uint32_t dataset = lam_layout_dataset(segment->layout, segment->column);
-
-    segment->row = 0;
-    segment->main = (struct stream){dataset, segment->main.slab, 0, SLAB};
-    if (column->type == LAM_COL_VECTOR && segment->spec.dim)
-        segment->main.cap = SLAB / (segment->spec.dim * sizeof(float)) * (segment->spec.dim * sizeof(float)); /* whole rows */
-    if (column->type == LAM_COL_STRING) {
-        segment->offsets = (struct stream){dataset, segment->offsets.slab, 0, OFFSET_SLAB};
-        memset(segment->offsets.slab, 0, sizeof(uint64_t)); /* the first offset */
-        segment->offsets.len = sizeof(uint64_t);
-        segment->main.dataset = dataset + 1;
-    }
-}
-
-/* Fills a column that was not put, and ends one that was. */
-static int end_column(struct lam_segment *segment, struct lam_error *err)
-{
-    static const uint8_t zeros[4096];
-    const struct lam_column *column = &segment->layout->columns[segment->column];
-    uint64_t put = segment->entries[segment->main.dataset].len + segment->main.len;
-    bool untouched = segment->row == 0 && put == 0;
-    int rc = 0;
-
-    if (column->type == LAM_COL_VECTOR)
-        while (!rc && untouched && segment->row < segment->spec.rows)
-            rc = lam_segment_put_vector(segment, segment->column, NULL, err);
-    else if (column->type == LAM_COL_STRING)
-        while (!rc && untouched && segment->row < segment->spec.rows)
-            rc = lam_segment_put_string(segment, segment->column, lam_sv("", 0), err);
-    else
-        for (uint64_t left = segment->declared[segment->main.dataset]; !rc && untouched && left > 0;) {
-            size_t part = left < sizeof zeros ? (size_t)left : sizeof zeros;
-
-            rc = add(segment, &segment->main, zeros, part, err);
-            left -= part;
-        }
-    if (rc || (rc = flush_stream(segment, &segment->main, err)))
-        return rc;
-    if (column->type == LAM_COL_STRING && (rc = flush_stream(segment, &segment->offsets, err)))
-        return rc;
-    for (uint32_t i = 0; i < lam_column_datasets(column->type); i++) {
-        uint32_t dataset = lam_layout_dataset(segment->layout, segment->column) + i;
-
-        if (segment->entries[dataset].len != segment->declared[dataset])
-            return segment->rc = LAM_FAIL(err, LAM_E_INVALID, "%s: column %s ends after %llu of the %llu bytes declared", segment->path, column->name,
-                                          (unsigned long long)segment->entries[dataset].len, (unsigned long long)segment->declared[dataset]);
-    }
-    return 0;
-}
-
-static int go_to(struct lam_segment *segment, uint32_t column, struct lam_error *err)
-{
-    int rc;
-
-    if (segment->rc)
-        return LAM_FAIL(err, segment->rc, "segment %s failed before", segment->path);
-    if (column < segment->column || column > segment->layout->column_count)
-        return segment->rc = LAM_FAIL(err, LAM_E_INVALID, "%s: column %u is put too late, or does not exist", segment->path, column);
-    while (segment->column < column) {
-        if ((rc = end_column(segment, err)))
-            return segment->rc = rc;
-        if (++segment->column < segment->layout->column_count)
-            begin_column(segment);
-    }
-    return 0;
-}
-
 int lam_segment_put(struct lam_segment *segment, uint32_t column, const void *values, size_t count, struct lam_error *err)
 {
-    int rc = go_to(segment, column, err);
-
-    if (rc)
-        return rc;
-    assert(lam_column_size(segment->layout->columns[column].type) > 0);
-    segment->row += count;
-    return add(segment, &segment->main, values, count * lam_column_size(segment->layout->columns[column].type), err);
+    assert(column < segment->layout->column_count && lam_column_size(segment->layout->columns[column].type) > 0);
+    return add(segment, segment->first[column], values, count * lam_column_size(segment->layout->columns[column].type), err);
 }
 
 int lam_segment_put_string(struct lam_segment *segment, uint32_t column, struct lam_sv sv, struct lam_error *err)
 {
-    uint64_t end;
-    int rc = segment->column == column && !segment->rc ? 0 : go_to(segment, column, err);
+    uint32_t dataset = segment->first[column];
+    int rc;
 
-    assert(rc || segment->layout->columns[column].type == LAM_COL_STRING);
-    if (rc || (rc = add(segment, &segment->main, sv.ptr, sv.len, err)))
+    assert(column < segment->layout->column_count && segment->layout->columns[column].type == LAM_COL_STRING);
+    if (sv.len && (rc = add(segment, dataset + 1, sv.ptr, sv.len, err)))
         return rc;
-    segment->row++;
-    end = segment->entries[segment->main.dataset].len + segment->main.len;
-    return add(segment, &segment->offsets, &end, sizeof end, err);
+    return add(segment, dataset, &segment->streams[dataset + 1].put, sizeof(uint64_t), err);
 }
 
 int lam_segment_put_vector(struct lam_segment *segment, uint32_t column, const float *values, struct lam_error *err)
 {
-    int rc = segment->column == column && !segment->rc ? 0 : go_to(segment, column, err);
+    int rc = 0;
 
-    if (rc)
-        return rc;
-    assert(segment->layout->columns[column].type == LAM_COL_VECTOR);
-    segment->row++;
+    assert(column < segment->layout->column_count && segment->layout->columns[column].type == LAM_COL_VECTOR);
     if (values)
-        return add(segment, &segment->main, values, segment->spec.dim * sizeof *values, err);
+        return add(segment, segment->first[column], values, segment->spec.dim * sizeof *values, err);
     for (uint32_t i = 0; !rc && i < segment->spec.dim; i++)
-        rc = add(segment, &segment->main, &(float){NAN}, sizeof(float), err);
+        rc = add(segment, segment->first[column], &(float){NAN}, sizeof(float), err);
     return rc;
 }
 
 int lam_segment_put_blob(struct lam_segment *segment, uint32_t column, const void *bytes, size_t len, struct lam_error *err)
 {
-    int rc = go_to(segment, column, err);
+    assert(column < segment->layout->column_count && segment->layout->columns[column].type == LAM_COL_BLOB);
+    return len ? add(segment, segment->first[column], bytes, len, err) : 0;
+}
 
-    assert(rc || segment->layout->columns[column].type == LAM_COL_BLOB);
-    return rc ? rc : add(segment, &segment->main, bytes, len, err);
+/* Fills a column that was not put at all. */
+static int fill_column(struct lam_segment *segment, uint32_t column, struct lam_error *err)
+{
+    static const uint8_t zeros[4096];
+    enum lam_column_type type = segment->layout->columns[column].type;
+    const struct stream *stream = &segment->streams[segment->first[column]];
+    int rc = 0;
+
+    if (stream->put > (type == LAM_COL_STRING ? sizeof(uint64_t) : 0))
+        return 0;
+    if (type == LAM_COL_STRING)
+        for (uint64_t row = 0; !rc && row < segment->spec.rows; row++)
+            rc = lam_segment_put_string(segment, column, lam_sv("", 0), err);
+    else if (type == LAM_COL_VECTOR)
+        for (uint64_t row = 0; !rc && row < segment->spec.rows; row++)
+            rc = lam_segment_put_vector(segment, column, NULL, err);
+    else
+        while (!rc && stream->put < stream->declared) {
+            uint64_t left = stream->declared - stream->put;
+
+            rc = add(segment, segment->first[column], zeros, left < sizeof zeros ? (size_t)left : sizeof zeros, err);
+        }
+    return rc;
+}
+
+/* All columns have to be whole, and all slabs written. */
+static int complete(struct lam_segment *segment, struct lam_error *err)
+{
+    int rc = segment->rc ? LAM_FAIL(err, segment->rc, "segment %s failed before", segment->path) : 0;
+
+    for (uint32_t column = 0; !rc && column < segment->layout->column_count; column++)
+        rc = fill_column(segment, column, err);
+    for (uint32_t i = 0; !rc && i < segment->layout->dataset_count; i++) {
+        const struct stream *stream = &segment->streams[i];
+        char name[LAM_DATASET_NAME];
+        enum lam_dataset_part part;
+
+        lam_layout_column(segment->layout, i, &part, name);
+        if (stream->put != stream->declared)
+            rc = segment->rc = LAM_FAIL(err, LAM_E_INVALID, "%s: dataset %s ends after %llu of the %llu bytes declared", segment->path, name,
+                                        (unsigned long long)stream->put, (unsigned long long)stream->declared);
+        else
+            rc = flush_stream(segment, i, err);
+    }
+    return rc;
 }
 
 int lam_segment_new(const struct lam_fs *fs, const struct lam_segment_spec *spec, struct lam_segment **out, struct lam_error *err)
@@ -415,15 +404,11 @@ int lam_segment_new(const struct lam_fs *fs, const struct lam_segment_spec *spec
     segment->spec = *spec;
     segment->vfd = (struct lam_segment_vfd){.fs = fs, .fd = -1};
     segment->file = -1;
-    for (size_t i = 0; i < LAM_LAYOUT_MAX_DATASETS; i++)
-        segment->datasets[i] = -1;
+    for (uint32_t i = 0; i < LAM_LAYOUT_MAX_DATASETS; i++)
+        segment->streams[i].dataset = -1;
+    for (uint32_t i = 0; i < layout->column_count; i++)
+        segment->first[i] = lam_layout_dataset(layout, i);
     snprintf(segment->path, sizeof segment->path, "%s", spec->path);
-    segment->main.slab = malloc(SLAB);
-    segment->offsets.slab = malloc(OFFSET_SLAB);
-    if (!segment->main.slab || !segment->offsets.slab) {
-        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory to write segment %s", spec->path);
-        goto cleanup;
-    }
     if ((rc = lam_path_join(segment->file_path, spec->root, spec->path, err)) || (rc = lam_fs_temporary(segment->tmp, segment->file_path, err)))
         goto cleanup;
     if ((rc = fs->ops->stat(fs->arg, segment->file_path, &st)) != -ENOENT) {
@@ -440,7 +425,6 @@ int lam_segment_new(const struct lam_fs *fs, const struct lam_segment_spec *spec
     segment->vfd.fd = fd;
     if ((rc = declare_all(segment, err)) || (rc = disk(segment, err)))
         goto cleanup;
-    begin_column(segment);
     *out = segment;
     return 0;
 cleanup:
@@ -452,9 +436,9 @@ cleanup:
 static void close_hdf5(struct lam_segment *segment)
 {
     for (uint32_t i = 0; i < segment->layout->dataset_count; i++) {
-        if (segment->datasets[i] >= 0)
-            H5Dclose(segment->datasets[i]);
-        segment->datasets[i] = -1;
+        if (segment->streams[i].dataset >= 0)
+            H5Dclose(segment->streams[i].dataset);
+        segment->streams[i].dataset = -1;
     }
     if (segment->file >= 0)
         H5Fclose(segment->file);
@@ -515,7 +499,7 @@ static void fill_entry(const struct lam_segment *segment, uint64_t bytes, struct
 int lam_segment_finish(struct lam_segment *segment, struct lam_segment_entry *entry, struct lam_error *err)
 {
     struct stat st;
-    int rc = go_to(segment, segment->layout->column_count, err);
+    int rc = complete(segment, err);
 
     if (rc || (rc = close_synced(segment, err)))
         return rc;
@@ -538,7 +522,7 @@ void lam_segment_free(struct lam_segment *segment)
         segment->fs->ops->close(segment->fs->arg, segment->vfd.fd);
     if (segment->created)
         segment->fs->ops->unlink(segment->fs->arg, segment->tmp); /* a failure leaves a stray file: the sweep takes it */
-    free(segment->main.slab);
-    free(segment->offsets.slab);
+    for (uint32_t i = 0; i < segment->layout->dataset_count; i++)
+        free(segment->streams[i].slab);
     free(segment);
 }

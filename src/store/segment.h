@@ -1,15 +1,15 @@
 /*
  * Writing a segment: one immutable HDF5 file with the datasets of one layout, published by rename.
  *
- *     create PATH.tmp.<random>  ->  all datasets declared with their final size  ->  values, column after column, in slabs of 8 MiB
+ *     create PATH.tmp.<random>  ->  all datasets declared with their final size  ->  values, through a slab a dataset
  *     ->  flush, close  ->  fsync  ->  rename to PATH  ->  fsync folder  ->  a filled struct lam_segment_entry
  *
  * Sizes are stated first (rows, and the bytes of each string column), so that everything is contiguous and a segment of any size is
- * written within LAM_SEGMENT_MEMORY bytes: whoever has the values walks over them once to add up lengths, and then once a column.
+ * written within LAM_SEGMENT_MEMORY bytes: whoever has the values walks over them once to add up lengths, and once more to put them.
  * HDF5 reaches the disk through a struct lam_fs by a virtual file driver of ours, so that a test can make each single call fail.
  *
- * Values are given in the order of the layout's columns, within a column in the order of its rows, with the put function of its
- * type; a column that is not put is filled with zeros (strings: empty; vectors: none). A put that does not fit what was declared is LAM_E_INVALID.
+ * Columns are put in any order or in turns, the values of one in the order of its rows, with the put function of its type; a column that is not
+ * put at all is filled with zeros (strings: empty; vectors: none). What does not fit the declaration is LAM_E_INVALID, in the end at the latest.
  *
  * Debian's HDF5 is not thread-safe: only one thread of the process, the storage thread, may be inside any function of this file,
  * lam_segment_free included. The CRC of each dataset is computed here, while its bytes pass by.
@@ -27,7 +27,7 @@
 #include "entry.h"
 #include "layout.h"
 
-#define LAM_SEGMENT_MEMORY ((size_t)18 << 20) /* what a writer holds: slabs of 8 MiB (offsets, bytes) and HDF5's own caches */
+#define LAM_SEGMENT_MEMORY ((size_t)16 << 20) /* the most that a writer holds: a slab of 256 KiB a dataset, and HDF5's own caches */
 
 struct lam_segment; /* one being written */
 

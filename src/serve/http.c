@@ -37,13 +37,25 @@ static void count_requests(struct lam_http *http, int change)
     pthread_mutex_unlock(&http->lock);
 }
 
-bool lam_http_enter_query(struct lam_http *http)
+static struct timespec after_ms(unsigned ms)
 {
     struct timespec until;
-    bool entered;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += http->config.query_timeout_ms / 1000 + 1;
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    return until;
+}
+
+bool lam_http_enter_query(struct lam_http *http)
+{
+    struct timespec until = after_ms(http->config.query_timeout_ms);
+    bool entered;
+
     pthread_mutex_lock(&http->lock);
     while (http->queries >= http->config.max_queries && !atomic_load(&http->cancel))
         if (pthread_cond_timedwait(&http->slots_changed, &http->lock, &until) == ETIMEDOUT)
@@ -278,15 +290,8 @@ uint64_t lam_http_failed(const struct lam_http *http) { return sum_answered(http
 /* Waits until no request is under way. */
 static void drain(struct lam_http *http, unsigned grace_ms)
 {
-    struct timespec until;
+    struct timespec until = after_ms(grace_ms);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += grace_ms / 1000;
-    until.tv_nsec += (long)(grace_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
     pthread_mutex_lock(&http->lock);
     while (http->requests && pthread_cond_timedwait(&http->slots_changed, &http->lock, &until) != ETIMEDOUT)
         ;

@@ -234,7 +234,7 @@ static void long_keys_do_not_break_paging(void **state)
         size_t len = i % 4 ? 20 : 20000;
 
         memset(key, 'x', len);
-        snprintf(key, len, "%d", i);
+        key[snprintf(key, len, "%d", i)] = 'x';
         snprintf(metadata, sizeof metadata, "{\"revision\": %d}", i);
         memory_add(dataset, lam_sv(key, len), "c", metadata);
         free(key);

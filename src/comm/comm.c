@@ -175,7 +175,8 @@ int comm_look(struct lam_comm *comm)
     if (comm->broken.code)
         return comm->broken.code;
     comm_beat(comm, now);
-    rc = comm->ops->progress(comm->state, &sent, &came, &err);
+    comm->moving = false;
+    rc = comm->ops->progress(comm->state, &sent, &came, &comm->moving, &err);
     while ((msg = lam_messages_pop(&sent))) {
         struct outbox *out = &comm->out[msg->peer];
 

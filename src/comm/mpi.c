@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define TAG 1
+#define LARGE ((size_t)64 << 10)            /* what is longer is cut into pieces, which move only while somebody looks */
 #define COMING_MAX 64                       /* messages being received at once */
 #define COMING_BYTES ((size_t)128 << 20)    /* no further one is matched while these are on their way: bounds the receiver */
 
@@ -205,7 +206,7 @@ static void take_come(struct mpi *mpi, struct lam_messages *came)
     coming->count = kept;
 }
 
-static int progress_mpi(void *state, struct lam_messages *sent, struct lam_messages *came, struct lam_error *err)
+static int progress_mpi(void *state, struct lam_messages *sent, struct lam_messages *came, bool *moving, struct lam_error *err)
 {
     struct mpi *mpi = state;
     bool any;
@@ -214,6 +215,9 @@ static int progress_mpi(void *state, struct lam_messages *sent, struct lam_messa
     if ((rc = take_sent(mpi, sent, err)) || (rc = match(mpi, err)) || (rc = look(&mpi->coming, &any, err)))
         return rc;
     take_come(mpi, came);
+    *moving = mpi->coming.count > 0;
+    for (int i = 0; i < mpi->going.count && !*moving; i++)
+        *moving = mpi->going.msgs[i]->len > LARGE;
     return 0;
 }
 

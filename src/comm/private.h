@@ -46,6 +46,7 @@ struct lam_comm {
     struct lam_agreements *agreements;
     int64_t *heard_us;         /* by rank: when its last message came */
     int64_t traffic_us, looked_us, beat_us; /* last message other than a heartbeat; last look; next heartbeat */
+    bool moving;               /* a large message is on its way */
     bool full, drained;        /* a send was refused; since then some bytes have left */
     bool closing;              /* only agreements are still handed out */
     struct lam_error broken;   /* code 0: it is not */

@@ -17,11 +17,12 @@ static int post_self(void *state, struct lam_message *msg, struct lam_error *err
     return LAM_FAIL(err, LAM_E_INVALID, "a world of one has no rank %d", msg->peer);
 }
 
-static int progress_self(void *state, struct lam_messages *sent, struct lam_messages *came, struct lam_error *err)
+static int progress_self(void *state, struct lam_messages *sent, struct lam_messages *came, bool *moving, struct lam_error *err)
 {
     (void)state;
     (void)sent;
     (void)came;
+    (void)moving;
     (void)err;
     return 0;
 }

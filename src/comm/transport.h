@@ -39,8 +39,11 @@ struct lam_transport_ops {
     /* Begins to send msg and owns it until progress puts it into sent: then its receiver has taken it. */
     int (*post)(void *state, struct lam_message *msg, struct lam_error *err);
 
-    /* Looks once: messages that their receivers have taken, and messages that have come, in order of each pair. */
-    int (*progress)(void *state, struct lam_messages *sent, struct lam_messages *came, struct lam_error *err);
+    /*
+     * Looks once: messages that their receivers have taken, and messages that have come, in order of each pair. *moving: some are
+     * so large that only further looks move their bytes on.
+     */
+    int (*progress)(void *state, struct lam_messages *sent, struct lam_messages *came, bool *moving, struct lam_error *err);
 
     /* together: all ranks are here and nothing is on its way. If not, whatever would wait for others is left undone. */
     int (*close)(void *state, bool together, struct lam_error *err);

@@ -6,6 +6,7 @@
 
 #define SLEEP_MIN_US 20    /* right after traffic: the next message is likely near */
 #define SLEEP_MAX_US 10000 /* idle: a look costs some 20 µs of CPU, so 100 a second are 0.2 % of a core */
+#define SLEEP_MOVING_US 100 /* while a large message moves piece by piece */
 #define SLEEP_PART 4       /* in between: a quarter of the time since the last traffic */
 
 static const struct lam_sv nothing = {"", 0};
@@ -81,12 +82,13 @@ bool lam_comm_wait(struct lam_comm *comm, struct lam_wake *wake, int64_t max_ms)
     if (comm->came.first || comm->out[comm->rank].queue.first || comm->broken.code || room_again(comm))
         return true;
     do {
-        int64_t sleep_us = end - now, idle_us = (now - comm->traffic_us) / SLEEP_PART;
+        int64_t most_us, sleep_us = end - now, idle_us = (now - comm->traffic_us) / SLEEP_PART;
 
         if (comm->size > 1 && comm->ops->remote) {
             if (comm_look(comm) || comm->came.first || room_again(comm))
                 return true;
-            idle_us = idle_us < SLEEP_MIN_US ? SLEEP_MIN_US : idle_us > SLEEP_MAX_US ? SLEEP_MAX_US : idle_us;
+            most_us = comm->moving ? SLEEP_MOVING_US : SLEEP_MAX_US;
+            idle_us = idle_us < SLEEP_MIN_US ? SLEEP_MIN_US : idle_us > most_us ? most_us : idle_us;
             sleep_us = idle_us < sleep_us ? idle_us : sleep_us;
         }
         if (doze(wake, sleep_us))

@@ -147,6 +147,13 @@ static int write_start(struct lam_batch_job *batch, struct lam_buf *out, struct 
     return rc ? rc : lam_buf_addf(out, err, "]}");
 }
 
+static void name_segments(struct lam_batch_job *batch)
+{
+    batch->namer = (struct lam_namer){.rank = batch->engine->rank};
+    memcpy(batch->namer.run, batch->run, LAM_RUN_ID);
+    batch->groups = 0;
+}
+
 int lam_batch_begin(void *arg, struct lam_buf *out, struct lam_error *err)
 {
     struct lam_batch_job *batch = arg;
@@ -167,6 +174,7 @@ int lam_batch_begin(void *arg, struct lam_buf *out, struct lam_error *err)
     lam_engine_share(batch->engine);
     batch->arrival_us = lam_wall_us(batch->engine->clock);
     batch->report.rebuilt = batch->rebuild;
+    name_segments(batch);
     number_sources(batch);
     if ((rc = set_cutoff(batch, err)) || (rc = adopt(batch, err)))
         return rc;
@@ -212,9 +220,8 @@ int lam_batch_start(void *arg, struct lam_sv bytes, struct lam_error *err)
         lam_engine_share(batch->engine);
     }
     lam_batch_inputs_release(&batch->inputs);
-    batch->namer = (struct lam_namer){.rank = batch->engine->rank};
-    memcpy(batch->namer.run, batch->run, LAM_RUN_ID);
-    batch->groups = 0;
+    if (batch->engine->rank > 0)
+        name_segments(batch);
     return 0;
 }
 

@@ -17,3 +17,13 @@ const struct lam_batch_ops lam_batch_job_ops = {
     .resolve = lam_batch_resolve,
     .write = lam_batch_write,
 };
+
+struct lam_batch_options lam_batch_job_options(struct lam_batch_job *batch)
+{
+    struct lam_engine *engine = batch->engine;
+    uint64_t memory = engine->job->batch.memory;
+
+    return (struct lam_batch_options){.ops = &lam_batch_job_ops, .arg = batch, .comm = engine->comm, .roles = engine->roles, .wake = &engine->wake,
+                                      .storage = engine->storage, .workers = batch->reader_count, .max_bytes = memory / 2, .group_bytes = memory / 8,
+                                      .log = &engine->log};
+}

@@ -99,6 +99,9 @@ extern const struct lam_batch_ops lam_batch_job_ops;
 int lam_batch_job_init(struct lam_batch_job *batch, struct lam_engine *engine, struct lam_error *err);
 void lam_batch_job_release(struct lam_batch_job *batch);
 
+/* What process/batch.h is opened with for this run. */
+struct lam_batch_options lam_batch_job_options(struct lam_batch_job *batch);
+
 /* --- between the files of this module --- */
 
 int lam_batch_begin(void *arg, struct lam_buf *out, struct lam_error *err);

@@ -84,6 +84,18 @@ static int tally_forget(struct tally *tally, const struct lam_state *state, stru
     return 0;
 }
 
+static void add_counts(struct lam_counts *to, const struct lam_counts *more)
+{
+    to->read += more->read;
+    to->live += more->live;
+    to->superseded += more->superseded;
+    to->deleted += more->deleted;
+    to->quarantined += more->quarantined;
+    to->filtered += more->filtered;
+    to->pending += more->pending;
+    to->unavailable += more->unavailable;
+}
+
 static int by_life(const void *a, const void *b)
 {
     const struct lam_life_counts *x = a, *y = b;
@@ -560,6 +572,8 @@ int lam_batch_publish(void *arg, struct lam_error *err)
     if (!(rc = build(batch, &commit, &tally, err)) && !(rc = lam_commitlog_commit(batch->engine->commits, &commit, NULL, err))) {
         lam_engine_share(batch->engine);
         batch->report.view = batch->state->view.number + 1;
+        for (size_t i = 0; i < tally.count; i++)
+            add_counts(&batch->report.counts, &tally.items[i].counts);
         remove_staged_rows(batch);
     }
     lam_commit_release(&commit);

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #define VERBS(VERB) \
+    VERB(batch)     \
     VERB(launch)    \
     VERB(job)
 

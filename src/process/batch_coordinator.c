@@ -352,6 +352,7 @@ int lam_batch_coordinator_step(struct lam_batch *batch, struct lam_error *err)
     struct lam_batch_coordinator *c = batch->coordinator;
     struct lam_error failed;
 
+    lam_work_reap(c->lister_pool);
     if (c->state == LAM_BATCH_DONE) {
         if (c->told)
             return 0;

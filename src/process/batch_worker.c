@@ -515,6 +515,7 @@ int lam_batch_worker_step(struct lam_batch *batch, struct lam_error *err)
     struct lam_error failed;
     int rc = 0;
 
+    lam_work_reap(w->pool);
     if (!w->running) {
         rc = w->outcome.code;
         if (rc)

@@ -1,0 +1,22 @@
+/*
+ * Reports: what a run did, as JSON in the store (runs/<id>/report.json) and, with --json, on standard output; else as a table.
+ */
+#ifndef LAMINA_APP_REPORT_H
+#define LAMINA_APP_REPORT_H
+
+#include "batch_job.h"
+#include "session.h"
+
+/* Adds "counts" of a state by source and life, and their totals: {"totals":{…},"sources":[{"name","life","read",…}]} */
+int lam_report_counts(const struct lam_state *state, struct lam_buf *json, struct lam_error *err);
+
+/* Do the counts balance, in every life? */
+bool lam_report_balanced(const struct lam_state *state);
+
+/* Writes a batch's report. Rank 0, when the storage thread is idle. */
+void lam_report_batch(struct lam_session *session, const struct lam_batch_job *batch, int code);
+
+/* Resident memory of this process in KiB, anonymous and shared pages (of Linux's smaps); -1 where it is not told. */
+void lam_report_memory(long *anon_kib, long *shmem_kib);
+
+#endif

@@ -59,8 +59,8 @@ static ssize_t faulty_pwrite(void *arg, int fd, const void *bytes, size_t len, o
     int say = verdict(faulty, FAULTY_PWRITE, NULL);
     ssize_t n;
 
-    if (say < 0 && faulty->mode == FAULTY_TEAR_CRASH && faulty->hit) {
-        faulty->hit = false;
+    if (say < 0 && faulty->mode == FAULTY_TEAR_CRASH && faulty->hit && !faulty->torn) {
+        faulty->torn = true;
         REAL(faulty)->pwrite(ARG(faulty), fd, bytes, len / 2, offset);
     }
     if (say < 0)
@@ -121,7 +121,7 @@ void faulty_fs_mend(struct faulty_fs *faulty)
     memset(faulty->counts, 0, sizeof faulty->counts);
     faulty->total = 0;
     faulty->at = 0;
-    faulty->crashed = faulty->hit = false;
+    faulty->crashed = faulty->hit = faulty->torn = false;
 }
 
 void faulty_fs_spoil(struct faulty_fs *faulty, int call, uint64_t n, enum faulty_mode mode, int error)

@@ -44,7 +44,7 @@ struct faulty_fs {
     uint64_t at, last; /* the at-th to last-th of it, from 1; 0: none */
     enum faulty_mode mode;
     int error;
-    bool crashed, hit;
+    bool crashed, hit, torn; /* hit: the spoiled call came */
     bool no_sync;     /* fsync is counted and not done: for tests that are about other things and write thousands of files */
     void (*before)(void *arg, enum faulty_call call, const char *path); /* what others do meanwhile; NULL: nothing */
     void *before_arg;

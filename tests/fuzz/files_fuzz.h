@@ -80,7 +80,7 @@ static void fuzz_file(enum lam_format format, const uint8_t *data, size_t size)
     if (size < 2)
         return;
     if (!fuzz_root[0]) {
-        snprintf(fuzz_root, sizeof fuzz_root, "/tmp/lamina-fuzz-XXXXXX");
+        snprintf(fuzz_root, sizeof fuzz_root, "%s/lamina-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm"); /* a file a try */
         if (!mkdtemp(fuzz_root))
             abort();
         atexit(fuzz_done);

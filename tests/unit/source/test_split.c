@@ -86,7 +86,7 @@ static void any_split_size_gives_the_records_of_one_reading(void **state)
     static char bytes[2 * MAX_FILE];
 
     (void)state;
-    for (uint64_t n = 0; n < 1500; n++) {
+    for (uint64_t n = 0; n < 800; n++) {
         struct lam_files_options options = options_here();
         struct reading one = {0}, cut = {0};
         struct lam_scan_file file;
@@ -117,7 +117,7 @@ static void what_adopted_ranges_leave_is_read_once(void **state)
     static char bytes[2 * MAX_FILE];
 
     (void)state;
-    for (uint64_t n = 0; n < 400; n++) {
+    for (uint64_t n = 0; n < 250; n++) {
         struct lam_files_options options = options_here();
         struct reading one = {0}, first = {0}, rest = {0};
         struct lam_range done[MAX_FILE];
@@ -158,7 +158,7 @@ static void a_grown_file_gives_only_what_is_new(void **state)
     size_t tried = 0;
 
     (void)state;
-    for (uint64_t n = 0; n < 1200; n++) {
+    for (uint64_t n = 0; n < 900; n++) {
         struct lam_files_options options = options_here();
         struct reading old = {0}, whole = {0};
         struct lam_file_stamp before;

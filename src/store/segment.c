@@ -40,7 +40,7 @@ struct lam_segment {
     struct lam_dataset_entry entries[LAM_LAYOUT_MAX_DATASETS]; /* len: what was written so far */
     uint32_t first[LAM_LAYOUT_MAX_COLUMNS];                    /* dataset of a column */
     uint64_t dirty; /* bytes written since the disk was told to begin */
-    bool created;   /* tmp exists */
+    bool created;   /* tmp may exist */
     int rc;         /* a failure ends all further work */
 };
 
@@ -416,12 +416,12 @@ int lam_segment_new(const struct lam_fs *fs, const struct lam_segment_spec *spec
                 : LAM_FAIL(err, LAM_E_EXISTS, "%s exists: no segment is ever replaced", segment->file_path);
         goto cleanup;
     }
+    segment->created = true; /* even where open fails: a network may lose the answer of a call that was done */
     fd = fs->ops->open(fs->arg, segment->tmp, O_RDWR | O_CREAT | O_EXCL, 0644);
     if (fd < 0) {
         rc = LAM_FAIL(err, LAM_E_IO, "create %s: %s", segment->tmp, strerror(-fd));
         goto cleanup;
     }
-    segment->created = true;
     segment->vfd.fd = fd;
     if ((rc = declare_all(segment, err)) || (rc = disk(segment, err)))
         goto cleanup;
@@ -468,8 +468,10 @@ static int publish(struct lam_segment *segment, struct lam_error *err)
     char dir[LAM_PATH_MAX];
     int rc = fs->ops->rename(fs->arg, segment->tmp, segment->file_path);
 
-    if (rc)
+    if (rc) {
+        fs->ops->unlink(fs->arg, segment->file_path); /* the name is ours alone, and the call may have been done */
         return segment->rc = LAM_FAIL(err, LAM_E_IO, "rename %s to %s: %s", segment->tmp, segment->file_path, strerror(-rc));
+    }
     segment->created = false;
     memcpy(dir, segment->file_path, sizeof dir);
     *strrchr(dir, '/') = '\0';

@@ -1,4 +1,4 @@
-/* What the tests of segments share: a scratch store, a file layer whose n-th call fails, and random rows. */
+/* What the tests of segments share: random rows, and comparing them. */
 #ifndef LAMINA_TESTS_SEGMENT_FIXTURE_H
 #define LAMINA_TESTS_SEGMENT_FIXTURE_H
 
@@ -12,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +21,10 @@
 
 #include "base/arena.h"
 #include "base/hash.h"
+#include "faulty_fs.h"
 #include "model/order.h"
 #include "rows.h"
+#include "scratch.h"
 
 #define assert_ok(expression)                                                                                                                                  \
     do {                                                                                                                                                       \
@@ -32,31 +33,6 @@
         if (rc_)                                                                                                                                               \
             fail_msg("%s: %s: %s", #expression, lam_error_name(rc_), err.text);                                                                                \
     } while (0)
-
-/* --- a scratch store --- */
-
-static inline int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
-static inline int open_scratch(void **state)
-{
-    char *root = strdup("/tmp/lamina-segment.XXXXXX");
-
-    if (!mkdtemp(root))
-        return -1;
-    *state = root;
-    return 0;
-}
-
-static inline int close_scratch(void **state)
-{
-    nftw(*state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    free(*state);
-    return 0;
-}
 
 static inline size_t files_in(const char *root)
 {
@@ -70,55 +46,7 @@ static inline size_t files_in(const char *root)
     return count;
 }
 
-/* --- a file layer that fails at one call --- */
-
-struct faulty {
-    long calls, fail_at; /* fail_at 0: never */
-    int error;
-    bool sticky;         /* all calls after it fail too */
-};
-
-static inline int faulty_due(void *arg)
-{
-    struct faulty *faulty = arg;
-
-    faulty->calls++;
-    if (faulty->fail_at && (faulty->calls == faulty->fail_at || (faulty->sticky && faulty->calls > faulty->fail_at)))
-        return -faulty->error;
-    return 0;
-}
-
-#define FAULTY(call)                                                                                                                                           \
-    int rc = faulty_due(arg);                                                                                                                                  \
-                                                                                                                                                               \
-    return rc ? rc : lam_fs_system.ops->call
-
-static inline int faulty_open(void *arg, const char *path, int flags, mode_t mode) { FAULTY(open(NULL, path, flags, mode)); }
-static inline ssize_t faulty_pread(void *arg, int fd, void *bytes, size_t len, off_t offset) { FAULTY(pread(NULL, fd, bytes, len, offset)); }
-static inline ssize_t faulty_pwrite(void *arg, int fd, const void *bytes, size_t len, off_t offset) { FAULTY(pwrite(NULL, fd, bytes, len, offset)); }
-static inline int faulty_truncate(void *arg, int fd, off_t len) { FAULTY(truncate(NULL, fd, len)); }
-static inline int faulty_fsync(void *arg, int fd) { FAULTY(fsync(NULL, fd)); }
-static inline int faulty_stat(void *arg, const char *path, struct stat *st) { FAULTY(stat(NULL, path, st)); }
-static inline int faulty_link(void *arg, const char *from, const char *to) { FAULTY(link(NULL, from, to)); }
-static inline int faulty_rename(void *arg, const char *from, const char *to) { FAULTY(rename(NULL, from, to)); }
-static inline int faulty_mkdir(void *arg, const char *path, mode_t mode) { FAULTY(mkdir(NULL, path, mode)); }
-
-/* A failed close has closed; a failed unlink of what is only tidied away has nothing to tell. */
-static inline int faulty_close(void *arg, int fd)
-{
-    int due = faulty_due(arg), rc = lam_fs_system.ops->close(NULL, fd);
-
-    return due ? due : rc;
-}
-static inline int faulty_unlink(void *arg, const char *path) { return (void)arg, lam_fs_system.ops->unlink(NULL, path); }
-
-static inline struct lam_fs faulty_fs(struct faulty *faulty)
-{
-    static const struct lam_fs_ops ops = {faulty_open, faulty_pread, faulty_pwrite, faulty_truncate, faulty_fsync, faulty_close,
-                                          faulty_stat, faulty_link,  faulty_rename, faulty_unlink,   faulty_mkdir};
-
-    return (struct lam_fs){&ops, faulty};
-}
+static inline bool is_there(const char *root, const char *name) { return access(scratch_join(root, name), F_OK) == 0; }
 
 /* --- random rows --- */
 

@@ -52,5 +52,5 @@ int main(void)
         cmocka_unit_test(raw_bytes_come_back),
     };
 
-    return cmocka_run_group_tests(tests, open_scratch, close_scratch);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

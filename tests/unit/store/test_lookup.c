@@ -103,5 +103,5 @@ int main(void)
         cmocka_unit_test(keys_with_the_same_hash_are_told_apart),
     };
 
-    return cmocka_run_group_tests(tests, open_scratch, close_scratch);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

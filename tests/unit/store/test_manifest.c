@@ -55,5 +55,5 @@ int main(void)
         cmocka_unit_test(every_path_is_found_and_no_other),
     };
 
-    return cmocka_run_group_tests(tests, open_scratch, close_scratch);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

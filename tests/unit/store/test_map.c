@@ -324,5 +324,5 @@ int main(void)
         cmocka_unit_test(threads_share_maps_and_check_columns_once),
     };
 
-    return cmocka_run_group_tests(tests, open_scratch, close_scratch);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

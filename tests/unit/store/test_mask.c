@@ -81,5 +81,5 @@ int main(void)
         cmocka_unit_test(no_bits_mean_that_nothing_is_masked),
     };
 
-    return cmocka_run_group_tests(tests, open_scratch, close_scratch);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

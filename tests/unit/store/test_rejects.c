@@ -60,5 +60,5 @@ int main(void)
         cmocka_unit_test(rejects_of_all_blocks_come_back_in_their_order),
     };
 
-    return cmocka_run_group_tests(tests, open_scratch, close_scratch);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

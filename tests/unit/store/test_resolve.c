@@ -591,13 +591,13 @@ static void a_write_that_fails_leaves_no_file(void **state)
     struct lam_resolve_result result;
     struct lam_resolve *resolve;
     struct lam_error err = {0};
-    struct faulty faulty = {.error = EIO};
-    struct lam_fs fs = faulty_fs(&faulty);
+    struct faulty_fs faulty;
     struct run run[3];
+    uint64_t calls;
     size_t files;
-    long calls;
 
     open_world(&world, *state, 7);
+    faulty_fs_init(&faulty, &lam_fs_system);
     write_plain(&world, (struct plain[]){{"a", 1, 1, 0}, {"b", 1, 2, 0}, {"c", 1, 3, 0}}, 3, 0, &run[0]);
     write_plain(&world, (struct plain[]){{"d", 1, 4, 0}, {"e", 1, 5, 0}, {"f", 1, 6, 0}}, 3, 0, &run[1]);
     write_plain(&world, (struct plain[]){{"a", 2, 7, 0}, {"d", 2, 8, 0}}, 2, 0, &run[2]);
@@ -606,18 +606,18 @@ static void a_write_that_fails_leaves_no_file(void **state)
     assert_ok(lam_map_open(&lam_fs_system, world.root, &run[2].entry, &staged.map, &err));
     assert_ok(lam_resolve_plan(&spec, &resolve, &err));
     files = files_in(world.root);
-    assert_ok(lam_resolve_write(resolve, &fs, world.root, next_name, &world, &result, &err));
+    assert_ok(lam_resolve_write(resolve, &faulty.fs, world.root, next_name, &world, &result, &err));
     assert_true(result.has_run && result.mask_count == 2);
     lam_resolve_result_release(&result);
     assert_int_equal(files_in(world.root), files + 3);
     files += 3;
-    calls = faulty.calls;
-    for (long i = 1; i <= calls; i++) {
+    calls = faulty.total;
+    for (uint64_t i = 1; i <= calls; i++) {
         int rc;
 
-        faulty = (struct faulty){.error = EIO, .fail_at = i};
-        rc = lam_resolve_write(resolve, &fs, world.root, next_name, &world, &result, &err);
-        if (rc == 0) { /* the look whether a name is free, and the close of a folder, may fail unseen */
+        faulty_fs_spoil(&faulty, FAULTY_ANY, i, i % 2 ? FAULTY_FAIL : FAULTY_DONE_FAIL, EIO);
+        rc = lam_resolve_write(resolve, &faulty.fs, world.root, next_name, &world, &result, &err);
+        if (rc == 0) { /* the close of a folder, after its sync */
             files += 3;
             lam_resolve_result_release(&result);
         } else {
@@ -727,5 +727,5 @@ int main(void)
         cmocka_unit_test(rules_mask_what_they_name_and_nothing_else),
     };
 
-    return cmocka_run_group_tests(tests, open_scratch, close_scratch);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -238,5 +238,5 @@ int main(void)
         cmocka_unit_test(only_the_columns_asked_for_are_filled),
     };
 
-    return cmocka_run_group_tests(tests, open_scratch, close_scratch);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -159,39 +159,71 @@ static void a_path_that_is_taken_is_refused(void **state)
 
 static void each_call_that_fails_leaves_nothing_and_is_named(void **state)
 {
+    static const enum faulty_mode modes[] = {FAULTY_FAIL, FAULTY_DONE_FAIL};
     static const int errors[] = {EIO, ENOSPC};
-    struct faulty faulty = {0};
-    struct lam_fs fs = faulty_fs(&faulty);
+    struct faulty_fs faulty;
     struct lam_segment_entry entry;
     struct lam_error err = {0};
     size_t files;
-    long calls;
+    uint64_t calls;
 
     lam_segment_entry_init(&entry);
-    assert_ok(write_two(&fs, spec_of(state, "counted.h5", LAM_LAYOUT_REJECTS, 2), &entry, &err));
-    calls = faulty.calls;
+    faulty_fs_init(&faulty, &lam_fs_system);
+    assert_ok(write_two(&faulty.fs, spec_of(state, "counted.h5", LAM_LAYOUT_REJECTS, 2), &entry, &err));
+    calls = faulty.total;
     assert_true(calls > 8);
     files = files_in(*state);
-    for (long i = 1; i <= calls; i++)
-        for (size_t e = 0; e < 4; e++) {
-            int rc;
+    for (uint64_t i = 1; i <= calls; i++)
+        for (size_t m = 0; m < 2; m++)
+            for (size_t e = 0; e < 2; e++) {
+                int rc;
 
-            faulty = (struct faulty){.error = errors[e % 2], .fail_at = i, .sticky = e > 1};
-            err = (struct lam_error){0};
-            rc = write_two(&fs, spec_of(state, "faulty.h5", LAM_LAYOUT_REJECTS, 2), &entry, &err);
-            if (rc == 0) {
-                assert_int_equal(i, calls); /* only the close of the folder, after its sync */
-                assert_int_equal(unlink(strcat(strcpy((char[LAM_PATH_MAX]){0}, *state), "/faulty.h5")), 0);
-            } else {
-                assert_int_equal(rc, LAM_E_IO);
-                assert_non_null(strstr(err.text, (char *)*state));
-                assert_non_null(strstr(err.text, strerror(errors[e % 2])));
+                faulty_fs_spoil(&faulty, FAULTY_ANY, i, modes[m], errors[e]);
+                err = (struct lam_error){0};
+                rc = write_two(&faulty.fs, spec_of(state, "faulty.h5", LAM_LAYOUT_REJECTS, 2), &entry, &err);
+                assert_true(faulty.hit);
+                if (rc == 0) {
+                    assert_int_equal(i, calls); /* only the close of the folder, after its sync */
+                    assert_int_equal(unlink(scratch_join(*state, "faulty.h5")), 0);
+                } else {
+                    assert_int_equal(rc, LAM_E_IO);
+                    assert_non_null(strstr(err.text, (char *)*state));
+                    assert_non_null(strstr(err.text, strerror(errors[e])));
+                }
+                assert_int_equal(files_in(*state), files);
             }
-            assert_int_equal(files_in(*state), files);
-        }
-    faulty = (struct faulty){0};
-    assert_ok(write_two(&fs, spec_of(state, "after.h5", LAM_LAYOUT_REJECTS, 2), &entry, &err));
+    faulty_fs_mend(&faulty);
+    assert_ok(write_two(&faulty.fs, spec_of(state, "after.h5", LAM_LAYOUT_REJECTS, 2), &entry, &err));
     assert_ok(lam_segment_check(&lam_fs_system, *state, &entry, &err));
+}
+
+/* What a crash leaves is nothing under the name, or all of it; a temporary file may stay, and is swept. */
+static void a_crash_at_any_call_leaves_nothing_or_all(void **state)
+{
+    static const enum faulty_mode modes[] = {FAULTY_CRASH, FAULTY_DONE_CRASH, FAULTY_TEAR_CRASH};
+    struct faulty_fs faulty;
+    struct lam_segment_entry entry, whole;
+    struct lam_error err = {0};
+    uint64_t calls;
+    size_t seen = 0;
+
+    lam_segment_entry_init(&entry);
+    faulty_fs_init(&faulty, &lam_fs_system);
+    assert_ok(write_two(&faulty.fs, spec_of(state, "crash.h5", LAM_LAYOUT_REJECTS, 2), &whole, &err));
+    calls = faulty.total;
+    assert_int_equal(unlink(scratch_join(*state, "crash.h5")), 0);
+    for (uint64_t i = 1; i <= calls; i++)
+        for (size_t m = 0; m < 3; m++) {
+            faulty_fs_init(&faulty, &lam_fs_system);
+            faulty_fs_spoil(&faulty, FAULTY_ANY, i, modes[m], EIO);
+            write_two(&faulty.fs, spec_of(state, "crash.h5", LAM_LAYOUT_REJECTS, 2), &entry, &err);
+            if (is_there(*state, "crash.h5")) { /* equal bytes every time: the entry is that of the first one */
+                assert_ok(lam_segment_check(&lam_fs_system, *state, &whole, &err));
+                assert_int_equal(unlink(scratch_join(*state, "crash.h5")), 0);
+                seen++;
+            }
+        }
+    assert_true(seen > 0);
 }
 
 static void a_segment_that_is_given_up_leaves_nothing(void **state)
@@ -247,9 +279,10 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_the_declaration_is_refused),
         cmocka_unit_test(a_path_that_is_taken_is_refused),
         cmocka_unit_test(each_call_that_fails_leaves_nothing_and_is_named),
+        cmocka_unit_test(a_crash_at_any_call_leaves_nothing_or_all),
         cmocka_unit_test(a_segment_that_is_given_up_leaves_nothing),
         cmocka_unit_test(a_check_names_what_differs),
     };
 
-    return cmocka_run_group_tests(tests, open_scratch, close_scratch);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

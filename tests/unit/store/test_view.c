@@ -176,5 +176,5 @@ int main(void)
         cmocka_unit_test(a_run_of_other_ranges_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, open_scratch, close_scratch);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

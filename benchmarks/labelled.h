@@ -52,7 +52,8 @@ static inline void labelled_names(struct labelled *data, const char *path)
         if (!colon)
             labelled_die("a line without a colon", path);
         data->names = realloc(data->names, (data->label_count + 1) * sizeof *data->names);
-        data->names[data->label_count++] = (struct lam_label){lam_sv(line, (size_t)(colon - line)), lam_sv_of(colon + 1)};
+        *colon = '\0';
+        data->names[data->label_count++] = (struct lam_label){lam_sv_of(line), lam_sv_of(colon + 1)};
     }
 }
 
@@ -118,7 +119,7 @@ static inline char *labelled_field(char **at, bool *last)
 static inline void labelled_csv(struct labelled *data, const char *path, const char *text_name, const char *label_name)
 {
     size_t len;
-    char *p = labelled_file(path, &len);
+    char *bytes = labelled_file(path, &len), *p = bytes;
     int text_at = -1, label_at = -1;
 
     for (bool head = true; *p; head = false) {
@@ -138,6 +139,7 @@ static inline void labelled_csv(struct labelled *data, const char *path, const c
         if (!head && *text)
             labelled_add(data, "", text, label);
     }
+    free(bytes);
 }
 
 #endif

@@ -143,21 +143,23 @@ static int classify_by_model(struct lam_analyzer *analyzer, uint32_t *label, flo
 {
     const struct lam_builtin_model *model = analyzer->model;
     uint32_t best = 0;
-    size_t matched;
+    double told;
     int rc;
 
     if ((rc = lam_features_read(&analyzer->features, &analyzer->tokens, err)) || (rc = lam_features_weigh(&analyzer->features, model, err)))
         return rc;
-    memset(analyzer->prior, 0, model->label_count * sizeof *analyzer->prior);
-    matched = lam_label_scores(&analyzer->words, &analyzer->tokens, analyzer->prior);
+    told = lam_label_prior(&analyzer->words, &analyzer->tokens, &analyzer->features, model, analyzer->prior);
     *label = UINT32_MAX;
     *confidence = 0;
-    if (analyzer->features.found_count || matched) {
+    if (analyzer->features.found_count) {
         lam_features_score(&analyzer->features, model, analyzer->scores);
-        lam_label_mix(analyzer->scores, analyzer->prior, model->label_count, model->mix, matched);
-        for (uint32_t i = 1; i < model->label_count; i++)
+        lam_label_softmax(analyzer->scores, model->label_count, 1);
+        for (uint32_t i = 0; i < model->label_count; i++) {
+            if (told > 0)
+                analyzer->scores[i] = (1 - model->mix) * analyzer->scores[i] + model->mix * analyzer->prior[i];
             if (analyzer->scores[i] > analyzer->scores[best])
                 best = i;
+        }
         *label = best;
         *confidence = (float)analyzer->scores[best];
     }

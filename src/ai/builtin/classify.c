@@ -167,7 +167,7 @@ const struct lam_label_word *lam_label_words_find(const struct lam_label_words *
 
 size_t lam_label_scores(const struct lam_label_words *words, const struct lam_tokens *tokens, double *scores)
 {
-    const struct lam_label_word *end = words->items + words->count;
+    const struct lam_label_word *end = words->count ? words->items + words->count : NULL;
     size_t matched = 0;
 
     for (size_t i = 0; i < tokens->term_count; i++) {
@@ -197,14 +197,27 @@ void lam_label_softmax(double *scores, size_t count, double sharpness)
         scores[i] /= sum;
 }
 
-void lam_label_mix(double *scores, double *prior, size_t count, double mix, size_t matched)
+double lam_label_prior(const struct lam_label_words *words, const struct lam_tokens *tokens, const struct lam_features *features,
+                       const struct lam_builtin_model *model, double *prior)
 {
-    lam_label_softmax(scores, count, 1);
-    if (!matched)
-        return;
-    lam_label_softmax(prior, count, SHARPNESS);
-    for (size_t i = 0; i < count; i++)
-        scores[i] = (1 - mix) * scores[i] + mix * prior[i];
+    const struct lam_label_word *end = words->count ? words->items + words->count : NULL;
+    double sum = 0;
+
+    memset(prior, 0, words->label_count * sizeof *prior);
+    for (size_t i = 0; i < tokens->term_count && words->count; i++) {
+        const struct lam_label_word *word = lam_label_words_find(words, tokens->terms[i].hash);
+        uint32_t feature;
+
+        if (!word || (feature = lam_builtin_model_find(model, word->hash)) == UINT32_MAX)
+            continue;
+        for (; word < end && word->hash == tokens->terms[i].hash; word++) {
+            prior[word->label] += features->values[feature] * word->weight;
+            sum += features->values[feature] * word->weight;
+        }
+    }
+    for (uint32_t k = 0; k < words->label_count && sum > 0; k++)
+        prior[k] /= sum;
+    return sum;
 }
 
 uint32_t lam_label_classify(const struct lam_label_words *words, const struct lam_tokens *tokens, double *scores, float *confidence)

@@ -10,6 +10,7 @@
 
 #include <lamina/analyzer.h>
 
+#include "features.h"
 #include "tokens.h"
 
 struct lam_label_word {
@@ -43,10 +44,11 @@ size_t lam_label_scores(const struct lam_label_words *words, const struct lam_to
 void lam_label_softmax(double *scores, size_t count, double sharpness);
 
 /*
- * The answer of a model that knows the descriptions too: scores become probabilities and take the share mix from the descriptions'
- * scores (of which matched words spoke; where none did, they say nothing).
+ * What the descriptions say when a corpus was seen: the tf-idf of their words in the text (features weighed by model), as shares
+ * that sum to 1. Returns the sum before; 0: no word matched, and prior is all 0.
  */
-void lam_label_mix(double *scores, double *prior, size_t count, double mix, size_t matched);
+double lam_label_prior(const struct lam_label_words *words, const struct lam_tokens *tokens, const struct lam_features *features,
+                       const struct lam_builtin_model *model, double *prior);
 
 /* The best label and its probability. UINT32_MAX: no word matched. scores: scratch of label_count. */
 uint32_t lam_label_classify(const struct lam_label_words *words, const struct lam_tokens *tokens, double *scores, float *confidence);

@@ -81,6 +81,8 @@ static void check_sources(struct lam_checker *checker, json_t *whole)
 
         snprintf(pointer, sizeof pointer, "/sources/%zu", i);
         check_mapping(checker, whole, source, pointer);
+        if (lam_text_characters(name) > LAM_SOURCE_NAME_MAX) /* the default: its type and path */
+            lam_problem_add(checker, pointer, "the path is too long to be a name; give the source a name of its own");
         if (first)
             lam_problem_add(checker, pointer, "has the same name as %s, \"%.100s\"; give one of them another", first, name);
         else

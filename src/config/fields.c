@@ -98,9 +98,10 @@ static const struct lam_shape csv_shape = {csv_fields, COUNT(csv_fields), 0, NUL
 
 static const struct lam_field source_fields[] = {
     {.name = "type", .kind = LAM_KIND_CHOICE, .part = LAM_PART_NONE, NO_SLOT, .flags = LAM_FIELD_REQUIRED, .choices = source_types, .doc = "Where records come from."},
-    {.name = "name", .kind = LAM_KIND_STRING, .part = LAM_PART_NONE, AT(lam_job_source, name), .min = 1, .max = 250, .pattern = SOURCE_PATTERN,
+    {.name = "name", .kind = LAM_KIND_STRING, .part = LAM_PART_NONE, AT(lam_job_source, name), .min = 1, .max = LAM_SOURCE_NAME_MAX, .pattern = SOURCE_PATTERN,
      .expected = "text without control characters", .doc = "What the store knows the source by, for ever. Default: its type and path."},
     {.name = "path", .kind = LAM_KIND_STRING, REST, AT(lam_job_source, path), .flags = LAM_FIELD_REQUIRED, .min = 1, .max = 4000,
+     .pattern = SOURCE_PATTERN, .expected = "a path without control characters",
      .doc = "A file, a folder or a glob (* ? [a-z], ** for any depth), relative to the job file."},
     {.name = "format", .kind = LAM_KIND_CHOICE, ANALYSIS, AT(lam_job_source, format), .def = "\"auto\"", .choices = formats,
      .doc = "What the files are; auto goes by name and first bytes. Compressed ones are opened by themselves."},
@@ -137,7 +138,7 @@ static const struct lam_field stream_fields[] = {
      .doc = "Kafka's brokers; local is a small broker inside the job, for trying out: it forgets all with the process."},
     {.name = "topic", .kind = LAM_KIND_STRING, REST, AT(lam_job_stream, topic), .flags = LAM_FIELD_REQUIRED, .min = 1, .max = 249, .pattern = TOPIC_PATTERN,
      .expected = "a topic's name: letters, digits, \".\", \"_\" and \"-\"", .doc = "The topic that is read."},
-    {.name = "name", .kind = LAM_KIND_STRING, .part = LAM_PART_NONE, AT(lam_job_stream, name), .min = 1, .max = 250, .pattern = SOURCE_PATTERN,
+    {.name = "name", .kind = LAM_KIND_STRING, .part = LAM_PART_NONE, AT(lam_job_stream, name), .min = 1, .max = LAM_SOURCE_NAME_MAX, .pattern = SOURCE_PATTERN,
      .expected = "text without control characters", .doc = "What the store knows the source by, for ever. Default: stream: and the topic."},
     {.name = "partitions", .kind = LAM_KIND_INT, REST, AT(lam_job_stream, partitions), .def = "4", .min = 1, .max = 1000,
      .doc = "Partitions of the topic on the local broker; a real one has its own."},

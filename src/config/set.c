@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define PATH_TEXT 1024
 
 /* Where the walk stands: a value of the document, and what the table says of it. */
@@ -144,6 +146,10 @@ void lam_set_apply(struct lam_checker *checker, const struct lam_shape *shape, j
         return;
     }
     snprintf(path, sizeof path, "%.*s", (int)(equals - set->text), set->text);
+    if (lam_utf8_valid(lam_sv_of(set->text)) != strlen(set->text)) {
+        refuse(&walk, "the text is not UTF-8%s", "");
+        return;
+    }
     rest = pointer ? path + 1 : path;
     name = next_name(&rest, pointer, false);
     while (name && rest) {
@@ -158,7 +164,7 @@ void lam_set_apply(struct lam_checker *checker, const struct lam_shape *shape, j
     look_up(&walk, name);
     value = parse_value(equals + 1, json_is_array(walk.at) ? NULL : walk.field);
     if (!value) {
-        refuse(&walk, "%s: the value is not UTF-8", walk.pointer);
+        checker->memory = true;
         return;
     }
     memcpy(set->pointer, walk.made[0] ? walk.made : walk.pointer, sizeof set->pointer);

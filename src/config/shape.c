@@ -141,7 +141,7 @@ static json_t *number(double value)
     return value == floor(value) && fabs(value) < 9e15 ? json_integer((json_int_t)value) : json_real(value);
 }
 
-static size_t characters(const char *text)
+size_t lam_text_characters(const char *text)
 {
     size_t count = 0;
 
@@ -159,7 +159,7 @@ static json_t *check_string(struct lam_checker *checker, const struct lam_field 
         lam_problem_expected(checker, pointer, value, "%s", field->expected ? field->expected : "a string");
         return NULL;
     }
-    count = characters(text);
+    count = lam_text_characters(text);
     if ((double)count < min || (double)count > max) {
         lam_problem_expected(checker, pointer, value, "%g to %g characters", min, max);
         return NULL;

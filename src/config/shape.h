@@ -101,6 +101,9 @@ void lam_problem_expected(struct lam_checker *checker, const char *pointer, json
 /* Puts pointer "/" name (escaped) into out; what does not fit is cut. */
 void lam_pointer_join(char out[LAM_POINTER_MAX], const char *pointer, const char *name);
 
+/* Characters of UTF-8. */
+size_t lam_text_characters(const char *text);
+
 /* Does text match pattern? A pattern that does not compile is our bug: asserted. */
 bool lam_pattern_match(const char *pattern, const char *text);
 
@@ -137,6 +140,8 @@ void lam_json_put(struct lam_checker *checker, json_t *object, const char *name,
 /* Sizes and durations in text. false: it is none. */
 bool lam_size_parse(const char *text, double *bytes);
 bool lam_duration_parse(const char *text, double *seconds);
+
+#define LAM_SOURCE_NAME_MAX 300 /* characters */
 
 #define LAM_SIZE_PATTERN "^[0-9]+(\\.[0-9]+)? ?(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$"
 #define LAM_DURATION_PATTERN "^[0-9]+(\\.[0-9]+)? ?(us|ms|s|sec|second|seconds|m|min|minute|minutes|h|hour|hours|d|day|days)$"

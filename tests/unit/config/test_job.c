@@ -199,7 +199,8 @@ static void syntax_errors_name_line_and_column(void **state)
 static void fields_have_to_fit_together(void **state)
 {
     static const char stream[] = "stream={'brokers': 'local', 'topic': 't'}";
-    static const struct {
+    char long_path[400] = "sources.0.path=";
+    const struct {
         const char *sets[3];
         const char *pointer, *text;
     } cases[] = {
@@ -220,10 +221,12 @@ static void fields_have_to_fit_together(void **state)
         {{stream, "dataset.kind=append", "stream.name=files:data/**"}, "/stream/name", "is the name of /sources/0 too"},
         {{"dataset.key=['$path', '/id']"}, "/dataset/key", "never looked at"},
         {{"limits.record=200 MiB"}, "/limits/record", "a quarter of /batch/memory"},
+        {{long_path}, "/sources/0", "give the source a name of its own"},
         {{"batch.split=256 MiB"}, "/batch/split", "a quarter of /batch/memory"},
     };
 
     (void)state;
+    memset(long_path + strlen(long_path), 'x', 350);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bad(SMALL, SETS(cases[i].sets[0], cases[i].sets[1], cases[i].sets[1] ? cases[i].sets[2] : NULL));
         assert_int_equal(problems.total, 1);
@@ -440,6 +443,8 @@ static void an_override_that_goes_nowhere_is_told(void **state)
         {"sources.x=1", "--set sources.x=1", "is no number"},
         {"sources.x.path=1", "--set sources.x.path=1", "is no element"},
         {"batch.split='a\xff'", "--set batch.split=\"a", "not UTF-8"},
+        {"bat\xff.split=1", "--set bat", "not UTF-8"},
+        {"stroe\xb1=1", "--set stroe", "not UTF-8"},
     };
 
     (void)state;

@@ -80,7 +80,9 @@ static void fuzz_file(enum lam_format format, const uint8_t *data, size_t size)
     if (size < 2)
         return;
     if (!fuzz_root[0]) {
-        snprintf(fuzz_root, sizeof fuzz_root, "%s/lamina-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm"); /* a file a try */
+        const char *folder = getenv("TMPDIR");
+
+        snprintf(fuzz_root, sizeof fuzz_root, "%.40s/lamina-fuzz-XXXXXX", folder && *folder ? folder : "/tmp");
         if (!mkdtemp(fuzz_root))
             abort();
         atexit(fuzz_done);

@@ -13,6 +13,10 @@ corpus=$(cd "$(dirname "$0")" && pwd)/corpus
 programs=("$@")
 [ ${#programs[@]} -gt 0 ] || mapfile -t programs < <(find "$build" -type f -name 'fuzz_*' -perm -u+x -printf '%f\n' | sed 's/^fuzz_//' | sort)
 failed=()
+# In memory, for some write a file for each try; and libFuzzer leaves without cleaning up.
+TMPDIR=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)/lamina-fuzz-XXXXXX")
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 for name in "${programs[@]}"; do
     program=$(find "$build" -type f -name "fuzz_$name" -perm -u+x | head -1)
     [ -n "$program" ] || { echo "no fuzz_$name below $build" >&2; exit 2; }

@@ -1,0 +1,294 @@
+#include "tail.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define CHUNK_ROWS ((size_t)1 << 22)
+#define CHUNK_BYTES ((size_t)4 << 30) /* rolling by bytes comes long before */
+
+struct lam_tail_chunk {
+    struct lam_tail_chunk *next;
+    struct lam_block *block;
+    struct lam_tail_message *messages;
+    size_t message_count, message_cap;
+    struct lam_tail_range *ranges;
+    size_t range_count;
+    size_t shown_rows, shown_rejects, shown_messages;
+    uint64_t archived; /* commit; 0: not yet */
+    bool closed;
+};
+
+struct lam_tail_log {
+    pthread_mutex_t lock; /* guards the list, shown_*, archived, and the growth of the arrays of a chunk */
+    struct lam_tail_chunk *first, *open;
+    bool close_asked; /* the open chunk has what is not shown yet: it closes at the next show */
+};
+
+int lam_tail_log_new(struct lam_tail_log **out, struct lam_error *err)
+{
+    struct lam_tail_log *tail = calloc(1, sizeof *tail);
+
+    *out = tail;
+    if (!tail)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the tail");
+    pthread_mutex_init(&tail->lock, NULL);
+    return 0;
+}
+
+static void chunk_free(struct lam_tail_chunk *chunk)
+{
+    lam_block_free(chunk->block);
+    free(chunk->messages);
+    free(chunk->ranges);
+    free(chunk);
+}
+
+void lam_tail_log_free(struct lam_tail_log *tail)
+{
+    struct lam_tail_chunk *next;
+
+    if (!tail)
+        return;
+    for (struct lam_tail_chunk *chunk = tail->first; chunk; chunk = next) {
+        next = chunk->next;
+        chunk_free(chunk);
+    }
+    pthread_mutex_destroy(&tail->lock);
+    free(tail);
+}
+
+static struct lam_tail_chunk *open_chunk(struct lam_tail_log *tail, struct lam_error *err)
+{
+    struct lam_tail_chunk *chunk, **link;
+
+    if (tail->open)
+        return tail->open;
+    if (!(chunk = calloc(1, sizeof *chunk)) || !(chunk->block = lam_block_new(CHUNK_ROWS, CHUNK_BYTES))) {
+        free(chunk);
+        LAM_FAIL(err, LAM_E_MEMORY, "no memory for the tail");
+        return NULL;
+    }
+    for (link = &tail->first; *link; link = &(*link)->next)
+        ;
+    *link = tail->open = chunk;
+    return chunk;
+}
+
+struct lam_block *lam_tail_block(struct lam_tail_log *tail, struct lam_error *err)
+{
+    struct lam_tail_chunk *chunk;
+
+    pthread_mutex_lock(&tail->lock);
+    chunk = open_chunk(tail, err);
+    pthread_mutex_unlock(&tail->lock);
+    return chunk ? chunk->block : NULL;
+}
+
+static bool copy(struct lam_block *block, struct lam_sv *view)
+{
+    char *ptr;
+
+    if (view->len == 0)
+        return true;
+    if (!(ptr = lam_block_alloc(block, view->len)))
+        return false;
+    memcpy(ptr, view->ptr, view->len);
+    view->ptr = ptr;
+    return true;
+}
+
+static struct lam_tail_range *range_of(struct lam_tail_chunk *chunk, uint32_t partition, uint64_t begin)
+{
+    struct lam_tail_range *grown;
+
+    for (size_t i = 0; i < chunk->range_count; i++)
+        if (chunk->ranges[i].partition == partition)
+            return &chunk->ranges[i];
+    if (!(grown = realloc(chunk->ranges, (chunk->range_count + 1) * sizeof *grown)))
+        return NULL;
+    chunk->ranges = grown;
+    chunk->ranges[chunk->range_count] = (struct lam_tail_range){.partition = partition, .begin = begin, .end = begin};
+    return &chunk->ranges[chunk->range_count++];
+}
+
+int lam_tail_add(struct lam_tail_log *tail, const struct lam_tail_message *message, struct lam_error *err)
+{
+    const uint8_t *p = message->pos.partition + 12;
+    uint32_t partition = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    struct lam_tail_message kept = *message;
+    struct lam_tail_chunk *chunk;
+    struct lam_tail_range *range;
+    int rc = 0;
+
+    pthread_mutex_lock(&tail->lock);
+    if (!(chunk = open_chunk(tail, err))) {
+        rc = LAM_E_MEMORY;
+    } else if (!copy(chunk->block, &kept.key) || !copy(chunk->block, &kept.raw) || !copy(chunk->block, &kept.headers)) {
+        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for the tail");
+    } else {
+        if (chunk->message_count == chunk->message_cap) {
+            size_t cap = chunk->message_cap ? 2 * chunk->message_cap : 256;
+            struct lam_tail_message *grown = realloc(chunk->messages, cap * sizeof *grown);
+
+            if (!grown)
+                rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for the tail");
+            else {
+                chunk->messages = grown;
+                chunk->message_cap = cap;
+            }
+        }
+        if (!rc && !(range = range_of(chunk, partition, message->pos.offset)))
+            rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for the tail");
+        if (!rc) {
+            chunk->messages[chunk->message_count++] = kept;
+            range->end = message->pos.offset + 1;
+            range->last = kept;
+        }
+    }
+    pthread_mutex_unlock(&tail->lock);
+    return rc;
+}
+
+int lam_tail_reach(struct lam_tail_log *tail, uint32_t partition, uint64_t next, struct lam_error *err)
+{
+    int rc = 0;
+
+    (void)err;
+    pthread_mutex_lock(&tail->lock);
+    if (tail->open)
+        for (size_t i = 0; i < tail->open->range_count; i++)
+            if (tail->open->ranges[i].partition == partition && tail->open->ranges[i].end < next)
+                tail->open->ranges[i].end = next;
+    pthread_mutex_unlock(&tail->lock);
+    return rc;
+}
+
+void lam_tail_show(struct lam_tail_log *tail)
+{
+    pthread_mutex_lock(&tail->lock);
+    if (tail->open) {
+        tail->open->shown_rows = lam_block_rows(tail->open->block);
+        tail->open->shown_rejects = lam_block_rejects(tail->open->block);
+        tail->open->shown_messages = tail->open->message_count;
+        if (tail->close_asked) {
+            tail->open->closed = true;
+            tail->open = NULL;
+        }
+    }
+    tail->close_asked = false;
+    pthread_mutex_unlock(&tail->lock);
+}
+
+/* The oldest chunk that is closed and that nobody took. */
+struct lam_tail_chunk *lam_tail_close_chunk(struct lam_tail_log *tail)
+{
+    struct lam_tail_chunk *chunk;
+
+    pthread_mutex_lock(&tail->lock);
+    if (tail->open && tail->open->message_count) {
+        if (tail->open->shown_messages == tail->open->message_count) {
+            tail->open->closed = true;
+            tail->open = NULL;
+        } else {
+            tail->close_asked = true; /* it is being added to: the speed thread closes it within its turn */
+        }
+    }
+    for (chunk = tail->first; chunk && (chunk->archived || !chunk->closed); chunk = chunk->next)
+        ;
+    if (chunk)
+        chunk->archived = UINT64_MAX; /* taken: archived by no commit that a query could have pinned */
+    pthread_mutex_unlock(&tail->lock);
+    return chunk;
+}
+
+void lam_tail_archived(struct lam_tail_log *tail, struct lam_tail_chunk *chunk, uint64_t commit)
+{
+    pthread_mutex_lock(&tail->lock);
+    chunk->archived = commit;
+    pthread_mutex_unlock(&tail->lock);
+}
+
+void lam_tail_let_go(struct lam_tail_log *tail, uint64_t kept)
+{
+    pthread_mutex_lock(&tail->lock);
+    while (tail->first && tail->first->archived && tail->first->archived <= kept) {
+        struct lam_tail_chunk *chunk = tail->first;
+
+        tail->first = chunk->next;
+        chunk_free(chunk);
+    }
+    pthread_mutex_unlock(&tail->lock);
+}
+
+struct lam_block *lam_tail_chunk_block(struct lam_tail_chunk *chunk) { return chunk->block; }
+
+const struct lam_tail_message *lam_tail_chunk_messages(const struct lam_tail_chunk *chunk, size_t *count)
+{
+    *count = chunk->message_count;
+    return chunk->messages;
+}
+
+const struct lam_tail_range *lam_tail_chunk_ranges(const struct lam_tail_chunk *chunk, size_t *count)
+{
+    *count = chunk->range_count;
+    return chunk->ranges;
+}
+
+int lam_tail_visit(struct lam_tail_log *tail, uint64_t commit, int (*visit)(void *arg, const struct lam_row *row, struct lam_error *err), void *arg, struct lam_error *err)
+{
+    int rc = 0;
+
+    pthread_mutex_lock(&tail->lock);
+    for (struct lam_tail_chunk *chunk = tail->first; chunk && !rc; chunk = chunk->next) {
+        if (chunk->archived && chunk->archived <= commit)
+            continue;
+        for (size_t i = 0; !rc && i < chunk->shown_rows; i++)
+            rc = visit(arg, lam_block_row(chunk->block, i), err);
+    }
+    pthread_mutex_unlock(&tail->lock);
+    return rc;
+}
+
+size_t lam_tail_reached(struct lam_tail_log *tail, struct lam_tail_range *ranges, size_t cap)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&tail->lock);
+    for (struct lam_tail_chunk *chunk = tail->first; chunk; chunk = chunk->next)
+        for (size_t i = 0; i < chunk->range_count; i++) {
+            size_t at = 0;
+
+            while (at < count && ranges[at].partition != chunk->ranges[i].partition)
+                at++;
+            if (at == count && count == cap)
+                continue;
+            if (at == count)
+                ranges[count++] = chunk->ranges[i];
+            else if (ranges[at].end < chunk->ranges[i].end)
+                ranges[at].end = chunk->ranges[i].end;
+        }
+    pthread_mutex_unlock(&tail->lock);
+    return count;
+}
+
+struct lam_tail_stats lam_tail_stats(struct lam_tail_log *tail)
+{
+    struct lam_tail_stats stats = {.oldest_us = INT64_MAX};
+
+    pthread_mutex_lock(&tail->lock);
+    for (const struct lam_tail_chunk *chunk = tail->first; chunk; chunk = chunk->next) {
+        stats.bytes += lam_block_bytes(chunk->block) + chunk->message_cap * sizeof *chunk->messages;
+        if (!chunk->archived || chunk->archived == UINT64_MAX) {
+            stats.rows += chunk->shown_rows;
+            stats.rejects += chunk->shown_rejects;
+        }
+    }
+    if (tail->open) {
+        stats.open_bytes = lam_block_bytes(tail->open->block);
+        stats.open_count = tail->open->message_count;
+        if (stats.open_count)
+            stats.oldest_us = tail->open->messages[0].arrival_us;
+    }
+    pthread_mutex_unlock(&tail->lock);
+    return stats;
+}

@@ -51,7 +51,7 @@ static inline bool client_send(int fd, const char *bytes, size_t len)
 
 static inline const char *answer_header(const struct answer *answer, const char *name)
 {
-    static char value[16384];
+    static _Thread_local char value[16384];
     size_t len = strlen(name);
 
     for (const char *line = strchr(answer->head, '\n'); line && line[1]; line = strchr(line + 1, '\n'))

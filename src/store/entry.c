@@ -162,7 +162,7 @@ int lam_segment_entry_new(const struct lam_segment_entry *entry, struct lam_segm
         return rc;
     if (!(made = malloc(sizeof *made)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the entry of segment %s", entry->path);
-    *made = *entry;
+    memcpy(made, entry, offsetof(struct lam_segment_entry, refs)); /* other threads may count in refs meanwhile */
     made->offsets = NULL;
     made->splits = NULL;
     made->refs = 1;

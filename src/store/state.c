@@ -4,6 +4,9 @@
 
 #include "state_own.h"
 
+/* Where a copy begins: other threads count in refs, which stands before this field, while the rest is copied. */
+#define UNCOUNTED(type, field) offsetof(type, field)
+
 struct lam_state *lam_state_new(void)
 {
     struct lam_state *state = calloc(1, sizeof *state);
@@ -94,7 +97,8 @@ struct lam_state_life *lam_life_own(struct lam_state_life **slot)
         return life;
     if (!(copy = malloc(sizeof *copy)))
         return NULL;
-    *copy = *life;
+    memcpy((char *)copy + UNCOUNTED(struct lam_state_life, number), (const char *)life + UNCOUNTED(struct lam_state_life, number),
+           sizeof *copy - UNCOUNTED(struct lam_state_life, number));
     copy->refs = 1;
     copy->name = copy->cursor = NULL;
     copy->horizon = NULL;
@@ -171,7 +175,8 @@ int lam_state_clone(const struct lam_state *state, struct lam_state **copy, stru
     *copy = NULL;
     if (!made)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a state");
-    *made = *state;
+    memcpy((char *)made + UNCOUNTED(struct lam_state, number), (const char *)state + UNCOUNTED(struct lam_state, number),
+           sizeof *made - UNCOUNTED(struct lam_state, number));
     made->refs = 1;
     made->job.identity = made->job.analysis = made->job.rest = NULL;
     made->sources = NULL;

@@ -181,14 +181,14 @@ static int classify(struct lam_analyzer *analyzer, struct lam_block *block, stru
     return keep(block, analyzer->tasks->labels[label].name, &enr->category, err);
 }
 
-static int embed(struct lam_analyzer *analyzer, struct lam_block *block, struct lam_enrichment *enr, struct lam_error *err)
+static int embed(struct lam_analyzer *analyzer, enum lam_language language, struct lam_block *block, struct lam_enrichment *enr, struct lam_error *err)
 {
     uint32_t dim = analyzer->tasks->dim;
     float *embedding = lam_block_alloc(block, dim * sizeof *embedding);
 
     if (!embedding)
         return LAM_FAIL(err, LAM_E_LIMIT, "the block has no room for an embedding");
-    if (lam_embed(&analyzer->tokens, dim, analyzer->sums, embedding)) {
+    if (lam_embed(&analyzer->tokens, language, dim, analyzer->sums, embedding)) {
         enr->embedding = embedding;
         enr->dim = dim;
     }
@@ -231,7 +231,7 @@ static int answer(struct lam_analyzer *analyzer, struct lam_block *block, const 
             (rc = keep(block, lam_buf_sv(out), &enr->keywords, err)))
             return rc;
     }
-    return wanted & LAM_TASK_EMBED ? embed(analyzer, block, enr, err) : 0;
+    return wanted & LAM_TASK_EMBED ? embed(analyzer, language, block, enr, err) : 0;
 }
 
 /* Empties what this analyzer answers; layer, depth and time stay the caller's. */

@@ -5,7 +5,8 @@
 #include "fmath.h"
 
 #define UNIT 256          /* fixed point of the weights */
-#define STOP_WEIGHT 0.1
+#define STOP_WEIGHT 0.05
+#define WEAK_WEIGHT 0.4   /* numbers, and words that say little in any text */
 #define GRAM_WEIGHT 0.5
 #define GRAM 4
 #define COUNT_MAX 4096    /* of one term */
@@ -45,7 +46,14 @@ static void add_grams(const struct lam_tokens *tokens, const struct lam_term *te
     }
 }
 
-bool lam_embed(const struct lam_tokens *tokens, uint32_t dim, int32_t *sums, float *embedding)
+static double weigh(const struct lam_term *term, enum lam_language language)
+{
+    if (term->lex && (term->lex->langs >> language & 1))
+        return STOP_WEIGHT;
+    return term->flags & LAM_TOKEN_DIGIT || (term->lex && term->lex->flags & LAM_LEX_FILLER) ? WEAK_WEIGHT : 1;
+}
+
+bool lam_embed(const struct lam_tokens *tokens, enum lam_language language, uint32_t dim, int32_t *sums, float *embedding)
 {
     size_t terms = tokens->term_count < TERMS_MAX ? tokens->term_count : TERMS_MAX;
     double norm = 0;
@@ -53,13 +61,12 @@ bool lam_embed(const struct lam_tokens *tokens, uint32_t dim, int32_t *sums, flo
     memset(sums, 0, dim * sizeof *sums);
     for (size_t i = 0; i < terms; i++) {
         const struct lam_term *term = &tokens->terms[i];
-        bool stop = term->lex && term->lex->langs;
-        double weight = UNIT * (stop ? STOP_WEIGHT : 1) * (1 + lam_log_count(term->count < COUNT_MAX ? term->count : COUNT_MAX));
+        double part = weigh(term, language), weight = UNIT * part * (1 + lam_log_count(term->count < COUNT_MAX ? term->count : COUNT_MAX));
         uint64_t hash = scramble(term->hash);
 
         spread(sums, dim, hash, (int32_t)(weight + 0.5));
         spread(sums, dim, scramble(hash + 1), (int32_t)(weight + 0.5));
-        if (!stop && term->fold_len >= GRAM && !(term->flags & (LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI)))
+        if (part > STOP_WEIGHT && term->fold_len >= GRAM && !(term->flags & (LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI)))
             add_grams(tokens, term, (int32_t)(weight * GRAM_WEIGHT + 0.5), dim, sums);
     }
     for (size_t i = tokens->title_count; i + 1 < tokens->count && i < SIGNS_MAX; i++) /* ideographs are words by twos */

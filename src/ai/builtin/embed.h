@@ -6,9 +6,9 @@
 #ifndef LAMINA_AI_EMBED_H
 #define LAMINA_AI_EMBED_H
 
-#include "tokens.h"
+#include "language.h"
 
-/* Fills dim values; false (and all 0) where the text has no word. sums: scratch of dim. */
-bool lam_embed(const struct lam_tokens *tokens, uint32_t dim, int32_t *sums, float *embedding);
+/* Stop words of language weigh next to nothing. Fills dim values; false (and all 0) where the text has no word. sums: scratch of dim. */
+bool lam_embed(const struct lam_tokens *tokens, enum lam_language language, uint32_t dim, int32_t *sums, float *embedding);
 
 #endif

@@ -47,12 +47,16 @@ static int room(void *items, size_t *cap, size_t need, size_t size, struct lam_e
 }
 
 /* Can the word be part of a phrase? Not stop words of the text's language or of English, no numbers, no single letters. */
-static bool content(const struct lam_term *term, enum lam_language language)
+static bool content(const struct lam_tokens *tokens, const struct lam_term *term, enum lam_language language)
 {
+    const char *fold = tokens->folds + term->fold;
+
     if (term->flags & (LAM_TOKEN_DIGIT | LAM_TOKEN_EMOJI))
         return false;
     if (term->fold_len < 2 || (term->fold_len == 2 && !(term->flags & (LAM_TOKEN_CAPS | LAM_TOKEN_SIGN))))
         return false;
+    if (term->fold_len <= 8 && !memcmp(fold, fold + 1, term->fold_len - 1u))
+        return false; /* xxxx: something was masked */
     return !(term->lex && (term->lex->langs >> language & 1 || (term->lex->langs & 1 && language == LAM_LANG_EN) || term->lex->flags & LAM_LEX_FILLER ||
                            term->lex->flags & LAM_LEX_NEGATION));
 }
@@ -204,7 +208,7 @@ int lam_keywords_find(struct lam_keywords *keywords, const struct lam_tokens *to
     for (size_t i = 0; i < tokens->term_count; i++) {
         const struct lam_term *term = &tokens->terms[i];
 
-        keywords->weights[i] = !content(term, language) ? -1 : (1 + lam_log_count(term->count)) * (term->fold_len >= 5 ? 1.0 : 0.8);
+        keywords->weights[i] = !content(tokens, term, language) ? -1 : (1 + lam_log_count(term->count)) * (term->fold_len >= 5 ? 1.0 : 0.8);
     }
     count = collect(keywords, tokens, tokens_max, slots - 1);
     for (size_t i = 0; i < count; i++)

@@ -54,7 +54,7 @@ const struct lam_words lam_words_months[] = {
 const struct lam_words lam_words_currencies[] = {
     {LAM_CURRENCY_USD, "usd dollar dollars"},
     {LAM_CURRENCY_EUR, "eur euro euros"},
-    {LAM_CURRENCY_GBP, "gbp pounds sterling"},
+    {LAM_CURRENCY_GBP, "gbp sterling"},
     {LAM_CURRENCY_JPY, "jpy yen"},
     {LAM_CURRENCY_CHF, "chf francs franken"},
     {LAM_CURRENCY_CNY, "cny rmb yuan renminbi"},

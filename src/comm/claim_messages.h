@@ -9,7 +9,8 @@
  *     lam_claimer_fail, _give_back ──>       on_failed(…) where it has failed for good
  *
  * Both use a channel: a number 0 … 15 that tells several tables of one job apart; it is given to both sides. What comes before its side was opened
- * waits; what comes after it was closed is dropped. Close a host only when every claimer has got LAM_END (or the job ends). Main thread.
+ * waits. Close both sides only after an agreement that each rank joins when its claimer has got LAM_END and has nothing under way: messages of a pair
+ * keep their order, so none of this table is on its way any more, and the channel can be used again. Main thread.
  */
 #ifndef LAMINA_COMM_CLAIM_MESSAGES_H
 #define LAMINA_COMM_CLAIM_MESSAGES_H

@@ -122,6 +122,13 @@ static bool is_parked(const struct lam_comm *comm, uint16_t type)
     return type >= LAM_COMM_TYPE_RESERVED && !comm->opened[type - LAM_COMM_TYPE_RESERVED] && !comm->closing;
 }
 
+static void set_opened(struct lam_comm *comm, uint16_t first, uint16_t last, bool opened)
+{
+    for (unsigned type = first; type <= last; type++)
+        if (type >= LAM_COMM_TYPE_RESERVED)
+            comm->opened[type - LAM_COMM_TYPE_RESERVED] = opened;
+}
+
 /* Messages that now have a handler come with the next poll. */
 static void unpark(struct lam_comm *comm)
 {
@@ -141,9 +148,7 @@ int lam_comm_on(struct lam_comm *comm, uint16_t first, uint16_t last, lam_messag
     if (comm->handler_count == HANDLERS_MAX)
         return LAM_FAIL(err, LAM_E_LIMIT, "%d handlers are all there can be", HANDLERS_MAX);
     comm->handlers[comm->handler_count++] = (struct handler){first, last, handler, arg};
-    for (unsigned type = first; type <= last; type++)
-        if (type >= LAM_COMM_TYPE_RESERVED)
-            comm->opened[type - LAM_COMM_TYPE_RESERVED] = true;
+    set_opened(comm, first, last, true);
     unpark(comm);
     return 0;
 }
@@ -152,6 +157,7 @@ void lam_comm_off(struct lam_comm *comm, uint16_t first)
 {
     for (size_t i = 0; i < comm->handler_count; i++)
         if (comm->handlers[i].first == first) {
+            set_opened(comm, first, comm->handlers[i].last, false);
             comm->handlers[i] = comm->handlers[--comm->handler_count];
             return;
         }

@@ -39,8 +39,8 @@ struct lam_comm {
     size_t max_queued, queued; /* queued: over all outboxes */
     struct outbox *out;        /* by rank */
     struct lam_messages came;  /* not handed to their handlers yet */
-    struct lam_messages parked; /* of reserved types that nobody has opened yet: the sender was faster than we are */
-    bool opened[0x10000 - LAM_COMM_TYPE_RESERVED]; /* reserved types that have or had a handler: late messages are dropped */
+    struct lam_messages parked; /* of reserved types without a handler: the sender was faster than we are */
+    bool opened[0x10000 - LAM_COMM_TYPE_RESERVED]; /* reserved types that have a handler */
     struct handler handlers[HANDLERS_MAX];
     size_t handler_count;
     struct lam_agreements *agreements;

@@ -11,6 +11,7 @@
 #define HEADERS_MAX ((size_t)64 << 20) /* of the messages of one poll, as JSON */
 #define POLL_MAX 4096
 #define RETRY_US 100000
+#define LOOK_MS 1000
 
 static int left_ms(int64_t deadline_us)
 {
@@ -32,6 +33,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
             LAM_FAIL(&kafka->failure, LAM_E_IO, "%s: librdkafka gives up: %s", kafka->who, text);
         return;
     }
+    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        kafka->suspect = true;
     lam_noise_add(&kafka->noise, rd_kafka_err2name(code), reason);
 }
 
@@ -183,16 +186,16 @@ void lam_kafka_close(struct lam_kafka *kafka)
     drop_messages(kafka);
     if (kafka->cluster_id)
         rd_kafka_mem_free(kafka->rk, kafka->cluster_id);
+    if (kafka->queue)
+        rd_kafka_queue_io_event_enable(kafka->queue, -1, NULL, 0);
+    if (kafka->rk)
+        rd_kafka_consumer_close(kafka->rk);
+    if (kafka->queue)
+        rd_kafka_queue_destroy(kafka->queue);
     if (kafka->rkt)
         rd_kafka_topic_destroy(kafka->rkt);
-    if (kafka->queue) {
-        rd_kafka_queue_io_event_enable(kafka->queue, -1, NULL, 0);
-        rd_kafka_queue_destroy(kafka->queue);
-    }
-    if (kafka->rk) {
-        rd_kafka_consumer_close(kafka->rk);
+    if (kafka->rk)
         rd_kafka_destroy(kafka->rk);
-    }
     lam_buf_release(&kafka->headers);
     free(kafka->messages);
     free(kafka->events);
@@ -244,8 +247,7 @@ int lam_kafka_assign(struct lam_kafka *kafka, const struct lam_kafka_offset *sta
     for (size_t i = 0; i < count; i++)
         kafka->next[starts[i].partition] = starts[i].offset;
     kafka->failure.code = 0;
-    kafka->has_gap = false;
-    kafka->assigned = true;
+    kafka->has_gap = kafka->suspect = false;
     return lam_kafka_assign_raw(kafka, starts, count, err);
 }
 
@@ -272,7 +274,6 @@ static void fail_by_gap(struct lam_kafka *kafka, uint32_t partition)
 static void take_error(struct lam_kafka *kafka, const rd_kafka_message_t *message)
 {
     const char *reason = rd_kafka_message_errstr(message);
-    struct lam_error gone;
 
     if (kafka->failure.code)
         return;
@@ -284,11 +285,9 @@ static void take_error(struct lam_kafka *kafka, const rd_kafka_message_t *messag
         break;
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: /* also said for a moment when a leader moves: the metadata decides */
-        if (lam_kafka_refresh(kafka, &gone) == LAM_E_NOT_FOUND)
-            LAM_FAIL(&kafka->failure, LAM_E_NOT_FOUND, "%s: the topic was deleted: %s", kafka->who, reason);
-        else
-            lam_noise_add(&kafka->noise, rd_kafka_err2name(message->err), reason);
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+        kafka->suspect = true;
+        lam_noise_add(&kafka->noise, rd_kafka_err2name(message->err), reason);
         break;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
@@ -300,6 +299,25 @@ static void take_error(struct lam_kafka *kafka, const rd_kafka_message_t *messag
     default:
         lam_noise_add(&kafka->noise, rd_kafka_err2name(message->err), reason);
     }
+}
+
+/* "Unknown partition" is also said for a moment when a leader moves or a topic is young. */
+static void look_for_topic(struct lam_kafka *kafka)
+{
+    rd_kafka_resp_err_t code;
+    uint32_t partitions;
+    bool again;
+
+    if (kafka->failure.code || lam_kafka_now_us() < kafka->look_again_us)
+        return;
+    code = look(kafka, LOOK_MS, &partitions, &again);
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+        LAM_FAIL(&kafka->failure, LAM_E_NOT_FOUND, "%s: the topic was deleted while it was read", kafka->who);
+    else if (!code && !again && partitions < kafka->partitions)
+        LAM_FAIL(&kafka->failure, LAM_E_NOT_FOUND, "%s: the topic was made anew while it was read, with %u partitions instead of %u", kafka->who, partitions, kafka->partitions);
+    else
+        kafka->suspect = code || again;
+    kafka->look_again_us = lam_kafka_now_us() + LOOK_MS * 1000;
 }
 
 /* Adds the message's headers to the buffer as JSON: what was added stays until the next poll. */
@@ -378,6 +396,8 @@ int lam_kafka_poll(struct lam_kafka *kafka, size_t max, int timeout_ms, const st
     if ((rc = make_room(kafka, max, err)))
         return rc;
     rd_kafka_poll(kafka->rk, kafka->paused ? timeout_ms : 0); /* on_error, on_commit */
+    if (kafka->suspect)
+        look_for_topic(kafka);
     if (!kafka->failure.code && !kafka->paused) {
         got = rd_kafka_consume_batch_queue(kafka->queue, timeout_ms, kafka->messages, max);
         kafka->message_count = got > 0 ? (size_t)got : 0;

@@ -72,7 +72,7 @@ enum lam_witness_state {
     LAM_WITNESS_BEYOND     /* the partition, or the topic, ends below the offset */
 };
 
-struct lam_witness {
+struct lam_kafka_witness {
     uint32_t partition;
     int64_t offset;         /* in: which record */
     enum lam_witness_state state; /* out, with the rest */
@@ -84,7 +84,7 @@ struct lam_witness {
 uint32_t lam_witness_crc(struct lam_sv key, struct lam_sv value);
 
 /* Reads one record of each named partition (each at most once). Before lam_kafka_assign only. Blocks up to timeout_ms. */
-int lam_kafka_witnesses(struct lam_kafka *kafka, struct lam_witness *witnesses, size_t count, struct lam_error *err);
+int lam_kafka_witnesses(struct lam_kafka *kafka, struct lam_kafka_witness *witnesses, size_t count, struct lam_error *err);
 
 /* --- reading --- */
 

@@ -14,7 +14,9 @@ struct lam_kafka {
     char who[160];
     uint32_t partitions;
     int timeout_ms;
-    bool paused, assigned;
+    bool paused;
+    bool suspect;         /* the topic may be gone: the metadata decides, asked again from look_again_us on */
+    int64_t look_again_us;
 
     int64_t *next;      /* for each partition: behind the last message given out */
     rd_kafka_message_t **messages;

@@ -8,7 +8,7 @@
 uint32_t lam_witness_crc(struct lam_sv key, struct lam_sv value) { return lam_crc32c(lam_crc32c(0, key.ptr, key.len), value.ptr, value.len); }
 
 /* The offset is not there: below what is kept, or beyond the end? */
-static void judge(struct lam_kafka *kafka, struct lam_witness *witness)
+static void judge(struct lam_kafka *kafka, struct lam_kafka_witness *witness)
 {
     int64_t low, high;
 
@@ -17,7 +17,7 @@ static void judge(struct lam_kafka *kafka, struct lam_witness *witness)
         witness->state = LAM_WITNESS_BEYOND;
 }
 
-static void testify(struct lam_kafka *kafka, struct lam_witness *witness, const rd_kafka_message_t *message)
+static void testify(struct lam_kafka *kafka, struct lam_kafka_witness *witness, const rd_kafka_message_t *message)
 {
     rd_kafka_timestamp_type_t type;
 
@@ -38,7 +38,7 @@ static void testify(struct lam_kafka *kafka, struct lam_witness *witness, const 
     }
 }
 
-static struct lam_witness *asked(struct lam_witness *witnesses, size_t count, int32_t partition)
+static struct lam_kafka_witness *asked(struct lam_kafka_witness *witnesses, size_t count, int32_t partition)
 {
     for (size_t i = 0; i < count; i++)
         if (!witnesses[i].state && witnesses[i].partition == (uint32_t)partition)
@@ -46,7 +46,7 @@ static struct lam_witness *asked(struct lam_witness *witnesses, size_t count, in
     return NULL;
 }
 
-int lam_kafka_witnesses(struct lam_kafka *kafka, struct lam_witness *witnesses, size_t count, struct lam_error *err)
+int lam_kafka_witnesses(struct lam_kafka *kafka, struct lam_kafka_witness *witnesses, size_t count, struct lam_error *err)
 {
     int64_t deadline = lam_kafka_now_us() + (int64_t)kafka->timeout_ms * 1000;
     struct lam_kafka_offset *starts = calloc(count ? count : 1, sizeof *starts);
@@ -70,7 +70,7 @@ int lam_kafka_witnesses(struct lam_kafka *kafka, struct lam_witness *witnesses, 
 
         rd_kafka_poll(kafka->rk, 0);
         if (rd_kafka_consume_batch_queue(kafka->queue, 100, &message, 1) == 1) {
-            struct lam_witness *witness = asked(witnesses, count, message->partition);
+            struct lam_kafka_witness *witness = asked(witnesses, count, message->partition);
 
             if (witness) {
                 testify(kafka, witness, message);

@@ -102,7 +102,7 @@ static void what_the_local_broker_dropped_is_a_gap(void **state)
     static char value[100000];
     const struct lam_kafka_offset start = {0, 0};
     struct lam_producer *producer = kit_producer();
-    struct lam_witness witness = {.partition = 0, .offset = 0};
+    struct lam_kafka_witness witness = {.partition = 0, .offset = 0};
     struct lam_kafka_gap gap;
     struct lam_kafka *kafka;
     struct lam_error err;

@@ -13,15 +13,13 @@ struct lam_tail_chunk {
     size_t message_count, message_cap;
     struct lam_tail_range *ranges;
     size_t range_count;
-    size_t shown_rows, shown_rejects, shown_messages;
     uint64_t archived; /* commit; 0: not yet */
     bool closed;
 };
 
 struct lam_tail_log {
-    pthread_mutex_t lock; /* guards the list, shown_*, archived, and the growth of the arrays of a chunk */
+    pthread_mutex_t lock; /* guards the list, the open chunk, and archived of all */
     struct lam_tail_chunk *first, *open;
-    bool close_asked; /* the open chunk has what is not shown yet: it closes at the next show */
 };
 
 int lam_tail_log_new(struct lam_tail_log **out, struct lam_error *err)
@@ -74,16 +72,6 @@ static struct lam_tail_chunk *open_chunk(struct lam_tail_log *tail, struct lam_e
     return chunk;
 }
 
-struct lam_block *lam_tail_block(struct lam_tail_log *tail, struct lam_error *err)
-{
-    struct lam_tail_chunk *chunk;
-
-    pthread_mutex_lock(&tail->lock);
-    chunk = open_chunk(tail, err);
-    pthread_mutex_unlock(&tail->lock);
-    return chunk ? chunk->block : NULL;
-}
-
 static bool copy(struct lam_block *block, struct lam_sv *view)
 {
     char *ptr;
@@ -111,72 +99,61 @@ static struct lam_tail_range *range_of(struct lam_tail_chunk *chunk, uint32_t pa
     return &chunk->ranges[chunk->range_count++];
 }
 
-int lam_tail_add(struct lam_tail_log *tail, const struct lam_tail_message *message, struct lam_error *err)
+static int add_message(struct lam_tail_chunk *chunk, const struct lam_tail_message *message, struct lam_error *err)
 {
     const uint8_t *p = message->pos.partition + 12;
     uint32_t partition = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
     struct lam_tail_message kept = *message;
+    struct lam_tail_range *range = range_of(chunk, partition, message->pos.offset);
+
+    if (chunk->message_count == chunk->message_cap) {
+        size_t cap = chunk->message_cap ? 2 * chunk->message_cap : 256;
+        struct lam_tail_message *grown = realloc(chunk->messages, cap * sizeof *grown);
+
+        if (!grown)
+            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the tail");
+        chunk->messages = grown;
+        chunk->message_cap = cap;
+    }
+    if (!range || !copy(chunk->block, &kept.key) || !copy(chunk->block, &kept.raw) || !copy(chunk->block, &kept.headers))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the tail");
+    chunk->messages[chunk->message_count++] = kept;
+    range->end = message->pos.offset + 1;
+    range->last = kept;
+    return 0;
+}
+
+int lam_tail_append(struct lam_tail_log *tail, const struct lam_tail_message *messages, size_t count, struct lam_block *block, const struct lam_tail_range *reached,
+                    size_t reached_count, struct lam_error *err)
+{
     struct lam_tail_chunk *chunk;
-    struct lam_tail_range *range;
+    size_t rows = 0, rejects = 0, message_count = 0;
     int rc = 0;
 
     pthread_mutex_lock(&tail->lock);
     if (!(chunk = open_chunk(tail, err))) {
-        rc = LAM_E_MEMORY;
-    } else if (!copy(chunk->block, &kept.key) || !copy(chunk->block, &kept.raw) || !copy(chunk->block, &kept.headers)) {
-        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for the tail");
-    } else {
-        if (chunk->message_count == chunk->message_cap) {
-            size_t cap = chunk->message_cap ? 2 * chunk->message_cap : 256;
-            struct lam_tail_message *grown = realloc(chunk->messages, cap * sizeof *grown);
-
-            if (!grown)
-                rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for the tail");
-            else {
-                chunk->messages = grown;
-                chunk->message_cap = cap;
-            }
-        }
-        if (!rc && !(range = range_of(chunk, partition, message->pos.offset)))
-            rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for the tail");
-        if (!rc) {
-            chunk->messages[chunk->message_count++] = kept;
-            range->end = message->pos.offset + 1;
-            range->last = kept;
-        }
+        pthread_mutex_unlock(&tail->lock);
+        return LAM_E_MEMORY;
+    }
+    rows = lam_block_rows(chunk->block);
+    rejects = lam_block_rejects(chunk->block);
+    message_count = chunk->message_count;
+    for (size_t i = 0; !rc && i < count; i++)
+        rc = add_message(chunk, &messages[i], err);
+    for (size_t i = 0; !rc && i < lam_block_rows(block); i++)
+        rc = lam_block_add_row(chunk->block, lam_block_row(block, i), err);
+    for (size_t i = 0; !rc && i < lam_block_rejects(block); i++)
+        rc = lam_block_add_reject(chunk->block, lam_block_reject(block, i), err);
+    for (size_t i = 0; !rc && i < reached_count; i++)
+        for (size_t r = 0; r < chunk->range_count; r++)
+            if (chunk->ranges[r].partition == reached[i].partition && chunk->ranges[r].end < reached[i].end)
+                chunk->ranges[r].end = reached[i].end;
+    if (rc) { /* ranges may reach too far now: the caller ends the job, nothing of this chunk is rolled */
+        lam_block_truncate(chunk->block, rows, rejects);
+        chunk->message_count = message_count;
     }
     pthread_mutex_unlock(&tail->lock);
     return rc;
-}
-
-int lam_tail_reach(struct lam_tail_log *tail, uint32_t partition, uint64_t next, struct lam_error *err)
-{
-    int rc = 0;
-
-    (void)err;
-    pthread_mutex_lock(&tail->lock);
-    if (tail->open)
-        for (size_t i = 0; i < tail->open->range_count; i++)
-            if (tail->open->ranges[i].partition == partition && tail->open->ranges[i].end < next)
-                tail->open->ranges[i].end = next;
-    pthread_mutex_unlock(&tail->lock);
-    return rc;
-}
-
-void lam_tail_show(struct lam_tail_log *tail)
-{
-    pthread_mutex_lock(&tail->lock);
-    if (tail->open) {
-        tail->open->shown_rows = lam_block_rows(tail->open->block);
-        tail->open->shown_rejects = lam_block_rejects(tail->open->block);
-        tail->open->shown_messages = tail->open->message_count;
-        if (tail->close_asked) {
-            tail->open->closed = true;
-            tail->open = NULL;
-        }
-    }
-    tail->close_asked = false;
-    pthread_mutex_unlock(&tail->lock);
 }
 
 /* The oldest chunk that is closed and that nobody took. */
@@ -186,12 +163,8 @@ struct lam_tail_chunk *lam_tail_close_chunk(struct lam_tail_log *tail)
 
     pthread_mutex_lock(&tail->lock);
     if (tail->open && tail->open->message_count) {
-        if (tail->open->shown_messages == tail->open->message_count) {
-            tail->open->closed = true;
-            tail->open = NULL;
-        } else {
-            tail->close_asked = true; /* it is being added to: the speed thread closes it within its turn */
-        }
+        tail->open->closed = true;
+        tail->open = NULL;
     }
     for (chunk = tail->first; chunk && (chunk->archived || !chunk->closed); chunk = chunk->next)
         ;
@@ -242,7 +215,7 @@ int lam_tail_visit(struct lam_tail_log *tail, uint64_t commit, int (*visit)(void
     for (struct lam_tail_chunk *chunk = tail->first; chunk && !rc; chunk = chunk->next) {
         if (chunk->archived && chunk->archived <= commit)
             continue;
-        for (size_t i = 0; !rc && i < chunk->shown_rows; i++)
+        for (size_t i = 0; !rc && i < lam_block_rows(chunk->block); i++)
             rc = visit(arg, lam_block_row(chunk->block, i), err);
     }
     pthread_mutex_unlock(&tail->lock);
@@ -279,8 +252,8 @@ struct lam_tail_stats lam_tail_stats(struct lam_tail_log *tail)
     for (const struct lam_tail_chunk *chunk = tail->first; chunk; chunk = chunk->next) {
         stats.bytes += lam_block_bytes(chunk->block) + chunk->message_cap * sizeof *chunk->messages;
         if (!chunk->archived || chunk->archived == UINT64_MAX) {
-            stats.rows += chunk->shown_rows;
-            stats.rejects += chunk->shown_rejects;
+            stats.rows += lam_block_rows(chunk->block);
+            stats.rejects += lam_block_rejects(chunk->block);
         }
     }
     if (tail->open) {

@@ -6,7 +6,7 @@
  * Chunks are the unit of rolling, so that archive positions are chunk boundaries: a query that pinned commit p takes exactly the chunks that no commit
  * up to p archived. Bounded: `bytes` counts all chunks; above the job's limit the speed thread stops consuming, and nothing is ever dropped.
  *
- * One thread appends (the speed thread); any thread may visit, close, mark. Rows never move while their chunk lives.
+ * One thread appends (the speed thread); any thread may visit, close, mark. A closed chunk never changes.
  */
 #ifndef LAMINA_PROCESS_TAIL_H
 #define LAMINA_PROCESS_TAIL_H
@@ -35,19 +35,16 @@ void lam_tail_log_free(struct lam_tail_log *tail);
 
 /* --- the speed thread --- */
 
-/* The block that rows go to; messages of it are added by lam_tail_message. Not visible to anyone until lam_tail_show. */
-struct lam_block *lam_tail_block(struct lam_tail_log *tail, struct lam_error *err);
-int lam_tail_add(struct lam_tail_log *tail, const struct lam_tail_message *message, struct lam_error *err);
-
-/* A partition was read up to next (control records have no message). */
-int lam_tail_reach(struct lam_tail_log *tail, uint32_t partition, uint64_t next, struct lam_error *err);
-
-/* All that was added becomes visible. */
-void lam_tail_show(struct lam_tail_log *tail);
+/*
+ * Copies messages, and the rows and rejects that came of them, into the open chunk; all of it becomes visible at once. reached: where each partition was read up
+ * to (control records have no message; begin is not looked at). LAM_E_MEMORY: nothing was added.
+ */
+int lam_tail_append(struct lam_tail_log *tail, const struct lam_tail_message *messages, size_t count, struct lam_block *block, const struct lam_tail_range *reached,
+                    size_t reached_count, struct lam_error *err);
 
 /* --- rolling: main and storage thread --- */
 
-/* Closes the open chunk and takes it for rolling; NULL: it is empty. Called while the speed thread is between two lam_tail_show: it closes at the last one. */
+/* Closes the open chunk and takes the oldest closed one for rolling; NULL: there is nothing to roll. */
 struct lam_tail_chunk *lam_tail_close_chunk(struct lam_tail_log *tail);
 void lam_tail_archived(struct lam_tail_log *tail, struct lam_tail_chunk *chunk, uint64_t commit);
 
@@ -60,16 +57,16 @@ const struct lam_tail_range *lam_tail_chunk_ranges(const struct lam_tail_chunk *
 
 /* --- queries: any thread --- */
 
-/* Visits the visible rows that no commit up to `commit` archived. Anything but 0 ends it. The tail is locked meanwhile: copy and go. */
+/* Visits the rows that no commit up to `commit` archived. Anything but 0 ends it. The tail is locked meanwhile: copy and go. */
 int lam_tail_visit(struct lam_tail_log *tail, uint64_t commit, int (*visit)(void *arg, const struct lam_row *row, struct lam_error *err), void *arg, struct lam_error *err);
 
-/* The next offset of each partition as far as it is visible; at most cap. */
+/* The next offset of each partition ; at most cap. */
 size_t lam_tail_reached(struct lam_tail_log *tail, struct lam_tail_range *ranges, size_t cap);
 
 struct lam_tail_stats {
     uint64_t bytes;                  /* of all chunks */
-    uint64_t open_bytes, open_count; /* messages of the open chunk, visible or not */
-    uint64_t rows, rejects;          /* visible, in all chunks that are not archived */
+    uint64_t open_bytes, open_count; /* messages of the open chunk */
+    uint64_t rows, rejects;          /* in all chunks that are not archived */
     int64_t oldest_us;               /* arrival of the first message of the open chunk; INT64_MAX: none */
 };
 

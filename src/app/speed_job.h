@@ -1,0 +1,79 @@
+/*
+ * The speed layer as the application wires it: rank 0 coordinates (term, life, commits, the local broker, questions about the tail), speed ranks consume.
+ *
+ *     rank 0                                       speed rank
+ *     begin: broker, life, term ──START──>         thread: consume, refine, route, append to the tail
+ *     queue  <──ROLLED── segments written          main: rolls closed chunks (storage thread)
+ *     commit (at most one in commit_interval) ──COMMITTED, KEEP──> lets go of what no query can need
+ *     fetch: ──ASK──> … <──ANSWER── tail rows that the pinned commit does not cover
+ *
+ *     speed_coordinator.c  rank 0        speed_begin.c  its start        speed_rank.c  main thread of a speed rank
+ *     speed_thread.c       consuming     speed_roll.c   chunks to segments   speed_output.c  what goes back to Kafka
+ */
+#ifndef LAMINA_APP_SPEED_JOB_H
+#define LAMINA_APP_SPEED_JOB_H
+
+#include "engine.h"
+#include "process/tail.h"
+#include "process/work.h"
+#include "source/broker.h"
+#include "source/kafka.h"
+#include "source/producer.h"
+#include "source/replay.h"
+#include "store/store.h"
+#include "store_reader.h"
+
+#define LAM_SPEED_BUCKETS 40 /* of latency: bucket i counts those below 2^i microseconds */
+#define LAM_SPEED_PARTITIONS_MAX 65536
+
+struct lam_speed_stats {
+    uint64_t consumed, answered, rejected, escalated, produced, delivered, failed;
+    uint64_t tail_rows, tail_bytes;
+    uint64_t latency[LAM_SPEED_BUCKETS]; /* event to queryable, by the message's timestamp */
+    int64_t rss_anon_kib, rss_shmem_kib;
+    uint64_t at_end;                     /* partitions that are read to their end */
+};
+
+/* One partition where it starts. */
+struct lam_speed_start {
+    uint32_t partition;
+    int64_t archive, output; /* next offsets; output is never above archive unless outputs ran ahead */
+};
+
+struct lam_speed_rank;        /* speed_rank.c: NULL where this rank does not consume */
+struct lam_speed_coordinator; /* speed_coordinator.c: NULL but on rank 0 */
+
+struct lam_speed_job {
+    struct lam_engine *engine;
+    struct lam_speed_rank *rank;
+    struct lam_speed_coordinator *coordinator;
+};
+
+/* All ranks, before any polls. Does nothing where the job has no stream. */
+int lam_speed_job_init(struct lam_speed_job *speed, struct lam_engine *engine, struct lam_error *err);
+void lam_speed_job_release(struct lam_speed_job *speed);
+
+/* Rank 0: begins; the reader (may be NULL) tells what is pinned. until_end: stops by itself at the end of all partitions. */
+int lam_speed_begin(struct lam_speed_job *speed, struct lam_store_reader *reader, bool until_end, struct lam_error *err);
+
+/* Rank 0: no more is consumed; what was is rolled and committed. */
+void lam_speed_stop(struct lam_speed_job *speed);
+
+/* One step, on every rank. LAM_PENDING: goes on; 0: over (or never begun); else why it failed. */
+int lam_speed_step(struct lam_speed_job *speed, struct lam_error *err);
+
+/* Rank 0: is all that was replayed archived, or (until_end) everything consumed? */
+bool lam_speed_at_end(const struct lam_speed_job *speed);
+
+/* Rank 0: records archived by this process so far; sums over ranks; what the replayer did. */
+uint64_t lam_speed_archived(const struct lam_speed_job *speed);
+struct lam_speed_stats lam_speed_stats(const struct lam_speed_job *speed);
+bool lam_speed_replay(const struct lam_speed_job *speed, struct lam_replay_progress *progress);
+
+/* Rank 0: for the store reader. Valid until release. */
+struct lam_tail_source lam_speed_tail(struct lam_speed_job *speed);
+
+/* A latency below which this share of the events was queryable, in microseconds; 0: none. */
+double lam_speed_quantile(const struct lam_speed_stats *stats, double share);
+
+#endif

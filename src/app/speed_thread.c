@@ -1,0 +1,387 @@
+/*
+ * The speed thread: consumes its partitions, answers every message, routes the answers, and appends to the tail.
+ *
+ *     poll ── refine (parse, extract, fast path) ── rules ── produce ── append to the tail: visible, and the clock of its latency stops
+ *
+ * Messages below the archive position were archived by a life of this process before, and only their outputs are owed. At-least-once:
+ * the group's offsets are committed when the producer has the delivery reports of all before them.
+ */
+#include "speed_parts.h"
+
+#include "process/refine.h"
+#include "reader.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define POLL_MAX 512
+#define POLL_MS 50
+#define BLOCK_ROWS (POLL_MAX + 1)
+#define BLOCK_BYTES ((size_t)1 << 30)
+#define OUTPUT_COMMIT_US 1000000
+#define FLUSH_MS 10000
+#define FULL_NAP_US 20000
+#define PRODUCE_TRIES 600 /* of 100 ms: the producer's own time-out comes first */
+
+struct lam_speed_thread {
+    struct lam_engine *engine;
+    const struct lam_speed_setup *setup;
+    struct lam_tail_log *tail;
+    pthread_t thread;
+    bool started, joined;
+    atomic_bool stop;
+    atomic_int state; /* LAM_PENDING, 0, LAM_END, or the error's code */
+    struct lam_error err;
+    pthread_mutex_t lock; /* guards stats */
+    struct lam_speed_stats stats;
+
+    /* the thread's own */
+    struct lam_kafka *kafka;
+    struct lam_producer *producer;
+    struct lam_tools *tools;
+    struct lam_block *fresh, *again; /* rows to be kept; rows of which only the output is owed */
+    struct lam_tail_message *messages;
+    struct lam_tail_range *reached;
+    bool *ended; /* by start: the partition is read to its end */
+    struct lam_buf value;
+    int64_t next_output_us;
+};
+
+static size_t index_of(const struct lam_speed_thread *t, uint32_t partition)
+{
+    size_t i = 0;
+
+    while (i < t->setup->start_count && t->setup->starts[i].partition != partition)
+        i++;
+    return i;
+}
+
+static int open_all(struct lam_speed_thread *t)
+{
+    const struct lam_job *job = t->engine->job;
+    struct lam_kafka_options kafka = {.brokers = t->setup->brokers, .topic = job->stream->topic, .log = &t->engine->log};
+    struct lam_producer_options producer = {.brokers = t->setup->brokers, .log = &t->engine->log};
+    struct lam_kafka_offset *starts = calloc(t->setup->start_count + 1, sizeof *starts);
+    struct lam_kafka_prop *props = NULL;
+    char group[512];
+    int rc = starts ? lam_speed_props(job, &props, &kafka.prop_count, &t->err) : LAM_FAIL(&t->err, LAM_E_MEMORY, "no memory for partitions");
+
+    snprintf(group, sizeof group, "lamina-%s", job->name);
+    kafka.group = group;
+    kafka.props = producer.props = props;
+    producer.prop_count = kafka.prop_count;
+    for (size_t i = 0; !rc && i < t->setup->start_count; i++) {
+        const struct lam_speed_start *start = &t->setup->starts[i];
+
+        starts[i] = (struct lam_kafka_offset){start->partition, start->output >= 0 && start->output < start->archive ? start->output : start->archive};
+    }
+    if (!rc && !(rc = lam_kafka_open(&t->kafka, &kafka, &t->err)) && !(rc = lam_producer_open(&t->producer, &producer, &t->err)) &&
+        !(rc = lam_tools_new(&t->tools, t->engine, LAM_LAYER_SPEED, LAM_DEPTH_FAST, &t->err)))
+        rc = lam_kafka_assign(t->kafka, starts, t->setup->start_count, &t->err);
+    t->fresh = lam_block_new(BLOCK_ROWS, BLOCK_BYTES);
+    t->again = lam_block_new(BLOCK_ROWS, BLOCK_BYTES);
+    t->messages = calloc(BLOCK_ROWS, sizeof *t->messages);
+    t->reached = calloc(t->setup->start_count + 1, sizeof *t->reached);
+    t->ended = calloc(t->setup->start_count + 1, sizeof *t->ended);
+    if (!rc && (!t->fresh || !t->again || !t->messages || !t->reached || !t->ended))
+        rc = LAM_FAIL(&t->err, LAM_E_MEMORY, "no memory for the speed layer");
+    free(starts);
+    free(props);
+    return rc;
+}
+
+static void close_all(struct lam_speed_thread *t)
+{
+    lam_producer_close(t->producer);
+    lam_kafka_close(t->kafka);
+    lam_tools_free(t->tools);
+    lam_block_free(t->fresh);
+    lam_block_free(t->again);
+    free(t->messages);
+    free(t->reached);
+    free(t->ended);
+    lam_buf_release(&t->value);
+}
+
+/* --- rules --- */
+
+struct rule_record {
+    const struct lam_json *json;
+    const struct lam_record *rec;
+};
+
+static bool rule_field(void *arg, struct lam_sv field, struct lam_rule_value *value)
+{
+    const struct rule_record *record = arg;
+
+    if (lam_sv_eq(field, LAM_SV("$text")))
+        *value = lam_rule_value_string(record->rec->text);
+    else if (lam_sv_eq(field, LAM_SV("$key")))
+        *value = lam_rule_value_string(record->rec->key);
+    else {
+        uint32_t at = lam_json_find(record->json, LAM_JSON_ROOT, field);
+
+        if (at == LAM_JSON_NONE)
+            return false;
+        *value = lam_rule_value_json(record->json, at);
+    }
+    return true;
+}
+
+static bool asked_for_depth(const struct lam_speed_thread *t, const struct lam_json *json, const struct lam_record *rec)
+{
+    struct rule_record record = {json, rec};
+    const struct lam_rule_source source = {rule_field, &record};
+
+    return lam_rule_eval(t->engine->job->stream->analyze_when, &source);
+}
+
+/* --- one batch of messages --- */
+
+static int refine(struct lam_speed_thread *t, const struct lam_kafka_event *event, bool archived, size_t *count)
+{
+    const struct lam_engine *engine = t->engine;
+    struct lam_refiner *refiner = lam_tools_refiner(t->tools);
+    struct lam_block *block = archived ? t->again : t->fresh;
+    size_t rows = lam_block_rows(block);
+    char place[LAM_PLACE_MAX];
+    struct lam_raw raw = {.pos = {.source = t->setup->source, .life = t->setup->life, .offset = (uint64_t)event->offset}, .arrival_us = lam_wall_us(engine->clock),
+                          .mtime_us = LAM_TIME_NONE, .message_us = event->timestamp_us, .bytes = event->value, .has_key = event->has_key,
+                          .null_value = event->null_value, .key = event->key};
+    int rc;
+
+    lam_position_set_partition(&raw.pos, event->partition);
+    lam_raw_of_message(&raw, lam_engine_extract(engine, engine->job->source_count), engine->job->stream->topic, place);
+    if ((rc = lam_refiner_add(refiner, &raw, block, &t->err)))
+        return rc;
+    if (lam_block_rows(block) > rows && engine->job->stream->analyze_when) {
+        struct lam_record *rec = &lam_block_row(block, rows)->rec;
+
+        if (rec->op != LAM_OP_DELETE && asked_for_depth(t, lam_refiner_json(refiner), rec))
+            rec->flags |= LAM_ROW_ESCALATED;
+    }
+    if (!archived)
+        t->messages[(*count)++] = (struct lam_tail_message){.pos = raw.pos, .arrival_us = raw.arrival_us, .timestamp_us = event->timestamp_us, .has_key = event->has_key,
+                                                            .has_raw = !event->null_value, .key = event->key, .raw = event->value, .headers = event->headers};
+    return 0;
+}
+
+static int produce_row(struct lam_speed_thread *t, const struct lam_row *row)
+{
+    char topic[256];
+    struct lam_message message = {.topic = topic, .partition = -1, .has_key = true, .key = row->rec.key, .timestamp_us = LAM_TIME_NONE};
+    int rc;
+
+    lam_speed_topic(t->engine->job, row, topic, sizeof topic);
+    lam_buf_clear(&t->value);
+    if (row->rec.op == LAM_OP_DELETE)
+        message.null_value = true;
+    else if ((rc = lam_speed_value(row, &t->value, &t->err)))
+        return rc;
+    message.value = lam_buf_sv(&t->value);
+    for (int i = 0; (rc = lam_producer_send(t->producer, &message, &t->err)) == LAM_PENDING && i < PRODUCE_TRIES; i++)
+        lam_producer_poll(t->producer, 100);
+    if (rc == LAM_E_LIMIT) { /* larger than the broker takes: the store has it all the same */
+        lam_log_warn(&t->engine->log, "speed", "%s", t->err.text);
+        return 0;
+    }
+    return rc;
+}
+
+static int answer(struct lam_speed_thread *t, struct lam_block *block)
+{
+    int rc = lam_refiner_analyze(lam_tools_refiner(t->tools), block, 0, &t->err);
+
+    for (size_t i = 0; !rc && i < lam_block_rows(block); i++) {
+        struct lam_row *row = lam_block_row(block, i);
+
+        if (row->rec.flags & LAM_ROW_ESCALATED) /* the deep analyzer is the built-in one as well: it has just answered */
+            row->enr.depth = LAM_DEPTH_DEEP;
+        rc = produce_row(t, row);
+    }
+    return rc;
+}
+
+static void measure(struct lam_speed_thread *t, size_t count)
+{
+    int64_t now = lam_wall_us(t->engine->clock);
+
+    pthread_mutex_lock(&t->lock);
+    for (size_t i = 0; i < count; i++) {
+        int64_t late = t->messages[i].timestamp_us == LAM_TIME_NONE ? 0 : now - t->messages[i].timestamp_us;
+        unsigned bucket = 0;
+
+        while (bucket + 1 < LAM_SPEED_BUCKETS && late >= (int64_t)1 << bucket)
+            bucket++;
+        t->stats.latency[bucket]++;
+    }
+    t->stats.consumed += count + lam_block_rows(t->again);
+    t->stats.answered += lam_block_rows(t->fresh);
+    t->stats.rejected += lam_block_rejects(t->fresh);
+    for (size_t i = 0; i < lam_block_rows(t->fresh); i++)
+        t->stats.escalated += (lam_block_row(t->fresh, i)->rec.flags & LAM_ROW_ESCALATED) != 0;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static int take(struct lam_speed_thread *t, const struct lam_kafka_event *events, size_t event_count)
+{
+    size_t count = 0;
+    int rc = 0;
+
+    lam_block_clear(t->fresh);
+    lam_block_clear(t->again);
+    for (size_t i = 0; !rc && i < event_count; i++) {
+        size_t p = index_of(t, events[i].partition);
+
+        if (p == t->setup->start_count)
+            continue;
+        t->ended[p] = events[i].kind == LAM_KAFKA_EOF;
+        t->reached[p].partition = events[i].partition;
+        t->reached[p].end = (uint64_t)events[i].offset + (events[i].kind == LAM_KAFKA_MESSAGE);
+        if (events[i].kind == LAM_KAFKA_MESSAGE)
+            rc = refine(t, &events[i], events[i].offset < t->setup->starts[p].archive, &count);
+    }
+    if (!rc)
+        rc = answer(t, t->again);
+    if (!rc)
+        rc = answer(t, t->fresh);
+    if (!rc && count)
+        rc = lam_tail_append(t->tail, t->messages, count, t->fresh, t->reached, t->setup->start_count, &t->err);
+    if (!rc) {
+        measure(t, count);
+        if (count)
+            lam_wake_signal(&t->engine->wake);
+    }
+    return rc;
+}
+
+/* Moves the output position to what is delivered. A broker that does not answer only makes outputs come twice later. */
+static void commit_outputs(struct lam_speed_thread *t, bool wait)
+{
+    struct lam_kafka_offset *offsets = calloc(t->setup->start_count + 1, sizeof *offsets);
+    size_t count = 0;
+    struct lam_error err;
+
+    for (size_t i = 0; offsets && i < t->setup->start_count; i++)
+        if (t->reached[i].end)
+            offsets[count++] = (struct lam_kafka_offset){t->setup->starts[i].partition, (int64_t)t->reached[i].end};
+    if (offsets && count && !lam_producer_flush(t->producer, FLUSH_MS, &err) && lam_kafka_commit(t->kafka, offsets, count, !wait, &err))
+        lam_log_warn(&t->engine->log, "speed", "output position: %s", err.text);
+    free(offsets);
+}
+
+static void share_stats(struct lam_speed_thread *t)
+{
+    struct lam_producer_stats produced = lam_producer_stats(t->producer);
+    uint64_t at_end = 0;
+
+    for (size_t i = 0; i < t->setup->start_count; i++)
+        at_end += t->ended[i];
+    pthread_mutex_lock(&t->lock);
+    t->stats.produced = produced.sent;
+    t->stats.delivered = produced.delivered;
+    t->stats.failed = produced.failed;
+    t->stats.at_end = at_end;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static int consume(struct lam_speed_thread *t)
+{
+    bool paused = false;
+    int rc = 0;
+
+    while (!rc && !atomic_load(&t->stop)) {
+        const struct lam_kafka_event *events;
+        size_t count;
+        bool full = lam_tail_stats(t->tail).bytes >= t->engine->job->stream->tail;
+
+        if (full != paused) {
+            lam_kafka_pause(t->kafka, full);
+            paused = full;
+            lam_wake_signal(&t->engine->wake); /* roll at once */
+        }
+        if (full)
+            usleep(FULL_NAP_US);
+        if (!(rc = lam_kafka_poll(t->kafka, POLL_MAX, POLL_MS, &events, &count, &t->err)) && count)
+            rc = take(t, events, count);
+        lam_producer_poll(t->producer, 0);
+        share_stats(t);
+        if (!rc && lam_mono_us(t->engine->clock) >= t->next_output_us) {
+            t->next_output_us = lam_mono_us(t->engine->clock) + OUTPUT_COMMIT_US;
+            commit_outputs(t, false);
+        }
+    }
+    if (!rc) {
+        commit_outputs(t, true);
+        share_stats(t);
+    }
+    return rc;
+}
+
+static void *run(void *arg)
+{
+    struct lam_speed_thread *t = arg;
+    int rc = open_all(t);
+
+    if (!rc) {
+        atomic_store(&t->state, 0);
+        lam_wake_signal(&t->engine->wake);
+        rc = consume(t);
+    }
+    close_all(t);
+    atomic_store(&t->state, rc ? rc : LAM_END);
+    lam_wake_signal(&t->engine->wake);
+    return NULL;
+}
+
+int lam_speed_thread_start(struct lam_speed_thread **out, struct lam_engine *engine, const struct lam_speed_setup *setup, struct lam_tail_log *tail, struct lam_error *err)
+{
+    struct lam_speed_thread *t = calloc(1, sizeof *t);
+
+    *out = t;
+    if (!t)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the speed thread");
+    t->engine = engine;
+    t->setup = setup;
+    t->tail = tail;
+    atomic_init(&t->state, LAM_PENDING);
+    pthread_mutex_init(&t->lock, NULL);
+    lam_buf_init(&t->value, (size_t)64 << 20);
+    if (pthread_create(&t->thread, NULL, run, t))
+        return LAM_FAIL(err, LAM_E_MEMORY, "the speed thread cannot be started");
+    t->started = true;
+    return 0;
+}
+
+void lam_speed_thread_stop(struct lam_speed_thread *t)
+{
+    if (t)
+        atomic_store(&t->stop, true);
+}
+
+int lam_speed_thread_state(struct lam_speed_thread *t, struct lam_error *err)
+{
+    int state = atomic_load(&t->state);
+
+    if (state && state != LAM_PENDING && state != LAM_END)
+        *err = t->err;
+    return state;
+}
+
+void lam_speed_thread_stats(struct lam_speed_thread *t, struct lam_speed_stats *stats)
+{
+    pthread_mutex_lock(&t->lock);
+    *stats = t->stats;
+    pthread_mutex_unlock(&t->lock);
+}
+
+void lam_speed_thread_free(struct lam_speed_thread *t)
+{
+    if (!t)
+        return;
+    lam_speed_thread_stop(t);
+    if (t->started)
+        pthread_join(t->thread, NULL);
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+}

@@ -16,7 +16,7 @@ static void on_fault(int signal_number)
 
 int lam_map_catch_faults(struct lam_error *err)
 {
-    struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
+    struct sigaction action = {.sa_handler = on_fault};
 
     sigemptyset(&action.sa_mask);
     if (sigaction(SIGBUS, &action, NULL))
@@ -29,7 +29,7 @@ int lam_map_guard(int (*work)(void *arg), void *arg, struct lam_error *err)
     sigjmp_buf here, *volatile outer = target;
     int rc;
 
-    if (sigsetjmp(here, 0)) { /* the mask needs no restoring: SA_NODEFER */
+    if (sigsetjmp(here, 1)) { /* with the mask: the signal is blocked while its handler runs */
         target = outer;
         return LAM_FAIL(err, LAM_E_CORRUPT, "a mapped segment could not be read: its file became shorter, or the disk failed");
     }

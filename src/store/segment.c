@@ -62,7 +62,21 @@ static const char *hdf5_says(void)
     return desc;
 }
 
-#define FAIL_HDF5(segment, err, call) ((segment)->rc = LAM_FAIL((err), LAM_E_IO, "%s: %s: %s", (segment)->tmp, (call), hdf5_says()))
+/* Looks whether our driver refused something behind HDF5's back. */
+static int disk(struct lam_segment *segment, struct lam_error *err)
+{
+    if (!segment->rc && segment->vfd.rc)
+        segment->rc = LAM_FAIL(err, segment->vfd.rc, "%s: %s", segment->tmp, segment->vfd.err.text);
+    return segment->rc;
+}
+
+/* A call of HDF5 failed, by itself or by our driver. */
+static int hdf5_failed(struct lam_segment *segment, const char *call, struct lam_error *err)
+{
+    if (segment->vfd.rc)
+        return disk(segment, err);
+    return segment->rc = LAM_FAIL(err, LAM_E_IO, "%s: %s: %s", segment->tmp, call, hdf5_says());
+}
 
 static hid_t file_type(enum lam_column_type type, enum lam_dataset_part part)
 {
@@ -171,7 +185,7 @@ static int declare_dataset(struct lam_segment *segment, uint32_t dataset, hid_t 
         stream->dataset = H5Dcreate2(segment->file, name, stream->type, space, H5P_DEFAULT, list, H5P_DEFAULT);
     H5Sclose(space);
     if (stream->dataset < 0)
-        return FAIL_HDF5(segment, err, "H5Dcreate");
+        return hdf5_failed(segment, "H5Dcreate", err);
     stream->width = dims[1];
     stream->row_len = dims[1] * H5Tget_size(stream->type);
     stream->declared = dims[0] * stream->row_len;
@@ -183,7 +197,7 @@ static int declare_dataset(struct lam_segment *segment, uint32_t dataset, hid_t 
     if (!(stream->slab = malloc(stream->cap)))
         return segment->rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory to write segment %s", segment->path);
     if ((offset = H5Dget_offset(stream->dataset)) == HADDR_UNDEF)
-        return FAIL_HDF5(segment, err, "H5Dget_offset");
+        return hdf5_failed(segment, "H5Dget_offset", err);
     segment->entries[dataset].offset = offset;
     if (part == LAM_PART_OFFSETS) { /* the first offset */
         memset(stream->slab, 0, sizeof(uint64_t));
@@ -198,32 +212,24 @@ static int declare_all(struct lam_segment *segment, struct lam_error *err)
     int rc = 0;
 
     if (fapl < 0)
-        return FAIL_HDF5(segment, err, "H5Pset_driver");
+        return hdf5_failed(segment, "H5Pset_driver", err);
     list = creation_list();
     fcpl = H5Pcreate(H5P_FILE_CREATE);
     if (list < 0 || fcpl < 0 || H5Pset_obj_track_times(fcpl, 0) < 0)
-        rc = FAIL_HDF5(segment, err, "H5Pcreate");
+        rc = hdf5_failed(segment, "H5Pcreate", err);
     else if ((segment->file = H5Fcreate(segment->tmp, H5F_ACC_TRUNC, fcpl, fapl)) < 0)
-        rc = FAIL_HDF5(segment, err, "H5Fcreate");
+        rc = hdf5_failed(segment, "H5Fcreate", err);
     else if (add_number(segment->file, "format", H5T_STD_U32LE, LAM_SEGMENT_FORMAT) < 0 ||
              add_number(segment->file, "layout", H5T_STD_U32LE, segment->spec.layout) < 0 ||
              add_text(segment->file, "kind", lam_segment_kind_name(segment->spec.kind)) < 0 ||
              add_number(segment->file, "rows", H5T_STD_U64LE, segment->spec.rows) < 0)
-        rc = FAIL_HDF5(segment, err, "H5Awrite");
+        rc = hdf5_failed(segment, "H5Awrite", err);
     for (uint32_t i = 0; !rc && i < segment->layout->dataset_count; i++)
         rc = declare_dataset(segment, i, list, err);
     H5Pclose(fcpl);
     H5Pclose(list);
     H5Pclose(fapl);
     return rc;
-}
-
-/* Looks whether the disk refused something behind HDF5's back. */
-static int disk(struct lam_segment *segment, struct lam_error *err)
-{
-    if (!segment->rc && segment->vfd.rc)
-        segment->rc = LAM_FAIL(err, segment->vfd.rc, "%s: %s", segment->tmp, segment->vfd.err.text);
-    return segment->rc;
 }
 
 /* Writes whole rows of a dataset behind what it has. */
@@ -241,7 +247,7 @@ static int write_rows(struct lam_segment *segment, uint32_t dataset, const void 
     H5Sclose(memory);
     H5Sclose(space);
     if (rc < 0)
-        return FAIL_HDF5(segment, err, "H5Dwrite");
+        return hdf5_failed(segment, "H5Dwrite", err);
     entry->crc32c = lam_crc32c(entry->crc32c, bytes, len);
     entry->len += len;
     segment->dirty += len;
@@ -451,7 +457,7 @@ static int close_synced(struct lam_segment *segment, struct lam_error *err)
     int rc;
 
     if (H5Fflush(segment->file, H5F_SCOPE_GLOBAL) < 0)
-        return FAIL_HDF5(segment, err, "H5Fflush");
+        return hdf5_failed(segment, "H5Fflush", err);
     close_hdf5(segment);
     if ((rc = disk(segment, err)))
         return rc;

@@ -30,6 +30,8 @@ static H5FD_t *open_file(const char *name, unsigned flags, hid_t fapl, haddr_t m
     struct file *file = info ? calloc(1, sizeof *file) : NULL;
 
     (void)name, (void)flags, (void)maxaddr;
+    if (info && !file)
+        info->vfd->rc = LAM_FAIL(&info->vfd->err, LAM_E_MEMORY, "no memory to open it");
     if (!file)
         return NULL;
     file->vfd = info->vfd;

@@ -52,7 +52,8 @@ static struct lam_block *documents(const struct labelled *data, size_t bytes)
 
 static double measure(const struct labelled *data, size_t bytes, uint32_t wanted, const struct lam_builtin_model *model)
 {
-    struct lam_tasks tasks = {.wanted = wanted, .labels = data->names, .label_count = data->label_count, .sentences = 2, .max_keywords = 8, .dim = 256};
+    struct lam_tasks tasks = {
+        .wanted = wanted, .labels = data->names, .label_count = data->label_count, .sentences = 2, .max_keywords = 8, .dim = 256};
     struct lam_analyzer *analyzer;
     struct lam_error err;
     double best = 1e9;
@@ -78,12 +79,13 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         uint32_t wanted;
-    } tasks[] = {{"classify", LAM_TASK_CLASSIFY}, {"entities", LAM_TASK_ENTITIES}, {"summarize", LAM_TASK_SUMMARIZE}, {"sentiment", LAM_TASK_SENTIMENT},
-                 {"keywords", LAM_TASK_KEYWORDS}, {"embed 256", LAM_TASK_EMBED}};
-    struct lam_label news[] = {{LAM_SV("World"), LAM_SV("war government president iraq minister election attack military un nuclear police")},
-                               {LAM_SV("Sports"), LAM_SV("game team season win coach league cup olympic players championship match")},
-                               {LAM_SV("Business"), LAM_SV("company oil stocks market prices profit economy shares bank sales billion")},
-                               {LAM_SV("Sci/Tech"), LAM_SV("software internet microsoft computer technology space web scientists google mobile")}};
+    } tasks[] = {{"classify", LAM_TASK_CLASSIFY},   {"entities", LAM_TASK_ENTITIES}, {"summarize", LAM_TASK_SUMMARIZE},
+                 {"sentiment", LAM_TASK_SENTIMENT}, {"keywords", LAM_TASK_KEYWORDS}, {"embed 256", LAM_TASK_EMBED}};
+    struct lam_label news[] = {
+        {LAM_SV("World"), LAM_SV("war government president iraq minister election attack military un nuclear police")},
+        {LAM_SV("Sports"), LAM_SV("game team season win coach league cup olympic players championship match")},
+        {LAM_SV("Business"), LAM_SV("company oil stocks market prices profit economy shares bank sales billion")},
+        {LAM_SV("Sci/Tech"), LAM_SV("software internet microsoft computer technology space web scientists google mobile")}};
     struct labelled data = {.names = news, .label_count = 4};
     size_t bytes = argc > 2 ? strtoul(argv[2], NULL, 10) : 2048;
     struct lam_tasks trained = {.labels = news, .label_count = 4};

@@ -140,8 +140,8 @@ static void train_and_report(const struct labelled *data, const struct lam_tasks
     for (size_t i = 0; i < data->count; i++)
         docs[i] = (struct lam_builtin_doc){data->titles[i], data->texts[i], -1};
     check(lam_builtin_train(tasks, docs, data->count, NULL, &model, &trained, &err), &err);
-    printf("trained in %.2f s: %u documents, %u features, %u rounds, temperature %.3f, died out %u, unseen %u\n", now() - start, trained.documents,
-           trained.features, trained.rounds, (double)trained.temperature, trained.died_out, trained.unseen);
+    printf("trained in %.2f s: %u documents, %u features, %u rounds, temperature %.3f, died out %u, unseen %u\n", now() - start,
+           trained.documents, trained.features, trained.rounds, (double)trained.temperature, trained.died_out, trained.unseen);
     block = analyse(data, tasks, model);
     report(data, block);
     lam_block_free(block);

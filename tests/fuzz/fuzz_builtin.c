@@ -73,8 +73,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 1; i < 3; i++) {
         const struct lam_enrichment *a = &lam_block_row(block, 0)->enr, *b = &lam_block_row(block, i)->enr;
 
-        CHECK(same(a->category, b->category) && same(a->entities, b->entities) && same(a->summary, b->summary) && same(a->language, b->language) &&
-              same(a->keywords, b->keywords) && a->dim == b->dim && (!a->dim || !memcmp(a->embedding, b->embedding, a->dim * sizeof *a->embedding)));
+        CHECK(same(a->category, b->category) && same(a->entities, b->entities) && same(a->summary, b->summary) &&
+              same(a->language, b->language) && same(a->keywords, b->keywords) && a->dim == b->dim &&
+              (!a->dim || !memcmp(a->embedding, b->embedding, a->dim * sizeof *a->embedding)));
     }
     lam_analyzer_builtin.close(fresh);
     lam_analyzer_builtin.close(analyzer);

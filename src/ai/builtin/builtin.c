@@ -80,13 +80,13 @@ static int check_model(const struct lam_tasks *tasks, const struct lam_builtin_m
         return LAM_FAIL(err, LAM_E_INVALID, "the model knows %u labels, the job has %zu", model->label_count, tasks->label_count);
     for (size_t i = 0; i < tasks->label_count; i++)
         if (!lam_sv_eq(model->labels[i], tasks->labels[i].name))
-            return LAM_FAIL(err, LAM_E_INVALID, "label %zu is \"%.*s\" in the model and \"%.*s\" in the job", i + 1, LAM_SV_ARG(model->labels[i]),
-                            LAM_SV_ARG(tasks->labels[i].name));
+            return LAM_FAIL(err, LAM_E_INVALID, "label %zu is \"%.*s\" in the model and \"%.*s\" in the job", i + 1,
+                            LAM_SV_ARG(model->labels[i]), LAM_SV_ARG(tasks->labels[i].name));
     return 0;
 }
 
-int lam_builtin_open_with_model(const struct lam_tasks *tasks, const struct lam_builtin_model *model, uint32_t number, struct lam_analyzer **analyzer,
-                                struct lam_error *err)
+int lam_builtin_open_with_model(const struct lam_tasks *tasks, const struct lam_builtin_model *model, uint32_t number,
+                                struct lam_analyzer **analyzer, struct lam_error *err)
 {
     struct lam_analyzer *made;
     int rc;
@@ -111,7 +111,8 @@ int lam_builtin_open_with_model(const struct lam_tasks *tasks, const struct lam_
     if (!rc)
         rc = lam_lexicon_init(&made->lexicon, err);
     if (!rc)
-        rc = lam_label_words_init(&made->words, tasks->labels, tasks->wanted & LAM_TASK_CLASSIFY ? tasks->label_count : 0, &made->tokens, err);
+        rc = lam_label_words_init(&made->words, tasks->labels, tasks->wanted & LAM_TASK_CLASSIFY ? tasks->label_count : 0, &made->tokens,
+                                  err);
     if (rc) {
         close_handle(made);
         return LAM_PASS(err, rc, "open the built-in analyzer");
@@ -181,7 +182,8 @@ static int classify(struct lam_analyzer *analyzer, struct lam_block *block, stru
     return keep(block, analyzer->tasks->labels[label].name, &enr->category, err);
 }
 
-static int embed(struct lam_analyzer *analyzer, enum lam_language language, struct lam_block *block, struct lam_enrichment *enr, struct lam_error *err)
+static int embed(struct lam_analyzer *analyzer, enum lam_language language, struct lam_block *block, struct lam_enrichment *enr,
+                 struct lam_error *err)
 {
     uint32_t dim = analyzer->tasks->dim;
     float *embedding = lam_block_alloc(block, dim * sizeof *embedding);
@@ -195,7 +197,8 @@ static int embed(struct lam_analyzer *analyzer, enum lam_language language, stru
     return 0;
 }
 
-static int answer(struct lam_analyzer *analyzer, struct lam_block *block, const struct lam_record *rec, struct lam_enrichment *enr, struct lam_error *err)
+static int answer(struct lam_analyzer *analyzer, struct lam_block *block, const struct lam_record *rec, struct lam_enrichment *enr,
+                  struct lam_error *err)
 {
     uint32_t wanted = analyzer->tasks->wanted;
     struct lam_buf *out = &analyzer->out;
@@ -203,7 +206,8 @@ static int answer(struct lam_analyzer *analyzer, struct lam_block *block, const 
     const char *code;
     int rc;
 
-    if ((rc = lam_tokens_read(&analyzer->tokens, lam_utf8_cut(rec->title, LAM_BUILTIN_TITLE_MAX), lam_utf8_cut(rec->text, LAM_BUILTIN_TEXT_MAX), err)))
+    if ((rc = lam_tokens_read(&analyzer->tokens, lam_utf8_cut(rec->title, LAM_BUILTIN_TITLE_MAX),
+                              lam_utf8_cut(rec->text, LAM_BUILTIN_TEXT_MAX), err)))
         return rc;
     code = lam_language_detect(&analyzer->tokens, &language);
     if (wanted & LAM_TASK_LANGUAGE)
@@ -221,13 +225,15 @@ static int answer(struct lam_analyzer *analyzer, struct lam_block *block, const 
     }
     if (wanted & LAM_TASK_SUMMARIZE) {
         lam_buf_clear(out);
-        if ((rc = lam_summary_make(&analyzer->summary, &analyzer->tokens, &analyzer->sentences, language, analyzer->tasks->sentences ? analyzer->tasks->sentences : 2, out, err)) ||
+        if ((rc = lam_summary_make(&analyzer->summary, &analyzer->tokens, &analyzer->sentences, language,
+                                   analyzer->tasks->sentences ? analyzer->tasks->sentences : 2, out, err)) ||
             (rc = keep(block, lam_buf_sv(out), &enr->summary, err)))
             return rc;
     }
     if (wanted & LAM_TASK_KEYWORDS) {
         lam_buf_clear(out);
-        if ((rc = lam_keywords_find(&analyzer->keywords, &analyzer->tokens, language, analyzer->tasks->max_keywords ? analyzer->tasks->max_keywords : 8, out, err)) ||
+        if ((rc = lam_keywords_find(&analyzer->keywords, &analyzer->tokens, language,
+                                    analyzer->tasks->max_keywords ? analyzer->tasks->max_keywords : 8, out, err)) ||
             (rc = keep(block, lam_buf_sv(out), &enr->keywords, err)))
             return rc;
     }

@@ -129,7 +129,8 @@ static int check_names(const struct lam_label *labels, size_t count, struct lam_
     return rc;
 }
 
-int lam_label_words_init(struct lam_label_words *words, const struct lam_label *labels, size_t count, struct lam_tokens *scratch, struct lam_error *err)
+int lam_label_words_init(struct lam_label_words *words, const struct lam_label *labels, size_t count, struct lam_tokens *scratch,
+                         struct lam_error *err)
 {
     int rc = check_names(labels, count, err);
 

@@ -31,7 +31,8 @@ struct lam_label_words {
  * Reads the labels. LAM_E_INVALID: a label without a name, a name twice, or too many. scratch is used for their words; its lexicon
  * tells the stop words, which stand for nothing.
  */
-int lam_label_words_init(struct lam_label_words *words, const struct lam_label *labels, size_t count, struct lam_tokens *scratch, struct lam_error *err);
+int lam_label_words_init(struct lam_label_words *words, const struct lam_label *labels, size_t count, struct lam_tokens *scratch,
+                         struct lam_error *err);
 void lam_label_words_release(struct lam_label_words *words);
 
 /* The first item with this hash, or NULL; more follow while the hash is the same and below items + count. */

@@ -71,7 +71,8 @@ bool lam_embed(const struct lam_tokens *tokens, enum lam_language language, uint
     }
     for (size_t i = tokens->title_count; i + 1 < tokens->count && i < SIGNS_MAX; i++) /* ideographs are words by twos */
         if (tokens->tokens[i].flags & tokens->tokens[i + 1].flags & LAM_TOKEN_SIGN && !tokens->tokens[i + 1].gap)
-            spread(sums, dim, scramble(tokens->terms[tokens->tokens[i].term].hash * 31 + tokens->terms[tokens->tokens[i + 1].term].hash), UNIT);
+            spread(sums, dim, scramble(tokens->terms[tokens->tokens[i].term].hash * 31 + tokens->terms[tokens->tokens[i + 1].term].hash),
+                   UNIT);
     for (uint32_t i = 0; i < dim; i++)
         norm += (double)sums[i] * sums[i];
     norm = norm > 0 ? 1 / sqrt(norm) : 0;

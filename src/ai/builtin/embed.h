@@ -1,7 +1,7 @@
 /*
  * Embeddings without a model: words and their runs of four letters are features; each is hashed to a few of the dimensions with a
- * sign (a sparse random projection: Achlioptas 2003, Weinberger et al. 2009), summed, and the sum made unit length. Near texts share words and
- * parts of words; it knows nothing of meaning. Sums are integers, so that no order shows.
+ * sign (a sparse random projection: Achlioptas 2003, Weinberger et al. 2009), summed, and the sum made unit length. Near texts share
+ * words and parts of words; it knows nothing of meaning. Sums are integers, so that no order shows.
  */
 #ifndef LAMINA_AI_EMBED_H
 #define LAMINA_AI_EMBED_H

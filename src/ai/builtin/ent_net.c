@@ -51,7 +51,8 @@ bool lam_match_email(const struct lam_tokens *tokens, size_t i, size_t from, str
 
     if (!end || (end < tokens->text.len && (unsigned char)tokens->text.ptr[end - 1] >= 0x80))
         return false;
-    while (start > from && at - start < LOCAL_MAX && (lam_is_alnum(tokens->text.ptr[start - 1]) || strchr(".!#$%&*+/=?^_`{|}~-", tokens->text.ptr[start - 1])) &&
+    while (start > from && at - start < LOCAL_MAX &&
+           (lam_is_alnum(tokens->text.ptr[start - 1]) || strchr(".!#$%&*+/=?^_`{|}~-", tokens->text.ptr[start - 1])) &&
            tokens->text.ptr[start - 1])
         start--;
     while (start < at && !lam_is_alnum(tokens->text.ptr[start]) && tokens->text.ptr[start] != '_')
@@ -69,8 +70,9 @@ static bool url_byte(char c) { return (unsigned char)c > 0x20 && c != 0x7f && !s
 
 bool lam_match_url(const struct lam_tokens *tokens, size_t i, struct lam_entity *entity)
 {
-    static const char *const schemes[] = {"http", "https", "ftp", "ftps", "sftp", "ssh", "git", "file", "s3", "gs", "ws", "wss", "ldap", "ldaps", "jdbc",
-                                          "redis", "amqp", "kafka", "postgres", "postgresql", "mysql", "mongodb", "hdfs"};
+    static const char *const schemes[] = {"http", "https", "ftp",      "ftps",       "sftp",  "ssh",     "git",  "file",
+                                          "s3",   "gs",    "ws",       "wss",        "ldap",  "ldaps",   "jdbc", "redis",
+                                          "amqp", "kafka", "postgres", "postgresql", "mysql", "mongodb", "hdfs"};
     struct lam_sv word = lam_term_sv(tokens, &tokens->terms[tokens->tokens[i].term]);
     size_t start = tokens->tokens[i].start, end = tokens->tokens[i].end, brackets = 0, begin;
     bool known = false;
@@ -95,7 +97,8 @@ bool lam_match_url(const struct lam_tokens *tokens, size_t i, struct lam_entity 
         brackets -= tokens->text.ptr[end] == ')';
         end++;
     }
-    while (end > begin && strchr(".,;:!?'*_)]", tokens->text.ptr[end - 1]) && !(tokens->text.ptr[end - 1] == ')' && memchr(tokens->text.ptr + begin, '(', end - begin)))
+    while (end > begin && strchr(".,;:!?'*_)]", tokens->text.ptr[end - 1]) &&
+           !(tokens->text.ptr[end - 1] == ')' && memchr(tokens->text.ptr + begin, '(', end - begin)))
         end--;
     while (end > begin && end < tokens->text.len && ((unsigned char)tokens->text.ptr[end] & 0xc0) == 0x80)
         end--; /* cut at the limit: not inside of a character */
@@ -120,7 +123,8 @@ static bool match_ip4(const struct lam_tokens *tokens, size_t start, struct lam_
     }
     if (lam_is_alnum(lam_at(tokens, at)) || (lam_at(tokens, at) == '.' && lam_is_digit(lam_at(tokens, at + 1))))
         return false;
-    if (lam_at(tokens, at) == '/' && (n = lam_read_digits(tokens, at + 1, 3, &prefix)) && n < 3 && prefix <= 32 && !lam_is_alnum(lam_at(tokens, at + 1 + n)))
+    if (lam_at(tokens, at) == '/' && (n = lam_read_digits(tokens, at + 1, 3, &prefix)) && n < 3 && prefix <= 32 &&
+        !lam_is_alnum(lam_at(tokens, at + 1 + n)))
         at += 1 + n;
     set(entity, "ip", tokens, start, at);
     return true;
@@ -136,11 +140,14 @@ static bool match_ip6(const struct lam_tokens *tokens, size_t start, size_t from
 
     while (start > from && tokens->text.ptr[start - 1] == ':')
         start--; /* ::1 */
-    for (end = start; end - start < sizeof text && (hex_or_colon(lam_at(tokens, end)) || (colons >= 2 && lam_at(tokens, end) == '.')); end++)
+    for (end = start; end - start < sizeof text && (hex_or_colon(lam_at(tokens, end)) || (colons >= 2 && lam_at(tokens, end) == '.'));
+         end++)
         colons += lam_at(tokens, end) == ':';
-    while (end > start && (lam_at(tokens, end - 1) == '.' || (lam_at(tokens, end - 1) == ':' && !(end - start > 1 && lam_at(tokens, end - 2) == ':'))))
+    while (end > start &&
+           (lam_at(tokens, end - 1) == '.' || (lam_at(tokens, end - 1) == ':' && !(end - start > 1 && lam_at(tokens, end - 2) == ':'))))
         end--;
-    if (colons < 2 || end - start >= sizeof text || end - start < 3 || lam_is_alnum(lam_at(tokens, end)) || (start && lam_is_alnum(tokens->text.ptr[start - 1])))
+    if (colons < 2 || end - start >= sizeof text || end - start < 3 || lam_is_alnum(lam_at(tokens, end)) ||
+        (start && lam_is_alnum(tokens->text.ptr[start - 1])))
         return false;
     memcpy(text, tokens->text.ptr + start, end - start);
     if (inet_pton(AF_INET6, text, &address) != 1)
@@ -155,7 +162,8 @@ bool lam_match_ip(const struct lam_tokens *tokens, size_t i, size_t from, struct
 {
     size_t start = tokens->tokens[i].start, end = tokens->tokens[i].end;
 
-    if (tokens->tokens[i].flags & LAM_TOKEN_DIGIT && lam_at(tokens, end) == '.' && lam_starts_clean(tokens, start) && match_ip4(tokens, start, entity))
+    if (tokens->tokens[i].flags & LAM_TOKEN_DIGIT && lam_at(tokens, end) == '.' && lam_starts_clean(tokens, start) &&
+        match_ip4(tokens, start, entity))
         return true;
     if (lam_at(tokens, end) == ':' || (start > from && tokens->text.ptr[start - 1] == ':'))
         return hex_or_colon(lam_at(tokens, start)) && match_ip6(tokens, start, from, entity);
@@ -202,8 +210,8 @@ bool lam_match_path(const struct lam_tokens *tokens, size_t i, size_t from, stru
     const char *p = tokens->text.ptr;
     size_t start = tokens->tokens[i].start, end = tokens->tokens[i].end;
 
-    if (end - start == 1 && lam_is_alpha(p[start]) && lam_at(tokens, end) == ':' && (lam_at(tokens, end + 1) == '\\' || lam_at(tokens, end + 1) == '/') &&
-        path_starts(tokens, start, from)) {
+    if (end - start == 1 && lam_is_alpha(p[start]) && lam_at(tokens, end) == ':' &&
+        (lam_at(tokens, end + 1) == '\\' || lam_at(tokens, end + 1) == '/') && path_starts(tokens, start, from)) {
         end = path_end(tokens, end + 1, '\\');
         if (end < start + 4)
             return false;
@@ -218,7 +226,8 @@ bool lam_match_path(const struct lam_tokens *tokens, size_t i, size_t from, stru
     if (end <= tokens->tokens[i].start || !memchr(p + start, '/', end - start))
         return false;
     if (p[start] == '/' ? p[start + 1] == '/' || (!memchr(p + start + 1, '/', end - start - 1) && end - start < 4)
-                        : !(p[start] == '~' || !memcmp(p + start, "./", 2) || (end - start > 3 && !memcmp(p + start, "../", 3)) || relative_path(tokens, start, end)))
+                        : !(p[start] == '~' || !memcmp(p + start, "./", 2) || (end - start > 3 && !memcmp(p + start, "../", 3)) ||
+                            relative_path(tokens, start, end)))
         return false;
     if (lam_is_digit(p[start]) || end - start < 3)
         return false;

@@ -11,10 +11,10 @@ static const char *const currency_codes[] = {"XXX", "USD", "EUR", "GBP", "JPY", 
 static const struct {
     const char *sign;
     enum lam_currency currency;
-} signs[] = {{"US$", LAM_CURRENCY_USD}, {"C$", LAM_CURRENCY_CAD}, {"CA$", LAM_CURRENCY_CAD}, {"A$", LAM_CURRENCY_AUD}, {"AU$", LAM_CURRENCY_AUD},
-             {"R$", LAM_CURRENCY_BRL}, {"$", LAM_CURRENCY_USD}, {"€", LAM_CURRENCY_EUR}, {"£", LAM_CURRENCY_GBP}, {"¥", LAM_CURRENCY_JPY},
-             {"₹", LAM_CURRENCY_INR}, {"₽", LAM_CURRENCY_RUB}, {"₩", LAM_CURRENCY_KRW}, {"₺", LAM_CURRENCY_TRY}, {"₪", LAM_CURRENCY_ILS},
-             {"₴", LAM_CURRENCY_UAH}};
+} signs[] = {{"US$", LAM_CURRENCY_USD}, {"C$", LAM_CURRENCY_CAD}, {"CA$", LAM_CURRENCY_CAD}, {"A$", LAM_CURRENCY_AUD},
+             {"AU$", LAM_CURRENCY_AUD}, {"R$", LAM_CURRENCY_BRL}, {"$", LAM_CURRENCY_USD},   {"€", LAM_CURRENCY_EUR},
+             {"£", LAM_CURRENCY_GBP},   {"¥", LAM_CURRENCY_JPY},  {"₹", LAM_CURRENCY_INR},   {"₽", LAM_CURRENCY_RUB},
+             {"₩", LAM_CURRENCY_KRW},   {"₺", LAM_CURRENCY_TRY},  {"₪", LAM_CURRENCY_ILS},   {"₴", LAM_CURRENCY_UAH}};
 
 /* A number with its separators, canonical: digits, and a point where there are decimals. */
 struct number {
@@ -22,6 +22,14 @@ struct number {
     size_t count, decimals;
     size_t end;
 };
+
+/* Does the separator at i, with three digits behind it, part thousands? A comma does; a point where its currency or what follows says so. */
+static bool parts_thousands(const struct lam_tokens *tokens, size_t i, bool points_group)
+{
+    char after = lam_at(tokens, i + 4);
+
+    return lam_at(tokens, i) != '.' || points_group || after == '.' || (after == ',' && lam_is_digit(lam_at(tokens, i + 5)));
+}
 
 /*
  * 1234.5 · 1,234,567.89 · 1.234.567,89 · 1 234 567: three digits after each separator make it one of thousands; a single comma
@@ -51,7 +59,7 @@ static bool read_number(const struct lam_tokens *tokens, size_t i, bool points_g
             more++;
         if (!more || number->count + more > DIGITS_MAX)
             break;
-        if (more == 3 && number->count <= 3 + (group ? DIGITS_MAX : 0) && (c == group || (!group && (c != '.' || points_group || lam_at(tokens, i + 4) == '.' || (lam_at(tokens, i + 4) == ',' && lam_is_digit(lam_at(tokens, i + 5))))))) {
+        if (more == 3 && (c == group || (!group && number->count <= 3 && parts_thousands(tokens, i, points_group)))) {
             group = c;
         } else if (c != group && c != '\'') {
             number->decimals = more;
@@ -86,7 +94,10 @@ static size_t write_number(char *out, const struct number *number, unsigned powe
     return len;
 }
 
-static const struct lam_lex *lex_of(const struct lam_tokens *tokens, size_t i) { return i < tokens->count ? tokens->terms[tokens->tokens[i].term].lex : NULL; }
+static const struct lam_lex *lex_of(const struct lam_tokens *tokens, size_t i)
+{
+    return i < tokens->count ? tokens->terms[tokens->tokens[i].term].lex : NULL;
+}
 
 /* The token that starts at byte at, looking a few tokens from i on. */
 static size_t token_at(const struct lam_tokens *tokens, size_t i, size_t at)
@@ -132,8 +143,8 @@ static enum lam_currency code_before(const struct lam_tokens *tokens, size_t i, 
     if (i == tokens->title_count)
         return LAM_CURRENCY_NONE;
     lex = lex_of(tokens, i - 1);
-    if (!lex || !(lex->flags & LAM_LEX_CURRENCY) || !(tokens->tokens[i - 1].flags & LAM_TOKEN_CAPS) || tokens->tokens[i].start - tokens->tokens[i - 1].end > 1 ||
-        tokens->tokens[i - 1].start < from)
+    if (!lex || !(lex->flags & LAM_LEX_CURRENCY) || !(tokens->tokens[i - 1].flags & LAM_TOKEN_CAPS) ||
+        tokens->tokens[i].start - tokens->tokens[i - 1].end > 1 || tokens->tokens[i - 1].start < from)
         return LAM_CURRENCY_NONE;
     *start = tokens->tokens[i - 1].start;
     return (enum lam_currency)lex->value;
@@ -161,7 +172,8 @@ bool lam_match_money(const struct lam_tokens *tokens, size_t i, size_t from, str
     unsigned power = 0;
     int len;
 
-    if (!(currency = sign_before(tokens, start, from, &start)) && !(start > from && tokens->text.ptr[start - 1] == ' ' && (currency = sign_before(tokens, start - 1, from, &start))))
+    if (!(currency = sign_before(tokens, start, from, &start)) &&
+        !(start > from && tokens->text.ptr[start - 1] == ' ' && (currency = sign_before(tokens, start - 1, from, &start))))
         currency = code_before(tokens, i, from, &start);
     if (!currency && !lam_starts_clean(tokens, start))
         return false;
@@ -183,7 +195,8 @@ bool lam_match_money(const struct lam_tokens *tokens, size_t i, size_t from, str
     }
     if (!currency && (currency = sign_after(tokens, at, &at)))
         end = at;
-    if (!currency && lex && lex->flags & LAM_LEX_CURRENCY && (tokens->tokens[next].flags & LAM_TOKEN_CAPS || tokens->tokens[next].end - tokens->tokens[next].start > 3)) {
+    if (!currency && lex && lex->flags & LAM_LEX_CURRENCY &&
+        (tokens->tokens[next].flags & LAM_TOKEN_CAPS || tokens->tokens[next].end - tokens->tokens[next].start > 3)) {
         currency = (enum lam_currency)lex->value;
         end = tokens->tokens[next].end;
     }
@@ -223,7 +236,8 @@ bool lam_match_percent(const struct lam_tokens *tokens, size_t i, size_t from, s
         word = lam_term_sv(tokens, &tokens->terms[tokens->tokens[next].term]);
         if (lam_sv_eq(word, LAM_SV("percent")) || lam_sv_eq(word, LAM_SV("prozent")) || lam_sv_eq(word, LAM_SV("pct")))
             end = tokens->tokens[next].end;
-        else if (lam_sv_eq(word, LAM_SV("per")) && next + 1 < tokens->count && lam_sv_eq(lam_term_sv(tokens, &tokens->terms[tokens->tokens[next + 1].term]), LAM_SV("cent")))
+        else if (lam_sv_eq(word, LAM_SV("per")) && next + 1 < tokens->count &&
+                 lam_sv_eq(lam_term_sv(tokens, &tokens->terms[tokens->tokens[next + 1].term]), LAM_SV("cent")))
             end = tokens->tokens[next + 1].end;
         else
             return false;
@@ -260,7 +274,9 @@ bool lam_match_version(const struct lam_tokens *tokens, size_t i, struct lam_ent
     if (parts < (named ? 2 : 3) || (parts == 4 && !named && first >= 100)) /* four parts that begin so are an address gone wrong */
         return false;
     if ((lam_at(tokens, at) == '-' || lam_at(tokens, at) == '+' || lam_at(tokens, at) == '~') && lam_is_alnum(lam_at(tokens, at + 1)))
-        for (size_t k = 0; k < 24 && (lam_is_alnum(lam_at(tokens, at + 1)) || (lam_at(tokens, at + 1) == '.' && lam_is_alnum(lam_at(tokens, at + 2)))); k++)
+        for (size_t k = 0;
+             k < 24 && (lam_is_alnum(lam_at(tokens, at + 1)) || (lam_at(tokens, at + 1) == '.' && lam_is_alnum(lam_at(tokens, at + 2))));
+             k++)
             at += k ? 1 : 2;
     while (lam_is_alnum(lam_at(tokens, at)) && at < start + 64) /* 1.0.2k, 3.0.0rc1 */
         at++;
@@ -305,9 +321,11 @@ bool lam_match_phone(const struct lam_tokens *tokens, size_t i, size_t from, str
     }
     if (lam_is_alnum(lam_at(tokens, end)) || lam_at(tokens, end) == '%' || digits > 15)
         return false;
-    if (!(plus ? digits >= 7 : (groups == 3 && sizes[0] == 3 && sizes[1] == 3 && sizes[2] == 4) ||
-                                   (groups == 4 && sizes[0] == 1 && value[0] == '1' && sizes[1] == 3 && sizes[2] == 3 && sizes[3] == 4) ||
-                                   (value[0] == '0' && value[1] != '0' && groups >= 2 && groups <= 5 && sizes[0] >= 3 && sizes[0] <= 5 && digits >= 7 && digits <= 13)))
+    if (!(plus ? digits >= 7
+               : (groups == 3 && sizes[0] == 3 && sizes[1] == 3 && sizes[2] == 4) ||
+                     (groups == 4 && sizes[0] == 1 && value[0] == '1' && sizes[1] == 3 && sizes[2] == 3 && sizes[3] == 4) ||
+                     (value[0] == '0' && value[1] != '0' && groups >= 2 && groups <= 5 && sizes[0] >= 3 && sizes[0] <= 5 && digits >= 7 &&
+                      digits <= 13)))
         return false;
     *entity = (struct lam_entity){.type = "phone", .start = start - (plus || bracket), .end = end};
     entity->value[0] = '+';
@@ -320,8 +338,9 @@ bool lam_match_cve(const struct lam_tokens *tokens, size_t i, struct lam_entity 
     size_t start = tokens->tokens[i].start, n;
     unsigned year, number;
 
-    if (!lam_sv_eq(lam_term_sv(tokens, &tokens->terms[tokens->tokens[i].term]), LAM_SV("cve")) || lam_read_digits(tokens, start + 4, 5, &year) != 4 ||
-        lam_at(tokens, start + 8) != '-' || (n = lam_read_digits(tokens, start + 9, 8, &number)) < 4 || n > 7 || lam_is_alnum(lam_at(tokens, start + 9 + n)))
+    if (!lam_sv_eq(lam_term_sv(tokens, &tokens->terms[tokens->tokens[i].term]), LAM_SV("cve")) ||
+        lam_read_digits(tokens, start + 4, 5, &year) != 4 || lam_at(tokens, start + 8) != '-' ||
+        (n = lam_read_digits(tokens, start + 9, 8, &number)) < 4 || n > 7 || lam_is_alnum(lam_at(tokens, start + 9 + n)))
         return false;
     *entity = (struct lam_entity){.type = "cve", .start = start, .end = start + 9 + n};
     snprintf(entity->value, sizeof entity->value, "CVE-%04u-%.*s", year, (int)n, tokens->text.ptr + start + 9);

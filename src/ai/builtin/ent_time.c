@@ -38,7 +38,10 @@ static size_t read_clock(const struct lam_tokens *tokens, size_t i, unsigned *ho
             for (i++, k = 0; k < 9 && lam_is_digit(lam_at(tokens, i)); k++)
                 i++;
     }
-    return lam_is_digit(lam_at(tokens, i)) || (lam_at(tokens, i) == ':' && lam_is_digit(lam_at(tokens, i + 1))) ? 0 : i;
+    return lam_is_digit(lam_at(tokens, i)) ||
+                   ((lam_at(tokens, i) == ':' || lam_at(tokens, i) == '.') && lam_is_digit(lam_at(tokens, i + 1)))
+               ? 0
+               : i; /* 1:00.88 */
 }
 
 /* Z, UTC, +02:00 or +0200 at i: its end (i where there is none) and the text of it. */
@@ -60,14 +63,16 @@ static size_t read_zone(const struct lam_tokens *tokens, size_t i, char zone[8])
         }
     }
     at = i + (lam_at(tokens, i) == ' ');
-    if (at + 3 <= tokens->text.len && (!memcmp(tokens->text.ptr + at, "UTC", 3) || !memcmp(tokens->text.ptr + at, "GMT", 3)) && !lam_is_alnum(lam_at(tokens, at + 3))) {
+    if (at + 3 <= tokens->text.len && (!memcmp(tokens->text.ptr + at, "UTC", 3) || !memcmp(tokens->text.ptr + at, "GMT", 3)) &&
+        !lam_is_alnum(lam_at(tokens, at + 3))) {
         strcpy(zone, "Z");
         return at + 3;
     }
     return i;
 }
 
-static bool finish_date(const struct lam_tokens *tokens, size_t start, size_t end, unsigned year, unsigned month, unsigned day, struct lam_entity *entity)
+static bool finish_date(const struct lam_tokens *tokens, size_t start, size_t end, unsigned year, unsigned month, unsigned day,
+                        struct lam_entity *entity)
 {
     unsigned hour, minute, second;
     char zone[8];
@@ -78,7 +83,8 @@ static bool finish_date(const struct lam_tokens *tokens, size_t start, size_t en
         return false;
     set(entity, "date", start, end);
     snprintf(entity->value, sizeof entity->value, "%04u-%02u-%02u", year, month, day);
-    if ((lam_at(tokens, end) == 'T' || lam_at(tokens, end) == ' ') && (clock_end = read_clock(tokens, end + 1, &hour, &minute, &second, &seconds))) {
+    if ((lam_at(tokens, end) == 'T' || lam_at(tokens, end) == ' ') &&
+        (clock_end = read_clock(tokens, end + 1, &hour, &minute, &second, &seconds))) {
         entity->type = "datetime";
         entity->end = read_zone(tokens, clock_end, zone);
         snprintf(entity->value, sizeof entity->value, "%04u-%02u-%02uT%02u:%02u:%02u%s", year, month, day, hour, minute, second, zone);
@@ -109,7 +115,8 @@ static bool day_month(const struct lam_tokens *tokens, size_t i, struct lam_enti
         return false;
     end = tokens->tokens[j].end;
     at = end;
-    while (at < end + 2 && (lam_at(tokens, at) == ' ' || lam_at(tokens, at) == ',' || lam_at(tokens, at) == '.'  || lam_at(tokens, at) == '-'))
+    while (at < end + 2 &&
+           (lam_at(tokens, at) == ' ' || lam_at(tokens, at) == ',' || lam_at(tokens, at) == '.' || lam_at(tokens, at) == '-'))
         at++;
     if (at > end && lam_read_digits(tokens, at, 5, &year) == 4 && lam_ends_clean(tokens, at + 4) && year >= 1000 && year < 3000)
         return finish_date(tokens, token->start, at + 4, year, lex->value, day, entity);
@@ -174,7 +181,8 @@ bool lam_match_month_date(const struct lam_tokens *tokens, size_t i, struct lam_
     at = end;
     if (lam_at(tokens, at) == ',')
         at++;
-    if (lam_at(tokens, at) == ' ' && lam_read_digits(tokens, at + 1, 5, &year) == 4 && lam_ends_clean(tokens, at + 5) && year >= 1000 && year < 3000)
+    if (lam_at(tokens, at) == ' ' && lam_read_digits(tokens, at + 1, 5, &year) == 4 && lam_ends_clean(tokens, at + 5) && year >= 1000 &&
+        year < 3000)
         return finish_date(tokens, token->start, at + 5, year, lex->value, day, entity);
     set(entity, "date", token->start, end);
     snprintf(entity->value, sizeof entity->value, "--%02u-%02u", (unsigned)lex->value, day);

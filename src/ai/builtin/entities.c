@@ -58,18 +58,21 @@ static bool match(const struct lam_tokens *tokens, size_t i, size_t from, struct
         return true;
     if (token->flags & LAM_TOKEN_DIGITS && lam_match_version(tokens, i, entity))
         return true;
-    if ((before == '/' || before == ':' || after == '/' || after == '_') && (lam_match_ip(tokens, i, from, entity) || lam_match_path(tokens, i, from, entity)))
+    if ((before == '/' || before == ':' || after == '/' || after == '_') &&
+        (lam_match_ip(tokens, i, from, entity) || lam_match_path(tokens, i, from, entity)))
         return true;
     return before == '.' && lam_match_path(tokens, i, from, entity);
 }
 
-static int add_json(struct lam_buf *json, const struct lam_tokens *tokens, const struct lam_entity *entity, bool first, struct lam_error *err)
+static int add_json(struct lam_buf *json, const struct lam_tokens *tokens, const struct lam_entity *entity, bool first,
+                    struct lam_error *err)
 {
     struct lam_sv text = lam_sv(tokens->text.ptr + entity->start, entity->end - entity->start);
     int rc;
 
-    if ((rc = lam_buf_addf(json, err, "%s{\"type\":\"%s\",\"text\":", first ? "" : ",", entity->type)) || (rc = lam_buf_add_json(json, text, err)) ||
-        (rc = lam_buf_add(json, ",\"value\":", 9, err)) || (rc = lam_buf_add_json(json, lam_sv_of(entity->value), err)))
+    if ((rc = lam_buf_addf(json, err, "%s{\"type\":\"%s\",\"text\":", first ? "" : ",", entity->type)) ||
+        (rc = lam_buf_add_json(json, text, err)) || (rc = lam_buf_add(json, ",\"value\":", 9, err)) ||
+        (rc = lam_buf_add_json(json, lam_sv_of(entity->value), err)))
         return rc;
     return lam_buf_addf(json, err, ",\"start\":%zu,\"end\":%zu}", entity->start, entity->end);
 }
@@ -83,7 +86,8 @@ int lam_entities_find(const struct lam_tokens *tokens, struct lam_buf *json, str
     for (size_t i = tokens->title_count; i < tokens->count && count < LAM_ENTITIES_MAX && !rc; i++) {
         size_t mark = json->len;
 
-        if (tokens->tokens[i].start < from || (tokens->tokens[i].flags & (LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI)) || !match(tokens, i, from, &entity))
+        if (tokens->tokens[i].start < from || (tokens->tokens[i].flags & (LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI)) ||
+            !match(tokens, i, from, &entity))
             continue;
         from = entity.end;
         rc = add_json(json, tokens, &entity, count == 0, err);

@@ -57,8 +57,8 @@ static bool content(const struct lam_tokens *tokens, const struct lam_term *term
         return false;
     if (term->fold_len <= 8 && !memcmp(fold, fold + 1, term->fold_len - 1u))
         return false; /* xxxx: something was masked */
-    return !(term->lex && (term->lex->langs >> language & 1 || (term->lex->langs & 1 && language == LAM_LANG_EN) || term->lex->flags & LAM_LEX_FILLER ||
-                           term->lex->flags & LAM_LEX_NEGATION));
+    return !(term->lex && (term->lex->langs >> language & 1 || (term->lex->langs & 1 && language == LAM_LANG_EN) ||
+                           term->lex->flags & LAM_LEX_FILLER || term->lex->flags & LAM_LEX_NEGATION));
 }
 
 static uint64_t mix(uint64_t a, uint64_t b)
@@ -68,7 +68,8 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return a ^ a >> 33;
 }
 
-static void count_phrase(struct lam_keywords *keywords, size_t *count, size_t mask, const struct lam_tokens *tokens, size_t first, size_t words)
+static void count_phrase(struct lam_keywords *keywords, size_t *count, size_t mask, const struct lam_tokens *tokens, size_t first,
+                         size_t words)
 {
     const struct lam_token *token = &tokens->tokens[first];
     struct lam_phrase *phrase;
@@ -91,7 +92,8 @@ static void count_phrase(struct lam_keywords *keywords, size_t *count, size_t ma
     phrase = &keywords->phrases[keywords->slots[i] - 1];
     phrase->count++;
     phrase->titled |= (token->flags & LAM_TOKEN_TITLE) != 0;
-    phrase->named |= token->flags & LAM_TOKEN_UPPER && !(token->gap & (LAM_GAP_STOP | LAM_GAP_PARA | LAM_GAP_LINE)) && !(token->flags & LAM_TOKEN_TITLE);
+    phrase->named |=
+        token->flags & LAM_TOKEN_UPPER && !(token->gap & (LAM_GAP_STOP | LAM_GAP_PARA | LAM_GAP_LINE)) && !(token->flags & LAM_TOKEN_TITLE);
 }
 
 static bool joined(const struct lam_token *token) { return !(token->gap & (LAM_GAP_PUNCT | LAM_GAP_STOP | LAM_GAP_PARA)); }
@@ -104,7 +106,8 @@ static size_t collect(struct lam_keywords *keywords, const struct lam_tokens *to
     while (i < tokens_max) {
         size_t run = 0;
 
-        while (i + run < tokens_max && keywords->weights[tokens->tokens[i + run].term] >= 0 && (run == 0 || joined(&tokens->tokens[i + run])))
+        while (i + run < tokens_max && keywords->weights[tokens->tokens[i + run].term] >= 0 &&
+               (run == 0 || joined(&tokens->tokens[i + run])))
             run++;
         for (size_t w = 0; w < run; w++) {
             if (!(tokens->tokens[i + w].flags & LAM_TOKEN_SIGN)) /* one ideograph says little */
@@ -190,8 +193,8 @@ static int add_phrase(struct lam_buf *json, const struct lam_tokens *tokens, con
     return lam_buf_add_json(json, lam_sv(text, len), err);
 }
 
-int lam_keywords_find(struct lam_keywords *keywords, const struct lam_tokens *tokens, enum lam_language language, uint32_t max, struct lam_buf *json,
-                      struct lam_error *err)
+int lam_keywords_find(struct lam_keywords *keywords, const struct lam_tokens *tokens, enum lam_language language, uint32_t max,
+                      struct lam_buf *json, struct lam_error *err)
 {
     const struct lam_phrase *best[LAM_KEYWORDS_MAX * POOL], *chosen[LAM_KEYWORDS_MAX];
     size_t tokens_max = tokens->count < TOKENS_MAX ? tokens->count : TOKENS_MAX, slots = 1024, count, taken, given = 0;

@@ -22,7 +22,7 @@ void lam_keywords_init(struct lam_keywords *keywords);
 void lam_keywords_release(struct lam_keywords *keywords);
 
 /* Adds a JSON array of at most max phrases, best first, to json. */
-int lam_keywords_find(struct lam_keywords *keywords, const struct lam_tokens *tokens, enum lam_language language, uint32_t max, struct lam_buf *json,
-                      struct lam_error *err);
+int lam_keywords_find(struct lam_keywords *keywords, const struct lam_tokens *tokens, enum lam_language language, uint32_t max,
+                      struct lam_buf *json, struct lam_error *err);
 
 #endif

@@ -20,14 +20,16 @@ static bool fits(uint64_t labels, uint64_t features, uint64_t names_len)
            bytes_of(labels, features, names_len) <= LAM_BUILTIN_MODEL_MAX;
 }
 
-int lam_builtin_model_new(uint32_t label_count, uint32_t feature_count, size_t names_len, struct lam_builtin_model **model, struct lam_error *err)
+int lam_builtin_model_new(uint32_t label_count, uint32_t feature_count, size_t names_len, struct lam_builtin_model **model,
+                          struct lam_error *err)
 {
     struct lam_builtin_model *made;
     size_t slots = 64;
 
     *model = NULL;
     if (!fits(label_count, feature_count, names_len))
-        return LAM_FAIL(err, LAM_E_LIMIT, "a model of %u labels and %u features is larger than %zu bytes", label_count, feature_count, LAM_BUILTIN_MODEL_MAX);
+        return LAM_FAIL(err, LAM_E_LIMIT, "a model of %u labels and %u features is larger than %zu bytes", label_count, feature_count,
+                        LAM_BUILTIN_MODEL_MAX);
     while (slots < 2 * (size_t)feature_count)
         slots *= 2;
     if (!(made = calloc(1, sizeof *made)))
@@ -104,7 +106,8 @@ uint64_t lam_builtin_tasks_digest(const struct lam_tasks *tasks)
 
 static int put32(struct lam_buf *buf, uint32_t value, struct lam_error *err)
 {
-    unsigned char bytes[4] = {(unsigned char)value, (unsigned char)(value >> 8), (unsigned char)(value >> 16), (unsigned char)(value >> 24)};
+    unsigned char bytes[4] = {(unsigned char)value, (unsigned char)(value >> 8), (unsigned char)(value >> 16),
+                              (unsigned char)(value >> 24)};
 
     return lam_buf_add(buf, bytes, 4, err);
 }
@@ -136,8 +139,9 @@ int lam_builtin_model_write(const struct lam_builtin_model *model, struct lam_bu
     int rc;
 
     if ((rc = lam_buf_add(buf, MAGIC, 8, err)) || (rc = put32(buf, FORMAT, err)) || (rc = put32(buf, model->label_count, err)) ||
-        (rc = put32(buf, model->feature_count, err)) || (rc = put32(buf, (uint32_t)model->names_len, err)) || (rc = put64(buf, model->tasks_digest, err)) ||
-        (rc = put_floats(buf, head, 2, err)) || (rc = put32(buf, model->document_count, err)) || (rc = put32(buf, 0, err)) ||
+        (rc = put32(buf, model->feature_count, err)) || (rc = put32(buf, (uint32_t)model->names_len, err)) ||
+        (rc = put64(buf, model->tasks_digest, err)) || (rc = put_floats(buf, head, 2, err)) ||
+        (rc = put32(buf, model->document_count, err)) || (rc = put32(buf, 0, err)) ||
         (rc = lam_buf_add(buf, model->names, model->names_len, err)))
         return rc;
     for (uint32_t i = 0; i < model->feature_count; i++)
@@ -201,7 +205,8 @@ static bool fill(struct lam_builtin_model *model, struct lam_sv bytes)
     }
     p += 8 * features;
     if (!read_names(model) || !get_floats(p, model->idf, features) || !get_floats(p + 4 * features, model->bias, model->label_count) ||
-        !get_floats(p + 4 * (features + model->label_count), model->weights, features * model->label_count) || !get_floats(bytes.ptr + 32, head, 2))
+        !get_floats(p + 4 * (features + model->label_count), model->weights, features * model->label_count) ||
+        !get_floats(bytes.ptr + 32, head, 2))
         return false;
     model->temperature = head[0];
     model->mix = head[1];

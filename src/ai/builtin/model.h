@@ -49,7 +49,8 @@ struct lam_builtin_model {
 };
 
 /* Memory for a model of this shape, all zero. LAM_E_LIMIT beyond LAM_BUILTIN_MODEL_MAX. */
-int lam_builtin_model_new(uint32_t label_count, uint32_t feature_count, size_t names_len, struct lam_builtin_model **model, struct lam_error *err);
+int lam_builtin_model_new(uint32_t label_count, uint32_t feature_count, size_t names_len, struct lam_builtin_model **model,
+                          struct lam_error *err);
 void lam_builtin_model_free(struct lam_builtin_model *model);
 
 /* Bytes for the store: equal models give equal bytes on every platform. */

@@ -127,7 +127,10 @@ static bool even_upper(uint32_t r)
            (r >= 0x1e00 && r <= 0x1e95) || (r >= 0x1ea0 && r <= 0x1eff);
 }
 
-static bool odd_upper(uint32_t r) { return (r >= 0x139 && r <= 0x148) || (r >= 0x179 && r <= 0x17e) || (r >= 0x1cd && r <= 0x1dc) || (r >= 0x4c1 && r <= 0x4ce); }
+static bool odd_upper(uint32_t r)
+{
+    return (r >= 0x139 && r <= 0x148) || (r >= 0x179 && r <= 0x17e) || (r >= 0x1cd && r <= 0x1dc) || (r >= 0x4c1 && r <= 0x4ce);
+}
 
 static uint32_t fold(uint32_t r)
 {

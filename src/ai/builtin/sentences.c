@@ -29,13 +29,14 @@ struct between {
 
 static bool closing(uint32_t r)
 {
-    return r == '"' || r == '\'' || r == ')' || r == ']' || r == 0x201d || r == 0x2019 || r == 0xbb || r == 0x300d || r == 0x300f || r == 0xff09;
+    return r == '"' || r == '\'' || r == ')' || r == ']' || r == 0x201d || r == 0x2019 || r == 0xbb || r == 0x300d || r == 0x300f ||
+           r == 0xff09;
 }
 
 static bool other_stop(uint32_t r)
 {
-    return r == 0x3002 || r == 0xff01 || r == 0xff1f || r == 0xff0e || r == 0xff61 || r == 0x61f || r == 0x6d4 || r == 0x964 || r == 0x965 || r == 0x589 ||
-           r == 0x1362 || r == 0x104b || r == 0x2026;
+    return r == 0x3002 || r == 0xff01 || r == 0xff1f || r == 0xff0e || r == 0xff61 || r == 0x61f || r == 0x6d4 || r == 0x964 ||
+           r == 0x965 || r == 0x589 || r == 0x1362 || r == 0x104b || r == 0x2026;
 }
 
 static struct between read_between(struct lam_sv text, size_t from, size_t to)
@@ -85,7 +86,10 @@ static struct between read_between(struct lam_sv text, size_t from, size_t to)
     return gap;
 }
 
-static bool lower_follows(const struct lam_token *next) { return !(next->flags & (LAM_TOKEN_UPPER | LAM_TOKEN_DIGIT | LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI)); }
+static bool lower_follows(const struct lam_token *next)
+{
+    return !(next->flags & (LAM_TOKEN_UPPER | LAM_TOKEN_DIGIT | LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI));
+}
 
 /* Does the full stop after token i belong to it? */
 static bool abbreviated(const struct lam_tokens *tokens, size_t i, const struct between *gap)
@@ -109,7 +113,10 @@ static bool list_number(const struct lam_tokens *tokens, size_t i)
     return token->flags & LAM_TOKEN_DIGIT && token->end - token->start <= 2 && token->gap & LAM_GAP_LINE;
 }
 
-static bool letters_are_cased(const struct lam_tokens *tokens) { return tokens->scripts[LAM_SCRIPT_LATIN] + tokens->scripts[LAM_SCRIPT_CYRILLIC] + tokens->scripts[LAM_SCRIPT_GREEK] > 0; }
+static bool letters_are_cased(const struct lam_tokens *tokens)
+{
+    return tokens->scripts[LAM_SCRIPT_LATIN] + tokens->scripts[LAM_SCRIPT_CYRILLIC] + tokens->scripts[LAM_SCRIPT_GREEK] > 0;
+}
 
 /* Does a sentence end between token i and i + 1? *end: byte after it. */
 static bool ends(const struct lam_tokens *tokens, size_t i, size_t line_start, bool cased, size_t *end, struct between *gap)
@@ -136,8 +143,8 @@ static bool ends(const struct lam_tokens *tokens, size_t i, size_t line_start, b
     return gap->line_end - line_start <= HEADING_MAX && next->flags & LAM_TOKEN_UPPER;
 }
 
-static int add(struct lam_sentences *sentences, const struct lam_tokens *tokens, size_t first, size_t last, size_t end, const struct between *gap,
-               struct lam_error *err)
+static int add(struct lam_sentences *sentences, const struct lam_tokens *tokens, size_t first, size_t last, size_t end,
+               const struct between *gap, struct lam_error *err)
 {
     size_t start = tokens->tokens[first].start;
     const char *p = tokens->text.ptr;

@@ -22,8 +22,8 @@ static bool plain_like(const struct lam_tokens *tokens, size_t i, size_t first)
     if (i == first)
         return true;
     before = lam_term_sv(tokens, &tokens->terms[tokens->tokens[i - 1].term]);
-    return !(lam_sv_eq(before, LAM_SV("i")) || lam_sv_eq(before, LAM_SV("we")) || lam_sv_eq(before, LAM_SV("really")) || lam_sv_eq(before, LAM_SV("don't")) ||
-             lam_sv_eq(before, LAM_SV("not")) || lam_sv_eq(before, LAM_SV("they")));
+    return !(lam_sv_eq(before, LAM_SV("i")) || lam_sv_eq(before, LAM_SV("we")) || lam_sv_eq(before, LAM_SV("really")) ||
+             lam_sv_eq(before, LAM_SV("don't")) || lam_sv_eq(before, LAM_SV("not")) || lam_sv_eq(before, LAM_SV("they")));
 }
 
 static double valence(const struct lam_tokens *tokens, size_t first, size_t i, bool shouted)
@@ -94,7 +94,8 @@ float lam_sentiment_score(const struct lam_tokens *tokens, const struct lam_sent
     for (size_t i = 0; i <= sentences->count; i++) {
         const struct lam_sentence *sentence = i ? &sentences->items[i - 1] : NULL;
 
-        value = sentence ? score_run(tokens, sentence->first, sentence->last, sentence->bang, &found) : score_run(tokens, 0, tokens->title_count, 0, &found);
+        value = sentence ? score_run(tokens, sentence->first, sentence->last, sentence->bang, &found)
+                         : score_run(tokens, 0, tokens->title_count, 0, &found);
         if (!found)
             continue;
         total += value / sqrt(value * value + SPREAD);

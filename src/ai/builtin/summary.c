@@ -79,7 +79,8 @@ static double centroid(const struct lam_summary *summary, const struct lam_token
 }
 
 /* The sentences that enter the graph, in the order of the text. */
-static size_t choose_nodes(const struct lam_summary *summary, const struct lam_tokens *tokens, const struct lam_sentences *sentences, struct node *nodes)
+static size_t choose_nodes(const struct lam_summary *summary, const struct lam_tokens *tokens, const struct lam_sentences *sentences,
+                           struct node *nodes)
 {
     uint32_t best[LAM_SUMMARY_GRAPH];
     double scores[LAM_SUMMARY_GRAPH];
@@ -279,8 +280,8 @@ static int add_sentence(struct lam_buf *out, struct lam_sv text, struct lam_erro
     return lam_buf_add(out, clean, len, err);
 }
 
-int lam_summary_make(struct lam_summary *summary, const struct lam_tokens *tokens, const struct lam_sentences *sentences, enum lam_language language,
-                     uint32_t max, struct lam_buf *out, struct lam_error *err)
+int lam_summary_make(struct lam_summary *summary, const struct lam_tokens *tokens, const struct lam_sentences *sentences,
+                     enum lam_language language, uint32_t max, struct lam_buf *out, struct lam_error *err)
 {
     float matrix[LAM_SUMMARY_GRAPH * LAM_SUMMARY_GRAPH];
     struct node nodes[LAM_SUMMARY_GRAPH];
@@ -311,7 +312,8 @@ int lam_summary_make(struct lam_summary *summary, const struct lam_tokens *token
     for (size_t i = 0; i < given; i++) {
         const struct lam_sentence *sentence = &sentences->items[chosen[i]];
 
-        if ((i && (rc = lam_buf_add(out, " ", 1, err))) || (rc = add_sentence(out, lam_sv(tokens->text.ptr + sentence->start, sentence->end - sentence->start), err)))
+        if ((i && (rc = lam_buf_add(out, " ", 1, err))) ||
+            (rc = add_sentence(out, lam_sv(tokens->text.ptr + sentence->start, sentence->end - sentence->start), err)))
             return rc;
     }
     return 0;

@@ -260,8 +260,18 @@ static uint8_t gap_of_rune(uint32_t r, uint8_t kind)
     if (kind == LAM_RUNE_INNER)
         return 0;
     switch (r) {
-    case 0x3002: case 0xff0e: case 0x2026: case 0xff1f: case 0x61f: case 0x6d4: case 0x964: case 0x965: case 0x589: case 0x1362: case 0x104b: case 0xff61:
-        return LAM_GAP_STOP;
+    case 0x3002:
+    case 0xff0e:
+    case 0x2026:
+    case 0xff1f:
+    case 0x61f:
+    case 0x6d4:
+    case 0x964:
+    case 0x965:
+    case 0x589:
+    case 0x1362:
+    case 0x104b:
+    case 0xff61: return LAM_GAP_STOP;
     case 0xff01:
         return LAM_GAP_STOP | LAM_GAP_BANG;
     case 0x2010: case 0x2011:

@@ -76,7 +76,10 @@ void lam_tokens_release(struct lam_tokens *tokens);
 /* Reads title and text, which must live as long as the tokens are used. Invalid UTF-8 is a gap. LAM_E_MEMORY. */
 int lam_tokens_read(struct lam_tokens *tokens, struct lam_sv title, struct lam_sv text, struct lam_error *err);
 
-static inline struct lam_sv lam_term_sv(const struct lam_tokens *tokens, const struct lam_term *term) { return lam_sv(tokens->folds + term->fold, term->fold_len); }
+static inline struct lam_sv lam_term_sv(const struct lam_tokens *tokens, const struct lam_term *term)
+{
+    return lam_sv(tokens->folds + term->fold, term->fold_len);
+}
 
 /* The bytes of token i as they stand. */
 static inline struct lam_sv lam_token_sv(const struct lam_tokens *tokens, size_t i)

@@ -129,7 +129,8 @@ static int learn(struct training *training, int round, size_t skip, struct lam_e
     size_t count = choose_examples(training, part, skip);
 
     if (!count)
-        return LAM_FAIL(err, LAM_E_NOT_FOUND, "no document has a word of any label's name or description, and none has a label: nothing to learn from");
+        return LAM_FAIL(err, LAM_E_NOT_FOUND,
+                        "no document has a word of any label's name or description, and none has a label: nothing to learn from");
     return lam_softmax_learn(&training->set, training->examples, count, SEED + (uint64_t)round, training->options, training->model, err);
 }
 
@@ -224,8 +225,9 @@ cleanup:
     return rc;
 }
 
-int lam_builtin_train(const struct lam_tasks *tasks, const struct lam_builtin_doc *docs, size_t count, const struct lam_builtin_training *options,
-                      struct lam_builtin_model **model, struct lam_builtin_training_report *report, struct lam_error *err)
+int lam_builtin_train(const struct lam_tasks *tasks, const struct lam_builtin_doc *docs, size_t count,
+                      const struct lam_builtin_training *options, struct lam_builtin_model **model,
+                      struct lam_builtin_training_report *report, struct lam_error *err)
 {
     static const struct lam_builtin_training defaults;
     struct lam_builtin_training_report ignored;

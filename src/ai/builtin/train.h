@@ -22,7 +22,8 @@ struct lam_builtin_doc {
 
 struct lam_builtin_training {
     uint32_t max_features;  /* of the model; 0: 65,536. Fewer are taken where they times the labels would exceed 64 MiB */
-    size_t max_entries;     /* features of all documents together that are held at once (12 bytes each); 0: 16 Mi. Documents beyond are left out */
+    size_t
+        max_entries; /* features of all documents together that are held at once (12 bytes each); 0: 16 Mi. Documents beyond are left out */
     bool (*stop)(void *arg); /* asked now and then: true ends with LAM_E_CANCELLED; NULL: never */
     void *arg;
 };
@@ -41,7 +42,8 @@ struct lam_builtin_training_report {
  * LAM_E_INVALID: no labels, or a document's label out of range. LAM_E_NOT_FOUND: no document matched any description, and none has
  * a label: there is nothing to learn from; go on with the descriptions. Rank-local; takes seconds; any thread.
  */
-int lam_builtin_train(const struct lam_tasks *tasks, const struct lam_builtin_doc *docs, size_t count, const struct lam_builtin_training *options,
-                      struct lam_builtin_model **model, struct lam_builtin_training_report *report, struct lam_error *err);
+int lam_builtin_train(const struct lam_tasks *tasks, const struct lam_builtin_doc *docs, size_t count,
+                      const struct lam_builtin_training *options, struct lam_builtin_model **model,
+                      struct lam_builtin_training_report *report, struct lam_error *err);
 
 #endif

@@ -39,6 +39,7 @@ int lam_softmax_learn(const struct lam_training_set *set, struct lam_example *ex
                       const struct lam_builtin_training *options, struct lam_builtin_model *model, struct lam_error *err);
 
 /* The linear answer for a document, not divided by the temperature; without_named: as if the labels' words were not in it. */
-void lam_softmax_score(const struct lam_training_set *set, const struct lam_builtin_model *model, size_t doc, bool without_named, double *scores);
+void lam_softmax_score(const struct lam_training_set *set, const struct lam_builtin_model *model, size_t doc, bool without_named,
+                       double *scores);
 
 #endif

@@ -54,7 +54,8 @@ static void reader_release(struct reader *reader)
 
 static int read_doc(struct reader *reader, const struct lam_builtin_doc *doc, struct lam_error *err)
 {
-    int rc = lam_tokens_read(&reader->tokens, lam_utf8_cut(doc->title, LAM_BUILTIN_TITLE_MAX), lam_utf8_cut(doc->text, LAM_BUILTIN_TEXT_MAX), err);
+    int rc = lam_tokens_read(&reader->tokens, lam_utf8_cut(doc->title, LAM_BUILTIN_TITLE_MAX),
+                             lam_utf8_cut(doc->text, LAM_BUILTIN_TEXT_MAX), err);
 
     return rc ? rc : lam_features_read(&reader->features, &reader->tokens, err);
 }
@@ -133,7 +134,8 @@ static int by_hash(const void *a, const void *b)
 }
 
 /* The features worth keeping, moved to the front of slots, ascending by hash. Words of the labels are, however rare. */
-static uint32_t choose(struct counters *counters, const struct lam_label_words *words, size_t count, size_t labels, const struct lam_builtin_training *options)
+static uint32_t choose(struct counters *counters, const struct lam_label_words *words, size_t count, size_t labels,
+                       const struct lam_builtin_training *options)
 {
     size_t kept = 0, most = options->max_features ? options->max_features : MAX_FEATURES;
     uint32_t least = count >= 300 ? 3 : count >= 20 ? 2 : 1;
@@ -155,8 +157,8 @@ static uint32_t choose(struct counters *counters, const struct lam_label_words *
     return (uint32_t)kept;
 }
 
-static int make_model(const struct lam_tasks *tasks, const struct counters *counters, uint32_t features, size_t documents, struct lam_builtin_model **model,
-                      struct lam_error *err)
+static int make_model(const struct lam_tasks *tasks, const struct counters *counters, uint32_t features, size_t documents,
+                      struct lam_builtin_model **model, struct lam_error *err)
 {
     size_t names_len = 0, at = 0;
     int rc;
@@ -221,7 +223,8 @@ static void mark_named(struct lam_training_set *set, const struct reader *reader
     }
 }
 
-static int add_row(struct lam_training_set *set, struct reader *reader, const struct lam_builtin_model *model, double *prior, struct lam_error *err)
+static int add_row(struct lam_training_set *set, struct reader *reader, const struct lam_builtin_model *model, double *prior,
+                   struct lam_error *err)
 {
     struct lam_features *features = &reader->features;
     size_t d = set->count;

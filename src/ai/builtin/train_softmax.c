@@ -10,7 +10,8 @@
 #define MEAN_EPOCHS 5 /* the last ones, whose mean is the model */
 #define PENALTY 0.2    /* of the squared weights, shared among the examples */
 
-void lam_softmax_score(const struct lam_training_set *set, const struct lam_builtin_model *model, size_t doc, bool without_named, double *scores)
+void lam_softmax_score(const struct lam_training_set *set, const struct lam_builtin_model *model, size_t doc, bool without_named,
+                       double *scores)
 {
     uint32_t labels = set->label_count;
 
@@ -102,7 +103,7 @@ static int run_epoch(const struct lam_training_set *set, const struct lam_exampl
     return 0;
 }
 
-/* Adds the weights as they stand to their sum; the mean of several epochs hangs less on the order of the examples (Polyak and Juditsky 1992). */
+/* Adds the weights as they stand to their sum: the mean of epochs hangs less on the order of examples (Polyak and Juditsky 1992). */
 static void add_up(const struct lam_builtin_model *model, float *sum)
 {
     size_t weights = (size_t)model->feature_count * model->label_count;

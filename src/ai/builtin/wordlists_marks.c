@@ -4,32 +4,40 @@
 
 const struct lam_words lam_words_flags[] = {
     {LAM_LEX_NEGATION,
-     "not no never none nobody nothing neither nor nowhere cannot can't won't don't doesn't didn't isn't aren't wasn't weren't hasn't haven't hadn't "
-     "wouldn't shouldn't couldn't mustn't needn't ain't without hardly barely scarcely rarely seldom lacks lacking lack failed fails "
-     "nicht kein keine keinen keiner nie niemals ohne pas jamais aucun aucune sans non mai niente nunca jamás tampoco sin não nem niet geen nooit"},
-    {LAM_LEX_CONTRAST, "but however yet although though nevertheless nonetheless whereas despite aber jedoch trotzdem mais cependant pourtant pero aunque mas porém ma però maar"},
+     "not no never none nobody nothing neither nor nowhere cannot can't won't don't doesn't didn't isn't aren't wasn't weren't hasn't "
+     "haven't hadn't wouldn't shouldn't couldn't mustn't needn't ain't without hardly barely scarcely rarely seldom lacks lacking lack "
+     "failed fails nicht kein keine keinen keiner nie niemals ohne pas jamais aucun aucune sans non mai niente nunca jamás tampoco sin "
+     "não nem niet geen nooit"},
+    {LAM_LEX_CONTRAST,
+     "but however yet although though nevertheless nonetheless whereas despite aber jedoch trotzdem mais cependant pourtant pero aunque "
+     "mas porém ma però maar"},
     {LAM_LEX_ABBREVIATION,
-     "mr mrs ms dr prof sr jr st mt rev hon gen col lt sgt capt gov sen rep pres adm maj supt det inc ltd corp co llc plc vs etc eg ie cf al approx "
-     "dept est fig figs no nos vol vols pp pg ed eds ch sec art para eq ref jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu "
-     "thur thurs fri sat sun ave blvd rd hwy ft oz lb lbs min max avg tel ext univ assn bros mfg ph calif ariz ala conn fla ill ind kan mass mich minn "
-     "miss mont neb nev okla ore pa tenn tex va vt wash wis wyo ky ga md cal colo del bzw ca evtl ggf inkl usw vgl nr str hr frau abs bd hrsg sog "
-     "mme mlle mm av bd env ex sra srta dña núm pág ud uds dott sig sigg ecc pag tzn np tj ul prof mgr ing resp např atd tzv osv kl"},
+     "mr mrs ms dr prof sr jr st mt rev hon gen col lt sgt capt gov sen rep pres adm maj supt det inc ltd corp co llc plc vs etc eg ie "
+     "cf al approx dept est fig figs no nos vol vols pp pg ed eds ch sec art para eq ref jan feb mar apr jun jul aug sep sept oct nov "
+     "dec mon tue tues wed thu thur thurs fri sat sun ave blvd rd hwy ft oz lb lbs min max avg tel ext univ assn bros mfg ph calif ariz "
+     "ala conn fla ill ind kan mass mich minn miss mont neb nev okla ore pa tenn tex va vt wash wis wyo ky ga md cal colo del bzw ca "
+     "evtl ggf inkl usw vgl nr str hr frau abs bd hrsg sog mme mlle mm av bd env ex sra srta dña núm pág ud uds dott sig sigg ecc pag "
+     "tzn np tj ul prof mgr ing resp např atd tzv osv kl"},
     {LAM_LEX_FILLER,
-     "said says say told according also one two three four five six seven eight nine ten new make made makes get gets got go goes going went come comes "
-     "came take takes took use used uses using know known see seen way ways thing things lot year years month months week weeks day days time times today "
-     "yesterday tomorrow monday tuesday wednesday thursday friday saturday sunday january february march april june july august september october november "
-     "december first second last next good well back even want wants wanted need needs please thank thanks would could etc dear hello hi sincerely regards "
-     "yes okay ok people another around among really http https www com org html htm"},
+     "said says say told according also one two three four five six seven eight nine ten new make made makes get gets got go goes going "
+     "went come comes came take takes took use used uses using know known see seen way ways thing things lot year years month months "
+     "week weeks day days time times today yesterday tomorrow monday tuesday wednesday thursday friday saturday sunday january february "
+     "march april june july august september october november december first second last next good well back even want wants wanted need "
+     "needs please thank thanks would could etc dear hello hi sincerely regards yes okay ok people another around among really http "
+     "https www com org html htm"},
     {0, NULL},
 };
 
 const struct lam_words lam_words_boost[] = {
-    {29, "absolutely amazingly awfully completely considerably decidedly deeply enormously entirely especially exceptionally extremely fabulously fully greatly "
-         "highly hugely incredibly intensely majorly more most particularly purely quite really remarkably so substantially thoroughly totally tremendously "
-         "truly uber unbelievably unusually utterly very too sehr äußerst wirklich besonders völlig total très vraiment extrêmement trop muy realmente "
-         "extremadamente demasiado molto davvero estremamente muito realmente heel erg zeer"},
-    {-29, "almost partly fairly somewhat slightly marginally occasionally little kinda sorta mildly moderately less relatively etwas ziemlich peu "
-          "assez poco algo abbastanza pouco beetje"},
+    {29,
+     "absolutely amazingly awfully completely considerably decidedly deeply enormously entirely especially exceptionally extremely "
+     "fabulously fully greatly highly hugely incredibly intensely majorly more most particularly purely quite really remarkably so "
+     "substantially thoroughly totally tremendously truly uber unbelievably unusually utterly very too sehr äußerst wirklich besonders "
+     "völlig total très vraiment extrêmement trop muy realmente extremadamente demasiado molto davvero estremamente muito realmente heel "
+     "erg zeer"},
+    {-29,
+     "almost partly fairly somewhat slightly marginally occasionally little kinda sorta mildly moderately less relatively etwas ziemlich "
+     "peu assez poco algo abbastanza pouco beetje"},
     {0, NULL},
 };
 

@@ -7,7 +7,8 @@
 static const struct lam_label labels[] = {{LAM_SV("billing"), LAM_SV("invoices, charges, refunds, payment")},
                                           {LAM_SV("outage"), LAM_SV("server unreachable, errors, payment gateway")},
                                           {LAM_SV("bug_report"), LAM_SV("crash, exception")}};
-static const struct lam_tasks tasks = {.wanted = ALL_TASKS, .labels = labels, .label_count = 3, .sentences = 2, .max_keywords = 8, .dim = 256};
+static const struct lam_tasks tasks = {
+    .wanted = ALL_TASKS, .labels = labels, .label_count = 3, .sentences = 2, .max_keywords = 8, .dim = 256};
 
 struct fixture {
     struct lam_block *block;
@@ -68,7 +69,8 @@ static void all_tasks_are_answered_with_provenance(void **state)
     (void)state;
     fixture_init(&fix, &tasks);
     row = analyse(&fix, LAM_SV("Two invoices"),
-                  LAM_SV("I was charged $20.50 twice on 2024-03-01. This is terrible. Please write to ann@example.com about the refund of the second invoice."));
+                  LAM_SV("I was charged $20.50 twice on 2024-03-01. This is terrible. Please write to ann@example.com about the refund of "
+                         "the second invoice."));
     check_sane(row);
     assert_true(lam_sv_eq(row->enr.category, LAM_SV("billing")));
     assert_true(row->enr.confidence > 0.5f);
@@ -199,7 +201,8 @@ static void odd_label_sets_work(void **state)
 
 static void hostile_texts_are_answered(void **state)
 {
-    static const char *const pieces[] = {"x", "a ", "ab.", "\xff", "日", "\n", "not very good but ", "\"", "א ", "😀", "a\nB\n", "$1,", "invoice ", "A. ", "\xe2\x80\x8b", "é"};
+    static const char *const pieces[] = {"x",  "a ", "ab.",    "\xff", "日",       "\n",  "not very good but ", "\"",
+                                         "א ", "😀", "a\nB\n", "$1,",  "invoice ", "A. ", "\xe2\x80\x8b",       "é"};
     size_t size = (size_t)3 << 20;
     char *text = malloc(size);
     struct lam_tasks wide = tasks;
@@ -246,16 +249,22 @@ static void random_bytes_are_answered_within_the_stated_room(void **state)
 
 static bool same(const struct lam_enrichment *a, const struct lam_enrichment *b)
 {
-    return lam_sv_eq(a->category, b->category) && lam_sv_eq(a->entities, b->entities) && lam_sv_eq(a->summary, b->summary) && lam_sv_eq(a->language, b->language) &&
-           lam_sv_eq(a->keywords, b->keywords) && !memcmp(&a->confidence, &b->confidence, 4) && !memcmp(&a->sentiment, &b->sentiment, 4) && a->dim == b->dim &&
+    return lam_sv_eq(a->category, b->category) && lam_sv_eq(a->entities, b->entities) && lam_sv_eq(a->summary, b->summary) &&
+           lam_sv_eq(a->language, b->language) && lam_sv_eq(a->keywords, b->keywords) && !memcmp(&a->confidence, &b->confidence, 4) &&
+           !memcmp(&a->sentiment, &b->sentiment, 4) && a->dim == b->dim &&
            (!a->dim || !memcmp(a->embedding, b->embedding, a->dim * sizeof(float)));
 }
 
 /* Answers do not depend on what the handle saw before, on the handle, or on the locale. */
 static void answers_are_a_function_of_the_text_alone(void **state)
 {
-    static const char *const texts[] = {"The invoice of 3 May 2021 over 1,5 Mio. Euro is wrong! Not good.\n\nServer errors again, and again a crash. We wait.",
-                                        "Привет, это письмо о платеже. Сервер упал.", "一二三。四五六！", "a", "\xff\xfe", "I LOVE THIS! But the server is down, sadly."};
+    static const char *const texts[] = {
+        "The invoice of 3 May 2021 over 1,5 Mio. Euro is wrong! Not good.\n\nServer errors again, and again a crash. We wait.",
+        "Привет, это письмо о платеже. Сервер упал.",
+        "一二三。四五六！",
+        "a",
+        "\xff\xfe",
+        "I LOVE THIS! But the server is down, sadly."};
     size_t count = sizeof texts / sizeof *texts;
     struct fixture one, two;
 
@@ -318,7 +327,8 @@ static void tickets_come_back_in_order_and_are_bounded(void **state)
 
 static void near_texts_are_near_in_the_space(void **state)
 {
-    static const char *const texts[] = {"The server crashed after the update of the database.", "After a database update the servers crash.", "We enjoyed the sunny beach and the music."};
+    static const char *const texts[] = {"The server crashed after the update of the database.",
+                                        "After a database update the servers crash.", "We enjoyed the sunny beach and the music."};
     const float *a, *b, *c;
     double near = 0, far = 0;
     struct fixture fix;
@@ -359,14 +369,20 @@ static void a_summary_takes_the_central_sentences_in_their_order(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_tasks_are_answered_with_provenance), cmocka_unit_test(only_what_was_asked_for_is_answered),
-        cmocka_unit_test(a_row_without_text_says_so), cmocka_unit_test(no_word_of_any_label_gives_no_category),
-        cmocka_unit_test(plural_name_and_shared_words_count), cmocka_unit_test(bad_label_sets_are_refused_by_name),
-        cmocka_unit_test(odd_label_sets_work), cmocka_unit_test(hostile_texts_are_answered), cmocka_unit_test(random_bytes_are_answered_within_the_stated_room),
-        cmocka_unit_test(answers_are_a_function_of_the_text_alone), cmocka_unit_test(a_full_block_is_said_and_nothing_half_answered_stays),
-        cmocka_unit_test(tickets_come_back_in_order_and_are_bounded), cmocka_unit_test(near_texts_are_near_in_the_space),
-        cmocka_unit_test(a_summary_takes_the_central_sentences_in_their_order)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_tasks_are_answered_with_provenance),
+                                       cmocka_unit_test(only_what_was_asked_for_is_answered),
+                                       cmocka_unit_test(a_row_without_text_says_so),
+                                       cmocka_unit_test(no_word_of_any_label_gives_no_category),
+                                       cmocka_unit_test(plural_name_and_shared_words_count),
+                                       cmocka_unit_test(bad_label_sets_are_refused_by_name),
+                                       cmocka_unit_test(odd_label_sets_work),
+                                       cmocka_unit_test(hostile_texts_are_answered),
+                                       cmocka_unit_test(random_bytes_are_answered_within_the_stated_room),
+                                       cmocka_unit_test(answers_are_a_function_of_the_text_alone),
+                                       cmocka_unit_test(a_full_block_is_said_and_nothing_half_answered_stays),
+                                       cmocka_unit_test(tickets_come_back_in_order_and_are_bounded),
+                                       cmocka_unit_test(near_texts_are_near_in_the_space),
+                                       cmocka_unit_test(a_summary_takes_the_central_sentences_in_their_order)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,8 @@ static void odd_arguments_give_numbers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(exp_and_log_are_near_those_of_the_library), cmocka_unit_test(odd_arguments_give_numbers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(exp_and_log_are_near_those_of_the_library),
+                                       cmocka_unit_test(odd_arguments_give_numbers)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

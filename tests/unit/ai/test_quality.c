@@ -104,7 +104,8 @@ static void complaints_are_classified_without_an_example(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(news_are_classified_without_an_example), cmocka_unit_test(complaints_are_classified_without_an_example)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(news_are_classified_without_an_example),
+                                       cmocka_unit_test(complaints_are_classified_without_an_example)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

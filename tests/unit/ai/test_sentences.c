@@ -15,7 +15,8 @@ static void splits(const char *text, const char *expected)
     read_text(&reader, "", text);
     OK(lam_sentences_split(&sentences, &reader.tokens, &err));
     for (size_t i = 0; i < sentences.count; i++)
-        len += (size_t)snprintf(got + len, sizeof got - len, "%s%.*s", i ? "|" : "", (int)(sentences.items[i].end - sentences.items[i].start), text + sentences.items[i].start);
+        len += (size_t)snprintf(got + len, sizeof got - len, "%s%.*s", i ? "|" : "",
+                                (int)(sentences.items[i].end - sentences.items[i].start), text + sentences.items[i].start);
     got[len] = '\0';
     assert_string_equal(got, expected);
     lam_sentences_release(&sentences);

@@ -88,9 +88,12 @@ static void the_value_stays_in_its_range(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(words_have_a_side_and_neutral_text_has_none), cmocka_unit_test(a_negation_turns_the_side_and_weakens),
-                                       cmocka_unit_test(intensifiers_capitals_and_marks_strengthen), cmocka_unit_test(what_follows_but_counts_more),
-                                       cmocka_unit_test(comparison_is_not_praise), cmocka_unit_test(emoji_and_other_languages_count),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(words_have_a_side_and_neutral_text_has_none),
+                                       cmocka_unit_test(a_negation_turns_the_side_and_weakens),
+                                       cmocka_unit_test(intensifiers_capitals_and_marks_strengthen),
+                                       cmocka_unit_test(what_follows_but_counts_more),
+                                       cmocka_unit_test(comparison_is_not_praise),
+                                       cmocka_unit_test(emoji_and_other_languages_count),
                                        cmocka_unit_test(the_value_stays_in_its_range)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

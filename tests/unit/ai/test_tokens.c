@@ -1,6 +1,9 @@
 #include "ai_test.h"
 
-static struct lam_sv term(struct reader *reader, size_t i) { return lam_term_sv(&reader->tokens, &reader->tokens.terms[reader->tokens.tokens[i].term]); }
+static struct lam_sv term(struct reader *reader, size_t i)
+{
+    return lam_term_sv(&reader->tokens, &reader->tokens.terms[reader->tokens.tokens[i].term]);
+}
 
 #define TERM(i, text) assert_true(lam_sv_eq(term(&reader, i), lam_sv_of(text)))
 
@@ -126,7 +129,8 @@ static void tokens_never_overlap_whatever_the_bytes(void **state)
         for (size_t i = 0; i < len; i++) { /* no ASCII letter or digit is missed */
             bool covered = false;
 
-            if ((unsigned char)text[i] >= 0x80 || !((text[i] >= '0' && text[i] <= '9') || ((text[i] | 0x20) >= 'a' && (text[i] | 0x20) <= 'z')))
+            if ((unsigned char)text[i] >= 0x80 ||
+                !((text[i] >= '0' && text[i] <= '9') || ((text[i] | 0x20) >= 'a' && (text[i] | 0x20) <= 'z')))
                 continue;
             for (size_t k = 0; k < reader.tokens.count && !covered; k++)
                 covered = reader.tokens.tokens[k].start <= i && i < reader.tokens.tokens[k].end;

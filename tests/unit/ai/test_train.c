@@ -8,13 +8,15 @@
 #define DOCS 400
 #define GOLDEN 0x1c427114u
 
-static const struct lam_label labels[] = {{LAM_SV("food"), LAM_SV("restaurant kitchen")}, {LAM_SV("travel"), LAM_SV("train airport")}, {LAM_SV("money"), LAM_SV("bank loan")}};
+static const struct lam_label labels[] = {
+    {LAM_SV("food"), LAM_SV("restaurant kitchen")}, {LAM_SV("travel"), LAM_SV("train airport")}, {LAM_SV("money"), LAM_SV("bank loan")}};
 static const struct lam_tasks tasks = {.wanted = LAM_TASK_CLASSIFY, .labels = labels, .label_count = 3};
 
 /* Words that go with each label; the first two stand in its description, and only every third document has one of these. */
-static const char *const words[3][10] = {{"restaurant", "kitchen", "soup", "bread", "cheese", "salad", "cook", "pepper", "lunch", "plate"},
-                                         {"train", "airport", "ticket", "luggage", "passport", "hotel", "journey", "station", "flight", "map"},
-                                         {"bank", "loan", "interest", "savings", "account", "invest", "broker", "shares", "deposit", "tax"}};
+static const char *const words[3][10] = {
+    {"restaurant", "kitchen", "soup", "bread", "cheese", "salad", "cook", "pepper", "lunch", "plate"},
+    {"train", "airport", "ticket", "luggage", "passport", "hotel", "journey", "station", "flight", "map"},
+    {"bank", "loan", "interest", "savings", "account", "invest", "broker", "shares", "deposit", "tax"}};
 
 struct corpus {
     struct lam_builtin_doc docs[DOCS];
@@ -255,9 +257,10 @@ static void odd_corpora_end_well(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(words_beyond_the_descriptions_are_learned), cmocka_unit_test(training_gives_the_same_bytes_everywhere),
-                                       cmocka_unit_test(a_model_comes_back_from_its_bytes), cmocka_unit_test(known_labels_teach),
-                                       cmocka_unit_test(a_model_of_other_labels_is_refused), cmocka_unit_test(odd_corpora_end_well)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words_beyond_the_descriptions_are_learned), cmocka_unit_test(training_gives_the_same_bytes_everywhere),
+        cmocka_unit_test(a_model_comes_back_from_its_bytes),         cmocka_unit_test(known_labels_teach),
+        cmocka_unit_test(a_model_of_other_labels_is_refused),        cmocka_unit_test(odd_corpora_end_well)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,9 +4,6 @@
 
 #include "state_own.h"
 
-/* Where a copy begins: other threads count in refs, which stands before this field, while the rest is copied. */
-#define UNCOUNTED(type, field) offsetof(type, field)
-
 struct lam_state *lam_state_new(void)
 {
     struct lam_state *state = calloc(1, sizeof *state);
@@ -91,14 +88,14 @@ static bool copy_text(char **to, const char *from)
 
 struct lam_state_life *lam_life_own(struct lam_state_life **slot)
 {
+    const size_t rest = offsetof(struct lam_state_life, number); /* behind refs, in which other threads count meanwhile */
     struct lam_state_life *life = *slot, *copy;
 
     if (__atomic_load_n(&life->refs, __ATOMIC_ACQUIRE) == 1)
         return life;
     if (!(copy = malloc(sizeof *copy)))
         return NULL;
-    memcpy((char *)copy + UNCOUNTED(struct lam_state_life, number), (const char *)life + UNCOUNTED(struct lam_state_life, number),
-           sizeof *copy - UNCOUNTED(struct lam_state_life, number));
+    memcpy((char *)copy + rest, (const char *)life + rest, sizeof *copy - rest);
     copy->refs = 1;
     copy->name = copy->cursor = NULL;
     copy->horizon = NULL;
@@ -170,13 +167,13 @@ static bool clone_lists(const struct lam_state *state, struct lam_state *copy)
 
 int lam_state_clone(const struct lam_state *state, struct lam_state **copy, struct lam_error *err)
 {
+    const size_t rest = offsetof(struct lam_state, number); /* behind refs, in which other threads count meanwhile */
     struct lam_state *made = malloc(sizeof *made);
 
     *copy = NULL;
     if (!made)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a state");
-    memcpy((char *)made + UNCOUNTED(struct lam_state, number), (const char *)state + UNCOUNTED(struct lam_state, number),
-           sizeof *made - UNCOUNTED(struct lam_state, number));
+    memcpy((char *)made + rest, (const char *)state + rest, sizeof *made - rest);
     made->refs = 1;
     made->job.identity = made->job.analysis = made->job.rest = NULL;
     made->sources = NULL;

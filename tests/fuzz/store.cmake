@@ -1,0 +1,5 @@
+if(TARGET lam_store)
+    foreach(name commit checkpoint)
+        lam_fuzzer(${name} SOURCE ${CMAKE_CURRENT_LIST_DIR}/fuzz_${name}.c AREAS store model base)
+    endforeach()
+endif()

@@ -11,6 +11,7 @@
 #include "process/refine.h"
 #include "reader.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -1,0 +1,24 @@
+/* Rank 0's side of the speed layer. Inside of speed_*.c only. */
+#ifndef LAMINA_APP_SPEED_COORDINATOR_H
+#define LAMINA_APP_SPEED_COORDINATOR_H
+
+#include "speed_parts.h"
+
+/* What speed_begin.c makes, on the storage thread. */
+struct lam_speed_begun {
+    struct lam_speed_setup setup; /* all partitions */
+    uint64_t term;
+    struct lam_alive alive;
+    struct lam_broker *broker;
+    struct lam_replay *replay;
+};
+
+/* Takes the term, finds or opens the life, starts the local broker and the replayer. */
+int lam_speed_begin_storage(struct lam_engine *engine, struct lam_speed_begun *begun, struct lam_error *err);
+void lam_speed_begun_release(struct lam_speed_begun *begun);
+
+int lam_speed_coordinator_open(struct lam_speed_coordinator **coordinator, struct lam_engine *engine, struct lam_error *err);
+void lam_speed_coordinator_close(struct lam_speed_coordinator *coordinator); /* NULL-safe */
+int lam_speed_coordinator_step(struct lam_speed_coordinator *coordinator, struct lam_error *err);
+
+#endif

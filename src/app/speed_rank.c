@@ -1,0 +1,315 @@
+#include "speed_rank.h"
+
+#include <stdlib.h>
+
+#include "model/wire.h"
+#include "report.h"
+
+#define ROLLS_MAX 2 /* being written, or written and not committed yet: more would only make more of the tail unfree */
+#define STATS_US 500000
+#define ANSWER_MAX ((size_t)48 << 20) /* bytes of one answer; the tail is rolled long before */
+
+struct roll {
+    struct lam_work work;
+    struct lam_speed_rank *rank;
+    struct roll *next;
+    uint64_t number;
+    struct lam_tail_chunk *chunk;
+    struct lam_buf note;
+    bool written;
+    int rc;
+    struct lam_error err;
+};
+
+struct lam_speed_rank {
+    struct lam_engine *engine;
+    struct lam_speed_setup setup;
+    struct lam_tail_log *tail;
+    struct lam_speed_thread *thread;
+    struct lam_namer namer; /* storage thread */
+    struct roll *rolls;     /* not committed yet, oldest first */
+    uint64_t next_roll;
+    unsigned open_rolls;
+    bool running, told, stopping, failed;
+    int64_t next_stats_us;
+};
+
+static void send(struct lam_speed_rank *rank, uint16_t type, struct lam_sv bytes)
+{
+    struct lam_error err;
+    int rc = lam_comm_send(rank->engine->comm, 0, type, bytes, &err);
+
+    if (rc) /* the outbox to rank 0 is full of what it does not take: its own checks, or ours of it, end the job */
+        lam_log_error(&rank->engine->log, "speed", "%s", rc == LAM_PENDING ? "rank 0 takes no messages" : err.text);
+}
+
+static void fail(struct lam_speed_rank *rank, const struct lam_error *err)
+{
+    struct lam_error copy = *err;
+
+    if (rank->failed)
+        return;
+    rank->failed = true;
+    copy.rank = rank->engine->rank;
+    copy.where = NULL;
+    send(rank, MSG_SPEED_FAILED, lam_sv((const char *)&copy, sizeof copy));
+}
+
+/* --- rolling --- */
+
+static void roll_run(struct lam_work *work, unsigned worker)
+{
+    struct roll *roll = (struct roll *)work;
+
+    (void)worker;
+    roll->rc = lam_speed_roll(roll->rank->engine, &roll->rank->setup, &roll->rank->namer, roll->number, roll->chunk, &roll->note, &roll->err);
+}
+
+static void roll_done(struct lam_work *work)
+{
+    struct roll *roll = (struct roll *)work;
+
+    roll->written = true;
+    if (roll->rc)
+        fail(roll->rank, &roll->err);
+    else
+        send(roll->rank, MSG_SPEED_ROLLED, lam_buf_sv(&roll->note));
+    lam_wake_signal(&roll->rank->engine->wake);
+}
+
+static bool is_due(const struct lam_speed_rank *rank)
+{
+    const struct lam_job_stream *stream = rank->engine->job->stream;
+    struct lam_tail_stats stats = lam_tail_stats(rank->tail);
+
+    if (!stats.open_count)
+        return false;
+    return rank->stopping || stats.bytes >= stream->tail || stats.open_bytes >= stream->roll.bytes ||
+           lam_wall_us(rank->engine->clock) - stats.oldest_us >= stream->roll.period_us;
+}
+
+static void roll_one(struct lam_speed_rank *rank)
+{
+    struct roll *roll, **link;
+    struct lam_error err;
+
+    if (rank->open_rolls >= ROLLS_MAX || rank->failed || !is_due(rank))
+        return;
+    if (!(roll = calloc(1, sizeof *roll))) {
+        LAM_FAIL(&err, LAM_E_MEMORY, "no memory to roll the tail");
+        fail(rank, &err);
+        return;
+    }
+    roll->work = (struct lam_work){roll_run, roll_done};
+    roll->rank = rank;
+    roll->number = ++rank->next_roll;
+    lam_buf_init(&roll->note, LAM_COMM_MESSAGE_MAX);
+    if (!(roll->chunk = lam_tail_close_chunk(rank->tail)) || !lam_work_submit(rank->engine->storage, &roll->work)) {
+        free(roll);
+        LAM_FAIL(&err, LAM_E_LIMIT, "the storage thread has too many jobs");
+        fail(rank, &err);
+        return;
+    }
+    for (link = &rank->rolls; *link; link = &(*link)->next)
+        ;
+    *link = roll;
+    rank->open_rolls++;
+}
+
+static void committed(struct lam_speed_rank *rank, struct lam_sv bytes)
+{
+    struct lam_speed_committed message;
+
+    if (bytes.len != sizeof message)
+        return;
+    memcpy(&message, bytes.ptr, sizeof message);
+    while (rank->rolls && rank->rolls->number <= message.roll && rank->rolls->written) {
+        struct roll *roll = rank->rolls;
+
+        rank->rolls = roll->next;
+        rank->open_rolls--;
+        lam_tail_archived(rank->tail, roll->chunk, message.commit);
+        lam_buf_release(&roll->note);
+        free(roll);
+    }
+}
+
+/* --- questions --- */
+
+struct asked {
+    struct lam_wire wire;
+    struct lam_sv key;
+};
+
+static int add_row(void *arg, const struct lam_row *row, struct lam_error *err)
+{
+    struct asked *asked = arg;
+
+    return asked->key.ptr && !lam_sv_eq(asked->key, row->rec.key) ? 0 : lam_wire_add_row(&asked->wire, row, err);
+}
+
+/* ASK: id u64, commit u64, has_key u64, key. ANSWER: id u64, code i64, ranges u64, {partition u64, next u64}…, one wire frame. */
+static void answer(struct lam_speed_rank *rank, struct lam_sv bytes)
+{
+    struct lam_tail_range ranges[256];
+    uint64_t head[3], out[3], pair[2];
+    struct asked asked = {0};
+    struct lam_buf reply;
+    struct lam_error err;
+    size_t count;
+    int rc = 0;
+
+    if (bytes.len < sizeof head)
+        return;
+    memcpy(head, bytes.ptr, sizeof head);
+    if (head[2])
+        asked.key = lam_sv(bytes.ptr + sizeof head, bytes.len - sizeof head);
+    lam_buf_init(&reply, ANSWER_MAX);
+    count = rank->tail ? lam_tail_reached(rank->tail, ranges, sizeof ranges / sizeof *ranges) : 0;
+    out[0] = head[0];
+    out[1] = 0;
+    out[2] = count;
+    rc = lam_buf_add(&reply, out, sizeof out, &err);
+    for (size_t i = 0; !rc && i < count; i++) {
+        pair[0] = ranges[i].partition;
+        pair[1] = ranges[i].end;
+        rc = lam_buf_add(&reply, pair, sizeof pair, &err);
+    }
+    if (!rc && !(rc = lam_wire_begin(&asked.wire, &reply, &err))) {
+        rc = rank->tail ? lam_tail_visit(rank->tail, head[1], add_row, &asked, &err) : 0;
+        if (!rc)
+            rc = lam_wire_end(&asked.wire, &err);
+    }
+    if (rc) {
+        int64_t code = rc;
+
+        lam_log_warn(&rank->engine->log, "speed", "a query was refused: %s", err.text);
+        memcpy(reply.ptr + 8, &code, sizeof code);
+        reply.len = sizeof out;
+    }
+    send(rank, MSG_SPEED_ANSWER, lam_buf_sv(&reply));
+    lam_buf_release(&reply);
+}
+
+/* --- the rest --- */
+
+static void start(struct lam_speed_rank *rank, struct lam_sv bytes)
+{
+    struct lam_error err;
+    int rc = lam_speed_setup_read(bytes, &rank->setup, &err);
+
+    if (!rc)
+        rc = lam_tail_log_new(&rank->tail, &err);
+    rank->namer = (struct lam_namer){.rank = rank->engine->rank, .next = 1u << 30}; /* apart from the batch layer's names of the same rank */
+    memcpy(rank->namer.run, rank->setup.run, LAM_RUN_ID);
+    if (!rc)
+        rc = lam_speed_thread_start(&rank->thread, rank->engine, &rank->setup, rank->tail, &err);
+    rank->running = !rc;
+    if (rc)
+        fail(rank, &err);
+}
+
+static void on_message(void *arg, int src, uint16_t type, struct lam_sv bytes)
+{
+    struct lam_speed_rank *rank = arg;
+    uint64_t kept;
+
+    (void)src;
+    lam_wake_signal(&rank->engine->wake);
+    switch (type) {
+    case MSG_SPEED_START:
+        start(rank, bytes);
+        break;
+    case MSG_SPEED_COMMITTED:
+        committed(rank, bytes);
+        break;
+    case MSG_SPEED_KEEP:
+        if (bytes.len == sizeof kept && rank->tail) {
+            memcpy(&kept, bytes.ptr, sizeof kept);
+            lam_tail_let_go(rank->tail, kept);
+        }
+        break;
+    case MSG_SPEED_ASK:
+        answer(rank, bytes);
+        break;
+    case MSG_SPEED_STOP:
+        rank->stopping = true;
+        lam_speed_thread_stop(rank->thread);
+        break;
+    default:
+        break;
+    }
+}
+
+static void send_stats(struct lam_speed_rank *rank)
+{
+    int64_t now = lam_mono_us(rank->engine->clock);
+    struct lam_speed_stats stats = {0};
+    struct lam_tail_stats tail;
+    long anon, shmem;
+
+    if (now < rank->next_stats_us && !rank->stopping)
+        return;
+    rank->next_stats_us = now + STATS_US;
+    lam_speed_thread_stats(rank->thread, &stats);
+    tail = lam_tail_stats(rank->tail);
+    stats.tail_rows = tail.rows;
+    stats.tail_bytes = tail.bytes;
+    lam_report_memory(&anon, &shmem);
+    stats.rss_anon_kib = anon;
+    stats.rss_shmem_kib = shmem;
+    send(rank, MSG_SPEED_STATS, lam_sv((const char *)&stats, sizeof stats));
+}
+
+int lam_speed_rank_step(struct lam_speed_rank *rank)
+{
+    struct lam_error err;
+    int state;
+
+    if (!rank->running)
+        return 0;
+    state = lam_speed_thread_state(rank->thread, &err);
+    if (state && state != LAM_PENDING && state != LAM_END)
+        fail(rank, &err);
+    if (state != LAM_PENDING && !rank->told && !rank->failed) {
+        rank->told = true;
+        send(rank, MSG_SPEED_STARTED, lam_sv(NULL, 0));
+    }
+    roll_one(rank);
+    send_stats(rank);
+    if (rank->stopping && state != 0 && state != LAM_PENDING && !rank->open_rolls && (rank->failed || !lam_tail_stats(rank->tail).open_count)) {
+        rank->running = false;
+        send(rank, MSG_SPEED_ENDED, lam_sv(NULL, 0));
+        return 0;
+    }
+    return LAM_PENDING;
+}
+
+int lam_speed_rank_open(struct lam_speed_rank **out, struct lam_engine *engine, struct lam_error *err)
+{
+    struct lam_speed_rank *rank = calloc(1, sizeof *rank);
+
+    *out = rank;
+    if (!rank)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a speed rank");
+    rank->engine = engine;
+    return lam_comm_on(engine->comm, MSG_SPEED_START, MSG_SPEED_STOP, on_message, rank, err);
+}
+
+void lam_speed_rank_close(struct lam_speed_rank *rank)
+{
+    if (!rank)
+        return;
+    lam_comm_off(rank->engine->comm, MSG_SPEED_START);
+    lam_speed_thread_free(rank->thread);
+    while (rank->rolls) {
+        struct roll *roll = rank->rolls;
+
+        rank->rolls = roll->next;
+        lam_buf_release(&roll->note);
+        free(roll);
+    }
+    lam_tail_log_free(rank->tail);
+    lam_speed_setup_release(&rank->setup);
+    free(rank);
+}

@@ -1,0 +1,13 @@
+/* The main-thread side of a speed rank: rolls, answers questions about its tail, lets go. Inside of speed_*.c only. */
+#ifndef LAMINA_APP_SPEED_RANK_H
+#define LAMINA_APP_SPEED_RANK_H
+
+#include "speed_parts.h"
+
+int lam_speed_rank_open(struct lam_speed_rank **rank, struct lam_engine *engine, struct lam_error *err);
+void lam_speed_rank_close(struct lam_speed_rank *rank); /* NULL-safe */
+
+/* LAM_PENDING while it consumes; 0: not begun, or over. Errors go to rank 0. */
+int lam_speed_rank_step(struct lam_speed_rank *rank);
+
+#endif

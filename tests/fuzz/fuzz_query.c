@@ -15,11 +15,12 @@ static struct lam_reader reader;
 
 static void set_up(void)
 {
-    struct memory_dataset *dataset = memory_dataset_new(8, false, 1);
+    struct memory_dataset *dataset;
     struct lam_hit *hit;
 
     if (reader.ops)
         return;
+    dataset = memory_dataset_new(8, false, 1);
     hit = memory_add(dataset, LAM_SV("INC-7"), "billing", "{\"revision\": 7, \"name\": \"Ann\\u00e9\", \"ok\": true, \"none\": null, \"tags\": [\"a\", 2, {\"b\": 1.5}]}");
     hit->row.rec.text = LAM_SV("charged \xf0\x9f\x98\x80 twice");
     hit->row.rec.event_time_us = INT64_C(1700000000000000);

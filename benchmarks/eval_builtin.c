@@ -2,9 +2,10 @@
  * How well the built-in analyzer classifies a labelled file, by the label descriptions alone and, with --train, by the model that it
  * trains itself on the same texts without their labels. Prints accuracy, macro F1, confusion and how far confidence tells the truth.
  *
- *     eval_builtin [--train] [--knn] LABELS FILE.jsonl
- *     eval_builtin [--train] [--knn] LABELS FILE.csv TEXT LABEL
+ *     eval_builtin [--train | --split] [--knn] LABELS FILE.jsonl
+ *     eval_builtin [--train | --split] [--knn] LABELS FILE.csv TEXT LABEL
  *
+ * --split, instead of --train: the model learns from every other document only, and is judged on the rest.
  * --knn: besides, the share of documents whose nearest neighbour by embedding has the same label.
  */
 #include <lamina/block.h>
@@ -128,8 +129,10 @@ static void neighbours(const struct labelled *data, struct lam_block *block)
     printf("nearest neighbour has the same label: %.4f of %zu\n", (double)same / (double)judged, judged);
 }
 
-static void train_and_report(const struct labelled *data, const struct lam_tasks *tasks)
+/* split: the model learns from every other document, and is judged on the others too, which it has never seen. */
+static void train_and_report(const struct labelled *data, const struct lam_tasks *tasks, bool split)
 {
+    size_t count = 0;
     struct lam_builtin_doc *docs = calloc(data->count, sizeof *docs);
     struct lam_builtin_training_report trained;
     struct lam_builtin_model *model;
@@ -137,11 +140,13 @@ static void train_and_report(const struct labelled *data, const struct lam_tasks
     struct lam_error err;
     double start = now();
 
-    for (size_t i = 0; i < data->count; i++)
-        docs[i] = (struct lam_builtin_doc){data->titles[i], data->texts[i], -1};
-    check(lam_builtin_train(tasks, docs, data->count, NULL, &model, &trained, &err), &err);
+    for (size_t i = 0; i < data->count; i += split ? 2 : 1)
+        docs[count++] = (struct lam_builtin_doc){data->titles[i], data->texts[i], -1};
+    check(lam_builtin_train(tasks, docs, count, NULL, &model, &trained, &err), &err);
     printf("trained in %.2f s: %u documents, %u features, %u rounds, temperature %.3f, died out %u, unseen %u\n", now() - start,
            trained.documents, trained.features, trained.rounds, (double)trained.temperature, trained.died_out, trained.unseen);
+    for (size_t i = 0; i < data->count && split; i += 2)
+        data->labels[i] = -1;
     block = analyse(data, tasks, model);
     report(data, block);
     lam_block_free(block);
@@ -153,15 +158,16 @@ int main(int argc, char **argv)
 {
     struct lam_tasks tasks = {.wanted = LAM_TASK_CLASSIFY | LAM_TASK_EMBED, .dim = 256};
     struct labelled data = {0};
-    bool train = false, knn = false;
+    bool train = false, split = false, knn = false;
     struct lam_block *block;
 
     for (; argc > 1 && argv[1][0] == '-'; argc--, argv++) {
         train |= !strcmp(argv[1], "--train");
+        split |= !strcmp(argv[1], "--split");
         knn |= !strcmp(argv[1], "--knn");
     }
     if (argc != 3 && argc != 5)
-        labelled_die("eval_builtin [--train] [--knn] LABELS FILE.jsonl | FILE.csv TEXT LABEL", "usage");
+        labelled_die("eval_builtin [--train | --split] [--knn] LABELS FILE.jsonl | FILE.csv TEXT LABEL", "usage");
     labelled_names(&data, argv[1]);
     if (argc == 3)
         labelled_jsonl(&data, argv[2]);
@@ -174,7 +180,7 @@ int main(int argc, char **argv)
     if (knn)
         neighbours(&data, block);
     lam_block_free(block);
-    if (train)
-        train_and_report(&data, &tasks);
+    if (train || split)
+        train_and_report(&data, &tasks, split);
     return 0;
 }

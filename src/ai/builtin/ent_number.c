@@ -288,6 +288,9 @@ bool lam_match_version(const struct lam_tokens *tokens, size_t i, struct lam_ent
     return true;
 }
 
+/* Digits and a blank before: a group in a longer row of groups. */
+static bool at_digit_group(const char *p) { return p[-1] == ' ' && lam_is_digit(p[-2]); }
+
 /*
  * +49 30 1234567 · (555) 123-4567 · 555-123-4567 · 030 1234-567: with a plus, 7 to 15 digits; in the North American form 3-3-4; with a
  * leading zero and separators, 7 to 13. Runs of digits alone are not taken: they are more often numbers of something else.
@@ -299,7 +302,7 @@ bool lam_match_phone(const struct lam_tokens *tokens, size_t i, size_t from, str
     char value[20];
     size_t end = at;
 
-    if (!plus && !bracket && !lam_starts_clean(tokens, start))
+    if (!plus && !bracket && (!lam_starts_clean(tokens, start) || (start > 1 && at_digit_group(tokens->text.ptr + start))))
         return false;
     while (groups < 8 && digits < 16) {
         size_t skipped = 0;

@@ -30,9 +30,10 @@ bool lam_ends_clean(const struct lam_tokens *tokens, size_t i)
 
 static bool match_number(const struct lam_tokens *tokens, size_t i, size_t from, struct lam_entity *entity)
 {
-    return lam_match_ip(tokens, i, from, entity) || lam_match_date(tokens, i, entity) || lam_match_time(tokens, i, entity) ||
-           lam_match_version(tokens, i, entity) || lam_match_money(tokens, i, from, entity) || lam_match_percent(tokens, i, from, entity) ||
-           lam_match_phone(tokens, i, from, entity) || lam_match_path(tokens, i, from, entity);
+    return lam_match_identifier(tokens, i, entity) || lam_match_ip(tokens, i, from, entity) || lam_match_date(tokens, i, entity) ||
+           lam_match_time(tokens, i, entity) || lam_match_version(tokens, i, entity) || lam_match_money(tokens, i, from, entity) ||
+           lam_match_percent(tokens, i, from, entity) || lam_match_phone(tokens, i, from, entity) ||
+           lam_match_path(tokens, i, from, entity);
 }
 
 /* What can begin at token i, by the few bytes around it. */
@@ -56,7 +57,7 @@ static bool match(const struct lam_tokens *tokens, size_t i, size_t from, struct
         return true;
     if (after == '-' && token->end - token->start == 3 && lam_match_cve(tokens, i, entity))
         return true;
-    if (token->flags & LAM_TOKEN_DIGITS && lam_match_version(tokens, i, entity))
+    if (token->flags & LAM_TOKEN_DIGITS && (lam_match_iban(tokens, i, entity) || lam_match_version(tokens, i, entity)))
         return true;
     if ((before == '/' || before == ':' || after == '/' || after == '_') &&
         (lam_match_ip(tokens, i, from, entity) || lam_match_path(tokens, i, from, entity)))

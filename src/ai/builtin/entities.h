@@ -13,6 +13,11 @@
  *     version   2.10.3-rc1
  *     phone     +4930123456 where the country is written, else digits
  *     cve       CVE-2024-12345
+ *     iban      DE89370400440532013000, verified
+ *     card      4111111111111111, verified
+ *     isbn      9780306406157, verified; ten digits only behind the word ISBN
+ *     doi       lower-case
+ *     ssn       123456789, written 123-45-6789
  *     path      as written: absolute, ~/, ./, C:\, or several parts with an extension
  *
  * Offsets are bytes of the text. No pattern looks further than a constant, so work is linear.
@@ -80,6 +85,8 @@ bool lam_match_ip(const struct lam_tokens *tokens, size_t i, size_t from, struct
 bool lam_match_version(const struct lam_tokens *tokens, size_t i, struct lam_entity *entity);
 bool lam_match_phone(const struct lam_tokens *tokens, size_t i, size_t from, struct lam_entity *entity);
 bool lam_match_cve(const struct lam_tokens *tokens, size_t i, struct lam_entity *entity);
+bool lam_match_iban(const struct lam_tokens *tokens, size_t i, struct lam_entity *entity);
+bool lam_match_identifier(const struct lam_tokens *tokens, size_t i, struct lam_entity *entity); /* card, isbn, doi, ssn */
 bool lam_match_path(const struct lam_tokens *tokens, size_t i, size_t from, struct lam_entity *entity);
 
 /* Helpers of the matchers. */

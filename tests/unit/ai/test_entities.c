@@ -111,10 +111,24 @@ static void paths_of_files(void **state)
     finds("open C:\\Temp\\a.log now", "path=C:\\\\Temp\\\\a.log[C:\\Temp\\a.log]");
 }
 
+static void identifiers_are_verified(void **state)
+{
+    (void)state;
+    finds("IBAN DE89 3704 0044 0532 0130 00, or GB82WEST12345698765432.",
+          "iban=DE89370400440532013000[DE89 3704 0044 0532 0130 00] | iban=GB82WEST12345698765432[GB82WEST12345698765432]");
+    finds("DE88 3704 0044 0532 0130 00 and AB12 are none", "");
+    finds("card 4111 1111 1111 1111 or 4111-1111-1111-1112", "card=4111111111111111[4111 1111 1111 1111]");
+    finds("ISBN 0-306-40615-2 and 978-0-306-40615-7, isbn-10: 080442957X, not 0-306-40615-3",
+          "isbn=0306406152[0-306-40615-2] | isbn=9780306406157[978-0-306-40615-7] | isbn=080442957X[080442957X]");
+    finds("see doi:10.1000/ABC.123, or (10.1145/1273496.1273521).",
+          "doi=10.1000/abc.123[10.1000/ABC.123] | doi=10.1145/1273496.1273521[10.1145/1273496.1273521]");
+    finds("SSN 123-45-6789, not 666-45-6789 or 123-45-67890", "ssn=123456789[123-45-6789]");
+}
+
 static void texts_made_of_triggers_are_bounded(void **state)
 {
-    static const char *const pieces[] = {
-        "a@", "1.", "1:", "/", "http://", "$", "+1 ", "::", "1,1", "May ", "v1.", "CVE-2024-", "C:\\", "(", "~/"};
+    static const char *const pieces[] = {"a@",  "1.",        "1:",   "/", "http://", "$",     "+1 ", "::",       "1,1", "May ",
+                                         "v1.", "CVE-2024-", "C:\\", "(", "~/",      "DE89 ", "4 ",  "10.1000/", "978-"};
     struct lam_error err;
     struct reader reader;
     struct lam_buf json;
@@ -151,7 +165,7 @@ int main(void)
                                        cmocka_unit_test(addresses_of_mail_and_web_end_where_they_should),
                                        cmocka_unit_test(network_addresses_are_checked),
                                        cmocka_unit_test(versions_phones_and_cves),
-                                       cmocka_unit_test(paths_of_files),
+                                       cmocka_unit_test(paths_of_files), cmocka_unit_test(identifiers_are_verified),
                                        cmocka_unit_test(texts_made_of_triggers_are_bounded)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,19 @@ void lam_fields_fail(struct lam_fields *fields, const char *name, const char *ex
         fields->rc = LAM_FAIL(fields->err, LAM_E_CORRUPT, "%s: \"%s\" must be %s", fields->what, name, expected);
 }
 
+json_t *lam_json_parse(struct lam_sv text, const char *what, int *rc, struct lam_error *err)
+{
+    json_error_t where;
+    json_t *value = json_loadb(text.len ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES, &where);
+
+    *rc = 0;
+    if (!value && (where.text[0] == '\0' || json_error_code(&where) == json_error_out_of_memory)) /* it says no more where malloc fails */
+        *rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory to parse %s", what);
+    else if (!value)
+        *rc = LAM_FAIL(err, LAM_E_CORRUPT, "%s: no JSON at byte %d: %s", what, where.position, where.text);
+    return value;
+}
+
 void lam_fields_init(struct lam_fields *fields, json_t *value, const char *what, struct lam_error *err)
 {
     *fields = (struct lam_fields){.object = value, .what = what, .err = err};

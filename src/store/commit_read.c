@@ -313,15 +313,14 @@ static int read_lists(json_t *value, struct lam_commit *commit, struct lam_error
 
 int lam_commit_read(struct lam_sv json, struct lam_commit *commit, struct lam_error *err)
 {
-    json_error_t where;
     json_t *value;
     int rc;
 
     lam_commit_init(commit, 0);
     if (json.len > LAM_COMMIT_BYTES)
         return LAM_FAIL(err, LAM_E_LIMIT, "a commit of %zu bytes, at most %zu are read", json.len, LAM_COMMIT_BYTES);
-    if (!(value = json_loadb(json.len ? json.ptr : "", json.len, JSON_REJECT_DUPLICATES, &where)))
-        return LAM_FAIL(err, LAM_E_CORRUPT, "no JSON at byte %d: %s", where.position, where.text);
+    if (!(value = lam_json_parse(json, "a commit", &rc, err)))
+        return rc;
     if (!(rc = read_head(value, commit, err)) && ((rc = read_lists(value, commit, err)) || (rc = lam_commit_check(commit, err)))) {
         if (rc == LAM_E_INVALID) { /* what a builder refuses is a mistake of its caller; in a file it is damage */
             rc = LAM_E_CORRUPT;

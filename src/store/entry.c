@@ -358,13 +358,12 @@ int lam_segment_entry_from_json(json_t *value, struct lam_segment_entry *entry, 
 
 int lam_segment_entry_read(struct lam_sv json, struct lam_segment_entry *entry, struct lam_error *err)
 {
-    json_error_t where;
-    json_t *value = json_loadb(json.len ? json.ptr : "", json.len, JSON_REJECT_DUPLICATES, &where);
     int rc;
+    json_t *value = lam_json_parse(json, "a segment's entry", &rc, err);
 
     lam_segment_entry_init(entry);
     if (!value)
-        return LAM_FAIL(err, LAM_E_CORRUPT, "a segment's entry: no JSON at byte %d: %s", where.position, where.text);
+        return rc;
     rc = lam_segment_entry_from_json(value, entry, err);
     json_decref(value);
     return rc;

@@ -100,12 +100,10 @@ static int settle(struct lam_commitlog *log, const char *tmp, uint64_t number, s
             return unknown(log, number, "stopped while it was looked for", err);
         linked = fs->ops->link(fs->arg, tmp, path);
         rc = lam_log_read(log, number, winner, &why);
-        if (rc == LAM_E_CORRUPT || rc == LAM_E_LIMIT || rc == LAM_E_INVALID) /* that is not this program's: it was read back before */
-            return unknown(log, number, why.text, err);
         if (rc) {
             if (rc == LAM_E_NOT_FOUND && linked)
                 LAM_FAIL(&why, LAM_E_IO, "link: %s", strerror(-linked));
-            continue; /* nothing there, or it could not be read: the same file, the same number */
+            continue; /* nothing there, or it could not be read (a parser without memory calls it damaged): the same file, the same number */
         }
         for (int looks = 0; (looked = lam_log_look(log, &why)) && looks < LOOK_TRIES; looks++)
             wait_before(log, looks);

@@ -25,9 +25,11 @@ static int put_all(struct lam_segment *segment, const struct lam_bronze_row *row
     return rc;
 }
 
-int lam_bronze_write(const struct lam_target *target, const struct lam_bronze_row *rows, size_t count, struct lam_segment_entry *entry, struct lam_error *err)
+int lam_bronze_write(const struct lam_target *target, const struct lam_bronze_row *rows, size_t count, struct lam_segment_entry *entry,
+                     struct lam_error *err)
 {
-    struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_BRONZE, .rows = count};
+    struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_BRONZE,
+                                    .rows = count};
     struct lam_segment *segment;
     int rc = 0;
 

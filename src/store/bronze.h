@@ -16,7 +16,8 @@ struct lam_bronze_row {
 };
 
 /* Writes rows in their order. Storage thread. */
-int lam_bronze_write(const struct lam_target *target, const struct lam_bronze_row *rows, size_t count, struct lam_segment_entry *entry, struct lam_error *err);
+int lam_bronze_write(const struct lam_target *target, const struct lam_bronze_row *rows, size_t count, struct lam_segment_entry *entry,
+                     struct lam_error *err);
 
 /* Row i as views into the map, all columns of which were needed. */
 void lam_bronze_get(const struct lam_map *map, uint64_t i, struct lam_bronze_row *row);

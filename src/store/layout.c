@@ -100,7 +100,8 @@ uint32_t lam_column_datasets(enum lam_column_type type) { return type == LAM_COL
 
 uint32_t lam_column_size(enum lam_column_type type)
 {
-    static const uint32_t sizes[] = {[LAM_COL_U8] = 1, [LAM_COL_U32] = 4, [LAM_COL_U64] = 8, [LAM_COL_I64] = 8, [LAM_COL_F32] = 4, [LAM_COL_BYTES16] = 16, [LAM_COL_BLOB] = 0};
+    static const uint32_t sizes[] = {[LAM_COL_U8] = 1, [LAM_COL_U32] = 4, [LAM_COL_U64] = 8, [LAM_COL_I64] = 8, [LAM_COL_F32] = 4,
+                                     [LAM_COL_BYTES16] = 16, [LAM_COL_BLOB] = 0};
 
     return sizes[type];
 }

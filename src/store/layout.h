@@ -22,7 +22,17 @@
 
 #define LAM_SEGMENT_FORMAT 1 /* attribute `format` of every segment: changes when old readers would misread */
 
-enum lam_column_type { LAM_COL_U8, LAM_COL_U32, LAM_COL_U64, LAM_COL_I64, LAM_COL_F32, LAM_COL_BYTES16, LAM_COL_STRING, LAM_COL_VECTOR, LAM_COL_BLOB };
+enum lam_column_type {
+    LAM_COL_U8,
+    LAM_COL_U32,
+    LAM_COL_U64,
+    LAM_COL_I64,
+    LAM_COL_F32,
+    LAM_COL_BYTES16,
+    LAM_COL_STRING,
+    LAM_COL_VECTOR,
+    LAM_COL_BLOB
+};
 
 struct lam_column {
     const char *name;
@@ -83,10 +93,26 @@ enum lam_rows_column {
 };
 
 /* LAM_LAYOUT_BRONZE: raw bytes by position. key: the stream's message key; headers: JSON object, empty where there are none. */
-enum { LAM_BRONZE_ARRIVAL = LAM_POS_COLUMNS, LAM_BRONZE_TIMESTAMP, LAM_BRONZE_HAS_KEY, LAM_BRONZE_KEY, LAM_BRONZE_HAS_RAW, LAM_BRONZE_RAW, LAM_BRONZE_HEADERS, LAM_BRONZE_COLUMNS };
+enum {
+    LAM_BRONZE_ARRIVAL = LAM_POS_COLUMNS,
+    LAM_BRONZE_TIMESTAMP,
+    LAM_BRONZE_HAS_KEY,
+    LAM_BRONZE_KEY,
+    LAM_BRONZE_HAS_RAW,
+    LAM_BRONZE_RAW,
+    LAM_BRONZE_HEADERS,
+    LAM_BRONZE_COLUMNS
+};
 
 /* LAM_LAYOUT_REJECTS: positions that are quarantined or filtered, with the reason and the raw bytes. */
-enum { LAM_REJECTS_KIND = LAM_POS_COLUMNS, LAM_REJECTS_ARRIVAL, LAM_REJECTS_PLACE, LAM_REJECTS_REASON, LAM_REJECTS_RAW, LAM_REJECTS_COLUMNS };
+enum {
+    LAM_REJECTS_KIND = LAM_POS_COLUMNS,
+    LAM_REJECTS_ARRIVAL,
+    LAM_REJECTS_PLACE,
+    LAM_REJECTS_REASON,
+    LAM_REJECTS_RAW,
+    LAM_REJECTS_COLUMNS
+};
 
 /* LAM_LAYOUT_MANIFEST: one row a file of a corpus source, as the last complete scan saw it. */
 enum {

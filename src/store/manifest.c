@@ -23,9 +23,11 @@ static int put_all(struct lam_segment *segment, const struct lam_manifest_row *r
     return rc;
 }
 
-int lam_manifest_write(const struct lam_target *target, const struct lam_manifest_row *rows, size_t count, struct lam_segment_entry *entry, struct lam_error *err)
+int lam_manifest_write(const struct lam_target *target, const struct lam_manifest_row *rows, size_t count, struct lam_segment_entry *entry,
+                       struct lam_error *err)
 {
-    struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_MANIFEST, .rows = count};
+    struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_MANIFEST,
+                                    .rows = count};
     struct lam_segment *segment;
     int rc = 0;
 

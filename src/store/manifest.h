@@ -21,7 +21,8 @@ struct lam_manifest_row {
 };
 
 /* Writes rows in their order, which has to be that of their paths' bytes (LAM_E_INVALID). Storage thread. */
-int lam_manifest_write(const struct lam_target *target, const struct lam_manifest_row *rows, size_t count, struct lam_segment_entry *entry, struct lam_error *err);
+int lam_manifest_write(const struct lam_target *target, const struct lam_manifest_row *rows, size_t count, struct lam_segment_entry *entry,
+                       struct lam_error *err);
 
 /* Row i as views into the map, all columns of which were needed. */
 void lam_manifest_get(const struct lam_map *map, uint64_t i, struct lam_manifest_row *row);

@@ -38,7 +38,8 @@ static int damaged_entry(const struct lam_map *map, uint32_t dataset, struct lam
     const struct lam_dataset_entry *entry = &map->datasets[dataset];
 
     lam_layout_column(map->layout, dataset, &part, name);
-    return LAM_FAIL(err, LAM_E_CORRUPT, "segment %s: dataset %s cannot be %" PRIu64 " bytes at byte %" PRIu64 " in a file of %zu bytes and %" PRIu64 " rows",
+    return LAM_FAIL(err, LAM_E_CORRUPT,
+                    "segment %s: dataset %s cannot be %" PRIu64 " bytes at byte %" PRIu64 " in a file of %zu bytes and %" PRIu64 " rows",
                     map->path, name, entry->len, entry->offset, map->size, map->rows);
 }
 
@@ -100,7 +101,8 @@ static int map_file(struct lam_map *map, const struct lam_fs *fs, const char *ro
     return rc;
 }
 
-int lam_map_open(const struct lam_fs *fs, const char *root, const struct lam_segment_entry *entry, struct lam_map **out, struct lam_error *err)
+int lam_map_open(const struct lam_fs *fs, const char *root, const struct lam_segment_entry *entry, struct lam_map **out,
+                 struct lam_error *err)
 {
     static const uint8_t signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     const struct lam_layout *layout = lam_layout(entry->layout);
@@ -109,10 +111,12 @@ int lam_map_open(const struct lam_fs *fs, const char *root, const struct lam_seg
 
     *out = NULL;
     if (!layout)
-        return LAM_FAIL(err, LAM_E_INVALID, "segment %s has layout %u, which this program does not know: a newer one wrote it", entry->path, entry->layout);
-    if (entry->dataset_count != layout->dataset_count || entry->rows > MAX_ROWS || entry->bytes < sizeof signature || entry->bytes > SIZE_MAX / 2)
-        return LAM_FAIL(err, LAM_E_CORRUPT, "segment %s: its entry has %u datasets where layout %s has %u, or an impossible size", entry->path,
-                        entry->dataset_count, layout->name, layout->dataset_count);
+        return LAM_FAIL(err, LAM_E_INVALID, "segment %s has layout %u, which this program does not know: a newer one wrote it",
+                        entry->path, entry->layout);
+    if (entry->dataset_count != layout->dataset_count || entry->rows > MAX_ROWS || entry->bytes < sizeof signature ||
+        entry->bytes > SIZE_MAX / 2)
+        return LAM_FAIL(err, LAM_E_CORRUPT, "segment %s: its entry has %u datasets where layout %s has %u, or an impossible size",
+                        entry->path, entry->dataset_count, layout->name, layout->dataset_count);
     if (!(map = calloc(1, sizeof *map)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory to map segment %s", entry->path);
     atomic_init(&map->refs, 1);
@@ -166,7 +170,8 @@ static int check_crc(const struct lam_map *map, uint32_t dataset, struct lam_err
     if (crc == entry->crc32c)
         return 0;
     lam_layout_column(map->layout, dataset, &part, name);
-    return LAM_FAIL(err, LAM_E_CORRUPT, "segment %s: dataset %s, %" PRIu64 " bytes at byte %" PRIu64 ", is damaged: its crc32c is %08x, the log says %08x",
+    return LAM_FAIL(err, LAM_E_CORRUPT,
+                    "segment %s: dataset %s, %" PRIu64 " bytes at byte %" PRIu64 ", is damaged: its crc32c is %08x, the log says %08x",
                     map->path, name, entry->len, entry->offset, crc, entry->crc32c);
 }
 
@@ -179,8 +184,8 @@ static int check_offsets(const struct lam_map *map, uint32_t column, uint32_t da
         ;
     if (row == map->rows && offsets[0] == 0 && offsets[row] == len)
         return 0;
-    return LAM_FAIL(err, LAM_E_CORRUPT, "segment %s: offsets of column %s at byte %" PRIu64 " are not those of %" PRIu64 " bytes", map->path,
-                    map->layout->columns[column].name, map->datasets[dataset].offset + row * sizeof *offsets, len);
+    return LAM_FAIL(err, LAM_E_CORRUPT, "segment %s: offsets of column %s at byte %" PRIu64 " are not those of %" PRIu64 " bytes",
+                    map->path, map->layout->columns[column].name, map->datasets[dataset].offset + row * sizeof *offsets, len);
 }
 
 struct check {
@@ -230,11 +235,31 @@ static void assert_column(const struct lam_map *map, uint32_t column, enum lam_c
     (void)map, (void)column, (void)type;
 }
 
-const uint8_t *lam_map_u8(const struct lam_map *map, uint32_t column) { return assert_column(map, column, LAM_COL_U8), map->values[column]; }
-const uint32_t *lam_map_u32(const struct lam_map *map, uint32_t column) { return assert_column(map, column, LAM_COL_U32), map->values[column]; }
-const uint64_t *lam_map_u64(const struct lam_map *map, uint32_t column) { return assert_column(map, column, LAM_COL_U64), map->values[column]; }
-const int64_t *lam_map_i64(const struct lam_map *map, uint32_t column) { return assert_column(map, column, LAM_COL_I64), map->values[column]; }
-const float *lam_map_f32(const struct lam_map *map, uint32_t column) { return assert_column(map, column, LAM_COL_F32), map->values[column]; }
+const uint8_t *lam_map_u8(const struct lam_map *map, uint32_t column)
+{
+    return assert_column(map, column, LAM_COL_U8), map->values[column];
+}
+
+const uint32_t *lam_map_u32(const struct lam_map *map, uint32_t column)
+{
+    return assert_column(map, column, LAM_COL_U32), map->values[column];
+}
+
+const uint64_t *lam_map_u64(const struct lam_map *map, uint32_t column)
+{
+    return assert_column(map, column, LAM_COL_U64), map->values[column];
+}
+
+const int64_t *lam_map_i64(const struct lam_map *map, uint32_t column)
+{
+    return assert_column(map, column, LAM_COL_I64), map->values[column];
+}
+
+const float *lam_map_f32(const struct lam_map *map, uint32_t column)
+{
+    return assert_column(map, column, LAM_COL_F32), map->values[column];
+}
+
 
 const void *lam_map_values(const struct lam_map *map, uint32_t column)
 {

@@ -1,10 +1,10 @@
 /*
  * Reading segments: mapped, from their entry alone, without HDF5.
  *
- * Opening compares the file's size with the entry's, every dataset's place and length with the layout and the number of rows, and maps the file
- * read-only; no descriptor stays open. Bytes are checked at the first touch of a column, once, by whichever thread comes first: CRC, and for strings that
- * offsets begin at 0, never fall and end at the last byte. A column that does not hold is LAM_E_CORRUPT naming segment, dataset and
- * byte, and stays so. lam_map_need does this for a set of columns; after it the accessors are plain loads.
+ * Opening compares the file's size with the entry's, every dataset's place and length with the layout and the number of rows, and maps
+ * the file read-only; no descriptor stays open. Bytes are checked at the first touch of a column, once, by whichever thread comes first:
+ * CRC, and for strings that offsets begin at 0, never fall and end at the last byte. A column that does not hold is LAM_E_CORRUPT naming
+ * segment, dataset and byte, and stays so. lam_map_need does this for a set of columns; after it the accessors are plain loads.
  *
  *     if (lam_map_need(map, LAM_COLUMN(LAM_ROWS_HASH) | LAM_COLUMN(LAM_ROWS_KEY), err)) ...
  *     hashes = lam_map_u64(map, LAM_ROWS_HASH);
@@ -30,8 +30,12 @@ struct lam_map_cache;
 #define LAM_COLUMN(column) (UINT64_C(1) << (column))
 #define LAM_COLUMNS_ALL UINT64_MAX
 
-/* Maps root/entry->path. LAM_E_NOT_FOUND: no such file; LAM_E_CORRUPT: not what the entry says; LAM_E_INVALID: a format or layout of a newer program. */
-int lam_map_open(const struct lam_fs *fs, const char *root, const struct lam_segment_entry *entry, struct lam_map **map, struct lam_error *err);
+/*
+ * Maps root/entry->path. LAM_E_NOT_FOUND: no such file; LAM_E_CORRUPT: not what the entry says; LAM_E_INVALID: a layout of a newer
+ * program.
+ */
+int lam_map_open(const struct lam_fs *fs, const char *root, const struct lam_segment_entry *entry, struct lam_map **map,
+                 struct lam_error *err);
 struct lam_map *lam_map_ref(struct lam_map *map);
 void lam_map_unref(struct lam_map *map); /* NULL-safe */
 

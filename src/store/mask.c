@@ -43,9 +43,11 @@ uint64_t lam_mask_count(const uint8_t *bits, uint64_t rows)
     return count;
 }
 
-int lam_mask_write(const struct lam_target *target, const struct lam_mask *mask, const char *masked, struct lam_segment_entry *entry, struct lam_error *err)
+int lam_mask_write(const struct lam_target *target, const struct lam_mask *mask, const char *masked, struct lam_segment_entry *entry,
+                   struct lam_error *err)
 {
-    struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_MASK, .rows = mask->rows};
+    struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_MASK,
+                                    .rows = mask->rows};
     struct lam_segment *segment;
     int rc;
 

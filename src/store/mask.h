@@ -28,7 +28,8 @@ bool lam_mask_set(struct lam_mask *mask, uint64_t row);
 uint64_t lam_mask_count(const uint8_t *bits, uint64_t rows);
 
 /* Writes mask as that of the segment with this path. Storage thread. */
-int lam_mask_write(const struct lam_target *target, const struct lam_mask *mask, const char *segment, struct lam_segment_entry *entry, struct lam_error *err);
+int lam_mask_write(const struct lam_target *target, const struct lam_mask *mask, const char *segment, struct lam_segment_entry *entry,
+                   struct lam_error *err);
 
 /* The bits of a mapped mask, checked to be of this segment and of this many rows: LAM_E_CORRUPT where they are not. */
 int lam_mask_bits(struct lam_map *map, const char *segment, uint64_t rows, const uint8_t **bits, struct lam_error *err);

@@ -25,7 +25,8 @@ static int put_all(struct lam_segment *segment, struct lam_block *const *blocks,
     return rc;
 }
 
-int lam_rejects_write(const struct lam_target *target, struct lam_block *const *blocks, size_t block_count, struct lam_segment_entry *entry, struct lam_error *err)
+int lam_rejects_write(const struct lam_target *target, struct lam_block *const *blocks, size_t block_count,
+                      struct lam_segment_entry *entry, struct lam_error *err)
 {
     struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_REJECTS};
     struct lam_segment *segment;

@@ -7,7 +7,8 @@
 #include "rows.h"
 
 /* Writes the rejects of all blocks, in their order. Storage thread. */
-int lam_rejects_write(const struct lam_target *target, struct lam_block *const *blocks, size_t block_count, struct lam_segment_entry *entry, struct lam_error *err);
+int lam_rejects_write(const struct lam_target *target, struct lam_block *const *blocks, size_t block_count,
+                      struct lam_segment_entry *entry, struct lam_error *err);
 
 /* Reject i as views into the map, all columns of which were needed. */
 void lam_rejects_get(const struct lam_map *map, uint64_t i, struct lam_reject *reject);

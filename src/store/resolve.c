@@ -33,14 +33,24 @@ static const struct version no_version = {{NONE, 0}, {NONE, 0}, false};
 
 static bool is_run(const struct lam_resolve *resolve, uint32_t input) { return input < resolve->spec.run_count; }
 
+/* The counts that a row belongs to. */
+static int counts_of(struct lam_resolve *resolve, struct lam_pick row, struct lam_count_delta **delta, struct lam_error *err)
+{
+    struct lam_map *map = resolve->maps[row.input];
+
+    *delta = lam_count_deltas_at(&resolve->counts, lam_map_u32(map, LAM_ROWS_SOURCE)[row.row], lam_map_u32(map, LAM_ROWS_LIFE)[row.row]);
+    return *delta ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for the counts of %zu lives", resolve->counts.count);
+}
+
 /* Counts a row in the state that it has as a winner; times is 1 or -1. */
 static int count_winner(struct lam_resolve *resolve, struct lam_pick row, int times, struct lam_error *err)
 {
     struct lam_map *map = resolve->maps[row.input];
-    struct lam_count_delta *delta = lam_count_deltas_at(&resolve->counts, lam_map_u32(map, LAM_ROWS_SOURCE)[row.row], lam_map_u32(map, LAM_ROWS_LIFE)[row.row]);
+    struct lam_count_delta *delta;
+    int rc = counts_of(resolve, row, &delta, err);
 
-    if (!delta)
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the counts of %zu lives", resolve->counts.count);
+    if (rc)
+        return rc;
     if (lam_map_u8(map, LAM_ROWS_OP)[row.row] == LAM_OP_DELETE) {
         delta->deleted += times;
         return 0;
@@ -53,13 +63,12 @@ static int count_winner(struct lam_resolve *resolve, struct lam_pick row, int ti
 
 static int count_superseded(struct lam_resolve *resolve, struct lam_pick row, int times, struct lam_error *err)
 {
-    struct lam_map *map = resolve->maps[row.input];
-    struct lam_count_delta *delta = lam_count_deltas_at(&resolve->counts, lam_map_u32(map, LAM_ROWS_SOURCE)[row.row], lam_map_u32(map, LAM_ROWS_LIFE)[row.row]);
+    struct lam_count_delta *delta;
+    int rc = counts_of(resolve, row, &delta, err);
 
-    if (!delta)
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the counts of %zu lives", resolve->counts.count);
-    delta->superseded += times;
-    return 0;
+    if (!rc)
+        delta->superseded += times;
+    return rc;
 }
 
 static int override(struct lam_resolve *resolve, struct lam_pick row, struct lam_error *err)
@@ -99,9 +108,9 @@ static int answer_cmp(const struct lam_resolve *resolve, struct lam_pick a, stru
     return lam_row_answer_cmp(&row_a, &row_b);
 }
 
-static bool is_later(const struct lam_resolve *resolve, struct lam_pick a, struct lam_pick b)
+static int64_t processed(const struct lam_resolve *resolve, struct lam_pick row)
 {
-    return lam_map_i64(resolve->maps[a.input], LAM_ROWS_PROCESSED_AT)[a.row] > lam_map_i64(resolve->maps[b.input], LAM_ROWS_PROCESSED_AT)[b.row];
+    return lam_map_i64(resolve->maps[row.input], LAM_ROWS_PROCESSED_AT)[row.row];
 }
 
 /* Adds a row to the version that it is of. */
@@ -114,7 +123,7 @@ static void see(const struct lam_resolve *resolve, struct version *version, stru
     } else if (!lam_merge_masked(&resolve->inputs[row.input], row.row)) {
         int order = version->staged.input == NONE ? -1 : answer_cmp(resolve, row, version->staged);
 
-        if (order < 0 || (order == 0 && is_later(resolve, row, version->staged)))
+        if (order < 0 || (order == 0 && processed(resolve, row) > processed(resolve, version->staged)))
             version->staged = row;
     }
 }
@@ -225,7 +234,8 @@ static void decide(struct lam_resolve *resolve)
         rows += lam_rows_upper(resolve->maps[i], resolve->last) - lam_rows_lower(resolve->maps[i], resolve->first);
     rows += changed;
     masked = rows - resolve->pick_count;
-    resolve->rewritten = spec->run_count > 0 && (spec->rewrite || (changed > 0 && (spec->run_count + 1 > max_runs || (masked > 0 && 2 * masked >= rows))));
+    resolve->rewritten = spec->rewrite || (changed > 0 && (spec->run_count + 1 > max_runs || (masked > 0 && 2 * masked >= rows)));
+    resolve->rewritten &= spec->run_count > 0;
     if (resolve->rewritten)
         return;
     for (size_t i = 0; i < resolve->pick_count; i++)
@@ -247,7 +257,8 @@ static int check_input(const struct lam_resolve *resolve, size_t i, struct lam_e
     hashes = lam_map_u64(map, LAM_ROWS_HASH);
     if (is_run(resolve, (uint32_t)i) && !resolve->spec.rewrite && lam_map_rows(map) &&
         (hashes[0] < resolve->first || hashes[lam_map_rows(map) - 1] > resolve->last))
-        return LAM_FAIL(err, LAM_E_INVALID, "run %s reaches beyond range %u of %u bits: all of it has to be rewritten", lam_map_path(map), resolve->spec.range,
+        return LAM_FAIL(err, LAM_E_INVALID, "run %s reaches beyond range %u of %u bits: all of it has to be rewritten", lam_map_path(map),
+                        resolve->spec.range,
                         resolve->spec.range_bits);
     return 0;
 }
@@ -269,7 +280,8 @@ int lam_resolve_plan(const struct lam_resolve_spec *spec, struct lam_resolve **o
         free(resolve);
         return LAM_FAIL(err, LAM_E_INVALID, "there is no range %u of %u bits", spec->range, spec->range_bits);
     }
-    if (!resolve || !(resolve->inputs = calloc(count + 1, sizeof *resolve->inputs)) || !(resolve->maps = calloc(count + 1, sizeof *resolve->maps)) ||
+    if (!resolve || !(resolve->inputs = calloc(count + 1, sizeof *resolve->inputs)) ||
+        !(resolve->maps = calloc(count + 1, sizeof *resolve->maps)) ||
         !(resolve->masks = calloc(spec->run_count + 1, sizeof *resolve->masks))) {
         lam_resolve_free(resolve);
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory to resolve %zu segments", count);
@@ -311,7 +323,8 @@ const struct lam_count_deltas *lam_resolve_counts(const struct lam_resolve *reso
 
 static int write_run(struct lam_resolve *resolve, const struct lam_target *target, struct lam_resolve_result *result, struct lam_error *err)
 {
-    int rc = lam_rows_copy(target, resolve->maps, resolve->input_count, resolve->picks, resolve->pick_count, resolve->spec.dim, &result->run, &result->foreign, err);
+    int rc = lam_rows_copy(target, resolve->maps, resolve->input_count, resolve->picks, resolve->pick_count, resolve->spec.dim,
+                           &result->run, &result->foreign, err);
 
     result->run.range_bits = resolve->spec.range_bits;
     result->run.range = resolve->spec.range;
@@ -319,7 +332,8 @@ static int write_run(struct lam_resolve *resolve, const struct lam_target *targe
     return rc;
 }
 
-static int write_mask(struct lam_resolve *resolve, const struct lam_target *target, size_t run, struct lam_resolve_result *result, struct lam_error *err)
+static int write_mask(struct lam_resolve *resolve, const struct lam_target *target, size_t run, struct lam_resolve_result *result,
+                      struct lam_error *err)
 {
     struct lam_resolve_new_mask *mask = &result->masks[result->mask_count];
     int rc;

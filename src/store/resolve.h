@@ -7,8 +7,8 @@
  *     staged rows  S1 S2 …  (sorted; any key, any number of versions)  \   merge by     new run: winners that are new or changed
  *     view's runs  R1 R2 …  (with their masks)                         /   key, order   new masks for the rows of R1 R2 … they override
  *
- *     or, where that would leave more than max_runs runs, or at least half of the rows masked, or where it is asked for: one run with all winners, and
- *     R1 R2 … with their masks are to be removed.
+ *     or, where that would leave more than max_runs runs, or at least half of the rows masked, or where it is asked for: one run with all
+ *     winners, and R1 R2 … with their masks are to be removed.
  *
  * A winner is the version with the highest order; a delete is a version like any other, and its row stays. At equal order the version is
  * the same and only the answer may differ: what is answered beats what is pending, then lam_better_answer, then the newer of both
@@ -109,6 +109,7 @@ struct lam_mask_rule {
  * Sets in mask, which was made for the rows of map, the bits of all rows that a rule names, and adds what that changes to deltas
  * (live to superseded). rules are sorted by (source, partition) here. Any kind of rows segment.
  */
-int lam_resolve_mask(struct lam_map *map, struct lam_mask_rule *rules, size_t count, struct lam_mask *mask, struct lam_count_deltas *deltas, struct lam_error *err);
+int lam_resolve_mask(struct lam_map *map, struct lam_mask_rule *rules, size_t count, struct lam_mask *mask,
+                     struct lam_count_deltas *deltas, struct lam_error *err);
 
 #endif

@@ -52,7 +52,8 @@ static int count_masked(struct lam_count_deltas *deltas, uint32_t source, uint32
     return 0;
 }
 
-int lam_resolve_mask(struct lam_map *map, struct lam_mask_rule *rules, size_t count, struct lam_mask *mask, struct lam_count_deltas *deltas, struct lam_error *err)
+int lam_resolve_mask(struct lam_map *map, struct lam_mask_rule *rules, size_t count, struct lam_mask *mask,
+                     struct lam_count_deltas *deltas, struct lam_error *err)
 {
     const uint32_t *sources, *lives;
     const uint64_t *offsets;
@@ -73,10 +74,12 @@ int lam_resolve_mask(struct lam_map *map, struct lam_mask_rule *rules, size_t co
         for (size_t i = find(rules, count, sources[row], partition); i < count && !cmp(&rules[i], sources[row], partition); i++) {
             const struct lam_mask_rule *rule = &rules[i];
 
-            if (lives[row] < rule->life_first || lives[row] >= rule->life_end || offsets[row] < rule->offset_first || offsets[row] >= rule->offset_end ||
+            if (lives[row] < rule->life_first || lives[row] >= rule->life_end || offsets[row] < rule->offset_first ||
+                offsets[row] >= rule->offset_end ||
                 !lam_mask_set(mask, row))
                 continue;
-            if (!rule->uncounted && (rc = count_masked(deltas, sources[row], lives[row], lam_map_u8(map, LAM_ROWS_OP)[row], lam_map_u32(map, LAM_ROWS_FLAGS)[row], err)))
+            if (!rule->uncounted && (rc = count_masked(deltas, sources[row], lives[row], lam_map_u8(map, LAM_ROWS_OP)[row],
+                                                       lam_map_u32(map, LAM_ROWS_FLAGS)[row], err)))
                 return rc;
         }
     }

@@ -155,7 +155,8 @@ bool lam_rows_same(const struct lam_map *a, uint64_t i, const struct lam_map *b,
             continue;
         if (type == LAM_COL_STRING ? !lam_sv_eq(lam_map_string(a, column, i), lam_map_string(b, column, j))
             : type == LAM_COL_VECTOR ? !same_vector(a, i, b, j)
-                                     : memcmp((const char *)lam_map_values(a, column) + i * size, (const char *)lam_map_values(b, column) + j * size, size) != 0)
+                                     : memcmp((const char *)lam_map_values(a, column) + i * size,
+                                              (const char *)lam_map_values(b, column) + j * size, size) != 0)
             return false;
     }
     return true;
@@ -189,5 +190,7 @@ static uint64_t search(const uint64_t *hashes, uint64_t rows, uint64_t hash, boo
     return low;
 }
 
-uint64_t lam_rows_lower(const struct lam_map *map, uint64_t hash) { return search(lam_map_u64(map, LAM_ROWS_HASH), lam_map_rows(map), hash, false); }
-uint64_t lam_rows_upper(const struct lam_map *map, uint64_t hash) { return search(lam_map_u64(map, LAM_ROWS_HASH), lam_map_rows(map), hash, true); }
+uint64_t lam_rows_lower(const struct lam_map *map,
+                        uint64_t hash) { return search(lam_map_u64(map, LAM_ROWS_HASH), lam_map_rows(map), hash, false); }
+uint64_t lam_rows_upper(const struct lam_map *map,
+                        uint64_t hash) { return search(lam_map_u64(map, LAM_ROWS_HASH), lam_map_rows(map), hash, true); }

@@ -22,12 +22,16 @@ struct lam_target {
 
 /* What a row's order compares, and nothing else: enough for every merge. */
 #define LAM_ROWS_SORT (LAM_COLUMN(LAM_ROWS_HASH) | LAM_COLUMN(LAM_ROWS_KEY) | LAM_COLUMN(LAM_ROWS_ORDER))
-#define LAM_ROWS_POSITION (LAM_COLUMN(LAM_ROWS_SOURCE) | LAM_COLUMN(LAM_ROWS_LIFE) | LAM_COLUMN(LAM_ROWS_PARTITION) | LAM_COLUMN(LAM_ROWS_OFFSET))
+#define LAM_ROWS_POSITION \
+    (LAM_COLUMN(LAM_ROWS_SOURCE) | LAM_COLUMN(LAM_ROWS_LIFE) | LAM_COLUMN(LAM_ROWS_PARTITION) | LAM_COLUMN(LAM_ROWS_OFFSET))
 
 /* (hash, key, order): <0, 0, >0. */
 int lam_row_cmp(const struct lam_row *a, const struct lam_row *b);
 
-/* At equal order: which answer stands? One that is there before one that is pending, then lam_better_answer. <0: a, >0: b, 0: neither is better. */
+/*
+ * At equal order: which answer stands? One that is there before one that is pending, then lam_better_answer. <0: a, >0: b, 0: neither is
+ * better.
+ */
 int lam_row_answer_cmp(const struct lam_row *a, const struct lam_row *b);
 
 /* Sorts pointers by lam_row_cmp, the better answer first among equals; stable besides. LAM_E_MEMORY. */
@@ -35,13 +39,15 @@ int lam_rows_sort(const struct lam_row **rows, size_t count, struct lam_error *e
 
 /*
  * Writes all rows of blocks, in their order or (sorted) in that of lam_row_cmp, as one segment. dim is the dataset's: an embedding of another
- * length is left out, and counted in *foreign (may be NULL). Fills the entry, which was initialised, ranges of hash and time included. Storage thread.
+ * length is left out, and counted in *foreign (may be NULL). Fills the entry, which was initialised, ranges of hash and time included.
+ * Storage thread.
  */
 int lam_rows_write(const struct lam_target *target, struct lam_block *const *blocks, size_t block_count, uint32_t dim, bool sorted,
                    struct lam_segment_entry *entry, uint64_t *foreign, struct lam_error *err);
 
 /* The same for rows that lie anywhere. */
-int lam_rows_write_array(const struct lam_target *target, const struct lam_row *const *rows, size_t count, uint32_t dim, struct lam_segment_entry *entry,
+int lam_rows_write_array(const struct lam_target *target, const struct lam_row *const *rows, size_t count, uint32_t dim,
+                         struct lam_segment_entry *entry,
                          uint64_t *foreign, struct lam_error *err);
 
 /* Row `row` of map `input`: what a segment is to be made of. */
@@ -53,7 +59,8 @@ struct lam_pick {
  * Writes picked rows of several maps, in the order of picks, as one segment, in memory that does not grow with them.
  * All columns of the maps are checked. LAM_E_LIMIT: a map of 2^32 rows or more. Storage thread.
  */
-int lam_rows_copy(const struct lam_target *target, struct lam_map *const *maps, size_t map_count, const struct lam_pick *picks, size_t count, uint32_t dim,
+int lam_rows_copy(const struct lam_target *target, struct lam_map *const *maps, size_t map_count, const struct lam_pick *picks,
+                  size_t count, uint32_t dim,
                   struct lam_segment_entry *entry, uint64_t *foreign, struct lam_error *err);
 
 /*

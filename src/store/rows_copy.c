@@ -2,7 +2,8 @@
 
 #define CHUNK ((size_t)256) /* rows whose columns are copied in turn */
 
-static int copy_fixed(struct lam_segment *segment, uint32_t column, size_t size, struct lam_map *const *maps, const struct lam_pick *picks, size_t count,
+static int copy_fixed(struct lam_segment *segment, uint32_t column, size_t size, struct lam_map *const *maps, const struct lam_pick *picks,
+                      size_t count,
                       struct lam_error *err)
 {
     char values[CHUNK * 16];
@@ -12,7 +13,8 @@ static int copy_fixed(struct lam_segment *segment, uint32_t column, size_t size,
     return lam_segment_put(segment, column, values, count, err);
 }
 
-static int copy_column(struct lam_segment *segment, uint32_t column, struct lam_map *const *maps, const struct lam_pick *picks, size_t count, uint32_t dim,
+static int copy_column(struct lam_segment *segment, uint32_t column, struct lam_map *const *maps, const struct lam_pick *picks,
+                       size_t count, uint32_t dim,
                        uint64_t *foreign, struct lam_error *err)
 {
     enum lam_column_type type = lam_layout(LAM_LAYOUT_ROWS)->columns[column].type;
@@ -36,11 +38,13 @@ static int copy_column(struct lam_segment *segment, uint32_t column, struct lam_
     return copy_fixed(segment, column, lam_column_size(type), maps, picks, count, err);
 }
 
-int lam_rows_copy(const struct lam_target *target, struct lam_map *const *maps, size_t map_count, const struct lam_pick *picks, size_t count, uint32_t dim,
+int lam_rows_copy(const struct lam_target *target, struct lam_map *const *maps, size_t map_count, const struct lam_pick *picks,
+                  size_t count, uint32_t dim,
                   struct lam_segment_entry *entry, uint64_t *foreign, struct lam_error *err)
 {
     const struct lam_layout *layout = lam_layout(LAM_LAYOUT_ROWS);
-    struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_ROWS, .rows = count, .dim = dim};
+    struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_ROWS,
+                                    .rows = count, .dim = dim};
     struct lam_segment *segment;
     uint64_t left_out = 0;
     int rc = 0;

@@ -80,7 +80,8 @@ static size_t search(const struct lam_merge_input *input, uint64_t hash, bool up
     return low;
 }
 
-int lam_merge_init(struct lam_merge *merge, const struct lam_merge_input *inputs, size_t count, uint64_t first, uint64_t last, bool with_masked, struct lam_error *err)
+int lam_merge_init(struct lam_merge *merge, const struct lam_merge_input *inputs, size_t count, uint64_t first, uint64_t last,
+                   bool with_masked, struct lam_error *err)
 {
     *merge = (struct lam_merge){.inputs = inputs, .with_masked = with_masked};
     if (count > MAX_INPUTS)

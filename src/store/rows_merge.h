@@ -30,7 +30,8 @@ struct lam_merge {
 };
 
 /* A cursor over the rows with first <= hash <= last. inputs stay where they are. Checks the sort columns of each map. */
-int lam_merge_init(struct lam_merge *merge, const struct lam_merge_input *inputs, size_t count, uint64_t first, uint64_t last, bool with_masked, struct lam_error *err);
+int lam_merge_init(struct lam_merge *merge, const struct lam_merge_input *inputs, size_t count, uint64_t first, uint64_t last,
+                   bool with_masked, struct lam_error *err);
 void lam_merge_release(struct lam_merge *merge);
 
 /* The current row; NULL at the end. Valid until lam_merge_next. */

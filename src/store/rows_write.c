@@ -5,7 +5,8 @@
 
 #define CHUNK ((size_t)256) /* rows whose columns are put in turn: they stay in the processor's cache meanwhile */
 
-static int put_fixed(struct lam_segment *segment, uint32_t column, size_t size, const struct lam_row *const *rows, size_t count, struct lam_error *err)
+static int put_fixed(struct lam_segment *segment, uint32_t column, size_t size, const struct lam_row *const *rows, size_t count,
+                     struct lam_error *err)
 {
     char values[CHUNK * 16];
 
@@ -14,7 +15,8 @@ static int put_fixed(struct lam_segment *segment, uint32_t column, size_t size, 
     return lam_segment_put(segment, column, values, count, err);
 }
 
-static int put_column(struct lam_segment *segment, uint32_t column, const struct lam_row *const *rows, size_t count, uint32_t dim, struct lam_error *err)
+static int put_column(struct lam_segment *segment, uint32_t column, const struct lam_row *const *rows, size_t count, uint32_t dim,
+                      struct lam_error *err)
 {
     enum lam_column_type type = lam_layout(LAM_LAYOUT_ROWS)->columns[column].type;
     int rc = 0;
@@ -32,11 +34,13 @@ static int put_column(struct lam_segment *segment, uint32_t column, const struct
     return put_fixed(segment, column, lam_column_size(type), rows, count, err);
 }
 
-int lam_rows_write_array(const struct lam_target *target, const struct lam_row *const *rows, size_t count, uint32_t dim, struct lam_segment_entry *entry,
+int lam_rows_write_array(const struct lam_target *target, const struct lam_row *const *rows, size_t count, uint32_t dim,
+                         struct lam_segment_entry *entry,
                          uint64_t *foreign, struct lam_error *err)
 {
     const struct lam_layout *layout = lam_layout(LAM_LAYOUT_ROWS);
-    struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_ROWS, .rows = count, .dim = dim};
+    struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_ROWS,
+                                    .rows = count, .dim = dim};
     struct lam_segment *segment;
     uint64_t left_out = 0;
     int rc;

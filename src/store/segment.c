@@ -100,7 +100,8 @@ static hid_t file_type(enum lam_column_type type, enum lam_dataset_part part)
 }
 
 /* Shape of a dataset: its rank, and its dimensions in values of its type. */
-static int shape(const struct lam_segment_spec *spec, uint32_t column, enum lam_column_type type, enum lam_dataset_part part, hsize_t dims[2])
+static int shape(const struct lam_segment_spec *spec, uint32_t column, enum lam_column_type type, enum lam_dataset_part part,
+                 hsize_t dims[2])
 {
     dims[0] = spec->rows;
     dims[1] = 1;
@@ -123,7 +124,8 @@ static hid_t access_list(struct lam_segment_vfd *vfd)
     fapl = H5Pcreate(H5P_FILE_ACCESS);
     if (fapl < 0)
         return fapl;
-    if (lam_segment_vfd_set(fapl, vfd) < 0 || H5Pset_alignment(fapl, 1, ALIGNMENT) < 0 || H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) < 0) {
+    if (lam_segment_vfd_set(fapl, vfd) < 0 || H5Pset_alignment(fapl, 1, ALIGNMENT) < 0 ||
+        H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) < 0) {
         H5Pclose(fapl);
         return -1;
     }
@@ -136,7 +138,8 @@ static hid_t creation_list(void)
 
     if (list < 0)
         return list;
-    if (H5Pset_layout(list, H5D_CONTIGUOUS) < 0 || H5Pset_fill_time(list, H5D_FILL_TIME_NEVER) < 0 || H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY) < 0 ||
+    if (H5Pset_layout(list, H5D_CONTIGUOUS) < 0 || H5Pset_fill_time(list, H5D_FILL_TIME_NEVER) < 0 ||
+        H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY) < 0 ||
         H5Pset_obj_track_times(list, 0) < 0) {
         H5Pclose(list);
         return -1;
@@ -384,7 +387,8 @@ static int complete(struct lam_segment *segment, struct lam_error *err)
 
         lam_layout_column(segment->layout, i, &part, name);
         if (stream->put != stream->declared)
-            rc = segment->rc = LAM_FAIL(err, LAM_E_INVALID, "%s: dataset %s ends after %llu of the %llu bytes declared", segment->path, name,
+            rc = segment->rc = LAM_FAIL(err, LAM_E_INVALID, "%s: dataset %s ends after %llu of the %llu bytes declared", segment->path,
+                                        name,
                                         (unsigned long long)stream->put, (unsigned long long)stream->declared);
         else
             rc = flush_stream(segment, i, err);
@@ -415,7 +419,8 @@ int lam_segment_new(const struct lam_fs *fs, const struct lam_segment_spec *spec
     for (uint32_t i = 0; i < layout->column_count; i++)
         segment->first[i] = lam_layout_dataset(layout, i);
     snprintf(segment->path, sizeof segment->path, "%s", spec->path);
-    if ((rc = lam_path_join(segment->file_path, spec->root, spec->path, err)) || (rc = lam_fs_temporary(segment->tmp, segment->file_path, err)))
+    if ((rc = lam_path_join(segment->file_path, spec->root, spec->path, err)) ||
+        (rc = lam_fs_temporary(segment->tmp, segment->file_path, err)))
         goto cleanup;
     if ((rc = fs->ops->stat(fs->arg, segment->file_path, &st)) != -ENOENT) {
         rc = rc ? LAM_FAIL(err, LAM_E_IO, "stat %s: %s", segment->file_path, strerror(-rc))

@@ -57,7 +57,8 @@ int lam_segment_put_vector(struct lam_segment *segment, uint32_t column, const f
 int lam_segment_put_blob(struct lam_segment *segment, uint32_t column, const void *bytes, size_t len, struct lam_error *err);
 
 /*
- * Closes, syncs and publishes. In entry, which was initialised, path, kind, layout, rows, bytes, dim and datasets are set; the rest is the caller's.
+ * Closes, syncs and publishes. In entry, which was initialised, path, kind, layout, rows, bytes, dim and datasets are set; the rest is
+ * the caller's.
  * The segment is done whatever the result; it still has to be freed.
  */
 int lam_segment_finish(struct lam_segment *segment, struct lam_segment_entry *entry, struct lam_error *err);

@@ -23,7 +23,8 @@ static int read_number(struct check *check, const char *name, uint64_t expected,
     if (attribute >= 0)
         H5Aclose(attribute);
     if (rc < 0 || value != expected)
-        return LAM_FAIL(err, LAM_E_CORRUPT, "segment %s: attribute %s is %" PRIu64 " or missing, expected %" PRIu64, check->entry->path, name, value, expected);
+        return LAM_FAIL(err, LAM_E_CORRUPT, "segment %s: attribute %s is %" PRIu64 " or missing, expected %" PRIu64, check->entry->path,
+                        name, value, expected);
     return 0;
 }
 
@@ -41,7 +42,8 @@ static int read_kind(struct check *check, struct lam_error *err)
     if (attribute >= 0)
         H5Aclose(attribute);
     if (rc < 0 || !expected || strcmp(value, expected))
-        return LAM_FAIL(err, LAM_E_CORRUPT, "segment %s: attribute kind is '%s', expected '%s'", check->entry->path, value, expected ? expected : "?");
+        return LAM_FAIL(err, LAM_E_CORRUPT, "segment %s: attribute kind is '%s', expected '%s'", check->entry->path, value,
+                        expected ? expected : "?");
     return 0;
 }
 
@@ -56,7 +58,8 @@ static int check_dataset(struct check *check, uint32_t number, struct lam_error 
 
     lam_layout_column(check->layout, number, &part, name);
     dataset = H5Dopen2(check->file, name, H5P_DEFAULT);
-    if (dataset >= 0 && (space = H5Dget_space(dataset)) >= 0 && (type = H5Dget_type(dataset)) >= 0 && (list = H5Dget_create_plist(dataset)) >= 0) {
+    if (dataset >= 0 && (space = H5Dget_space(dataset)) >= 0 && (type = H5Dget_type(dataset)) >= 0 &&
+        (list = H5Dget_create_plist(dataset)) >= 0) {
         contiguous = H5Pget_layout(list) == H5D_CONTIGUOUS && H5Pget_nfilters(list) == 0;
         len = (uint64_t)H5Sget_simple_extent_npoints(space) * H5Tget_size(type);
         offset = len ? H5Dget_offset(dataset) : 0;
@@ -71,8 +74,8 @@ static int check_dataset(struct check *check, uint32_t number, struct lam_error 
         H5Dclose(dataset);
     if (!contiguous || len != expected->len || offset != expected->offset)
         return LAM_FAIL(err, LAM_E_CORRUPT,
-                        "segment %s: dataset %s is missing, not contiguous, or not where the log says: %" PRIu64 " bytes at byte %" PRIu64 ", expected %" PRIu64
-                        " at %" PRIu64,
+                        "segment %s: dataset %s is missing, not contiguous, or not where the log says: %" PRIu64 " bytes at byte %" PRIu64
+                        ", expected %" PRIu64 " at %" PRIu64,
                         check->entry->path, name, len, offset, expected->len, expected->offset);
     return 0;
 }
@@ -108,14 +111,16 @@ int lam_segment_check(const struct lam_fs *fs, const char *root, const struct la
     int rc, fd;
 
     if (!check.layout || entry->dataset_count != check.layout->dataset_count)
-        return LAM_FAIL(err, LAM_E_INVALID, "segment %s has layout %u with %u datasets, which this program does not know", entry->path, entry->layout,
+        return LAM_FAIL(err, LAM_E_INVALID, "segment %s has layout %u with %u datasets, which this program does not know", entry->path,
+                        entry->layout,
                         entry->dataset_count);
     if ((rc = lam_path_join(path, root, entry->path, err)))
         return rc;
     if ((rc = fs->ops->stat(fs->arg, path, &st)))
         return LAM_FAIL(err, rc == -ENOENT ? LAM_E_NOT_FOUND : LAM_E_IO, "stat segment %s: %s", path, strerror(-rc));
     if ((uint64_t)st.st_size != entry->bytes)
-        return LAM_FAIL(err, LAM_E_CORRUPT, "segment %s has %lld bytes, its entry says %" PRIu64, path, (long long)st.st_size, entry->bytes);
+        return LAM_FAIL(err, LAM_E_CORRUPT, "segment %s has %lld bytes, its entry says %" PRIu64, path, (long long)st.st_size,
+                        entry->bytes);
     if ((fd = fs->ops->open(fs->arg, path, O_RDONLY, 0)) < 0)
         return LAM_FAIL(err, LAM_E_IO, "open segment %s: %s", path, strerror(-fd));
     check.vfd = (struct lam_segment_vfd){.fs = fs, .fd = fd, .size = entry->bytes};

@@ -24,7 +24,8 @@ static int sort_runs(struct lam_view_part *parts, size_t count, uint32_t bits, s
         size_t low = 0, high = i;
 
         if (part.segment->range_bits != bits)
-            return LAM_FAIL(err, LAM_E_INVALID, "run %s is of a view with %u range bits, not %u", part.segment->path, part.segment->range_bits, bits);
+            return LAM_FAIL(err, LAM_E_INVALID, "run %s is of a view with %u range bits, not %u", part.segment->path,
+                            part.segment->range_bits, bits);
         while (low < high) {
             size_t middle = low + (high - low) / 2;
 
@@ -50,7 +51,8 @@ int lam_view_new(struct lam_map_cache *cache, const struct lam_view_spec *spec, 
     view->cache = cache;
     view->spec = *spec;
     view->spec.parts = view->spec.speed = NULL;
-    if ((rc = copy_parts(spec->parts, spec->part_count, &view->spec.parts, err)) || (rc = copy_parts(spec->speed, spec->speed_count, &view->spec.speed, err)) ||
+    if ((rc = copy_parts(spec->parts, spec->part_count, &view->spec.parts, err)) ||
+        (rc = copy_parts(spec->speed, spec->speed_count, &view->spec.speed, err)) ||
         (spec->upsert && (rc = sort_runs((struct lam_view_part *)view->spec.parts, spec->part_count, spec->range_bits, err)))) {
         lam_view_free(view);
         return rc;
@@ -88,7 +90,8 @@ const struct lam_view_part *lam_view_runs(const struct lam_view *view, uint32_t 
     return view->spec.parts + low;
 }
 
-int lam_view_part_open(struct lam_view *view, const struct lam_view_part *part, uint64_t columns, struct lam_view_open *open, struct lam_error *err)
+int lam_view_part_open(struct lam_view *view, const struct lam_view_part *part, uint64_t columns, struct lam_view_open *open,
+                       struct lam_error *err)
 {
     int rc;
 
@@ -96,7 +99,8 @@ int lam_view_part_open(struct lam_view *view, const struct lam_view_part *part, 
     if ((rc = lam_map_cache_get(view->cache, part->segment, &open->map, err)))
         return rc;
     if (lam_map_layout(open->map)->number != LAM_LAYOUT_ROWS)
-        rc = LAM_FAIL(err, LAM_E_CORRUPT, "segment %s is listed as rows and has layout %s", part->segment->path, lam_map_layout(open->map)->name);
+        rc = LAM_FAIL(err, LAM_E_CORRUPT, "segment %s is listed as rows and has layout %s", part->segment->path,
+                      lam_map_layout(open->map)->name);
     if (!rc && part->mask && !(rc = lam_map_cache_get(view->cache, part->mask, &open->mask_map, err)))
         rc = lam_mask_bits(open->mask_map, part->segment->path, lam_map_rows(open->map), &open->mask, err);
     if (!rc)

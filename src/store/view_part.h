@@ -16,7 +16,8 @@ struct lam_view_open {
 };
 
 /* Opens a part and checks the columns of the set. LAM_E_CORRUPT, LAM_E_NOT_FOUND name the file. */
-int lam_view_part_open(struct lam_view *view, const struct lam_view_part *part, uint64_t columns, struct lam_view_open *open, struct lam_error *err);
+int lam_view_part_open(struct lam_view *view, const struct lam_view_part *part, uint64_t columns, struct lam_view_open *open,
+                       struct lam_error *err);
 void lam_view_part_close(struct lam_view_open *open);
 
 /* The runs of a range: *count of them, oldest first. */

@@ -94,9 +94,11 @@ static inline struct lam_sv text_of(struct lam_arena *arena, const char *fmt, ..
 }
 
 /* A row of a stream with this key; the order is value, then position. */
-static inline struct lam_row make_row(struct lam_arena *arena, struct lam_sv key, int64_t value, uint32_t source, uint32_t life, uint32_t partition, uint64_t offset)
+static inline struct lam_row make_row(struct lam_arena *arena, struct lam_sv key, int64_t value, uint32_t source, uint32_t life,
+                                      uint32_t partition, uint64_t offset)
 {
-    struct lam_row row = {.rec = {.pos = {source, life, {0}, offset}, .key = key, .hash = lam_hash64(key.ptr, key.len), .event_time_us = value}};
+    struct lam_row row = {.rec = {.pos = {source, life, {0}, offset}, .key = key, .hash = lam_hash64(key.ptr, key.len),
+                                  .event_time_us = value}};
     struct lam_buf order;
 
     lam_position_set_partition(&row.rec.pos, partition);
@@ -112,9 +114,11 @@ static inline struct lam_row make_row(struct lam_arena *arena, struct lam_sv key
 /* The same with every other field at random. */
 static inline struct lam_row random_row(struct lam_arena *arena, uint64_t *seed, uint32_t dim)
 {
-    struct lam_row row = make_row(arena, random_text(arena, seed, 12), (int64_t)below(seed, 1000), (uint32_t)below(seed, 3), (uint32_t)below(seed, 3),
+    struct lam_row row = make_row(arena, random_text(arena, seed, 12), (int64_t)below(seed, 1000), (uint32_t)below(seed, 3),
+                                  (uint32_t)below(seed, 3),
                                   (uint32_t)below(seed, 4), random64(seed));
-    struct lam_sv *const texts[] = {&row.rec.media_type, &row.rec.title,    &row.rec.text,     &row.rec.structure, &row.rec.metadata, &row.enr.category,
+    struct lam_sv *const texts[] = {&row.rec.media_type, &row.rec.title,    &row.rec.text,     &row.rec.structure, &row.rec.metadata,
+                                    &row.enr.category,
                                     &row.enr.entities,   &row.enr.summary,  &row.enr.language, &row.enr.keywords,  &row.enr.analyzer};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

@@ -16,8 +16,10 @@ static void raw_bytes_come_back(void **state)
 
     lam_arena_init(&arena, (size_t)16 << 20);
     for (size_t i = 0; i < ROWS; i++) {
-        rows[i] = (struct lam_bronze_row){.pos = {1, 2, {0}, i}, .arrival_us = (int64_t)random64(&seed), .timestamp_us = (int64_t)random64(&seed),
-                                          .has_key = below(&seed, 2), .has_raw = below(&seed, 4) > 0, .headers = random_text(&arena, &seed, 20)};
+        rows[i] = (struct lam_bronze_row){.pos = {1, 2, {0}, i}, .arrival_us = (int64_t)random64(&seed),
+                                          .timestamp_us = (int64_t)random64(&seed),
+                                          .has_key = below(&seed, 2), .has_raw = below(&seed, 4) > 0,
+                                              .headers = random_text(&arena, &seed, 20)};
         lam_position_set_partition(&rows[i].pos, (uint32_t)below(&seed, 4));
         if (rows[i].has_key)
             rows[i].key = random_text(&arena, &seed, 10);

@@ -16,8 +16,10 @@ static void every_path_is_found_and_no_other(void **state)
 
     lam_arena_init(&arena, (size_t)16 << 20);
     for (size_t i = 0; i < ROWS; i++) {
-        rows[i] = (struct lam_manifest_row){.path = text_of(&arena, "folder/file %03zu.txt", i), .size = random64(&seed), .mtime_ns = (int64_t)random64(&seed),
-                                            .ended = below(&seed, 2), .rows = below(&seed, 1000), .life = (uint32_t)below(&seed, 9), .media = random_text(&arena, &seed, 12)};
+        rows[i] = (struct lam_manifest_row){.path = text_of(&arena, "folder/file %03zu.txt", i), .size = random64(&seed),
+                                            .mtime_ns = (int64_t)random64(&seed),
+                                            .ended = below(&seed, 2), .rows = below(&seed, 1000), .life = (uint32_t)below(&seed, 9),
+                                                .media = random_text(&arena, &seed, 12)};
         memcpy(rows[i].partition, lam_hash128(rows[i].path.ptr, rows[i].path.len).bytes, 16);
         rows[i].digest = lam_hash128(&i, sizeof i);
     }

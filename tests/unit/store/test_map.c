@@ -26,7 +26,8 @@ static void write_rows(void **state, const char *path, uint64_t seed, size_t row
     lam_arena_release(&arena);
 }
 
-static void full_path(void **state, const char *path, char full[LAM_PATH_MAX]) { snprintf(full, LAM_PATH_MAX, "%s/%s", (char *)*state, path); }
+static void full_path(void **state, const char *path,
+                      char full[LAM_PATH_MAX]) { snprintf(full, LAM_PATH_MAX, "%s/%s", (char *)*state, path); }
 
 static void flip(void **state, const char *path, uint64_t offset, unsigned bit)
 {
@@ -154,7 +155,8 @@ static void an_entry_that_cannot_be_is_refused(void **state)
             other.datasets[dataset].crc32c ^= 1;
         }
         rc = open_and_read(state, &other, &err);
-        if (memcmp(&other, &entry, sizeof entry) && !(other.datasets[dataset].len == 0 && other.datasets[dataset].crc32c == entry.datasets[dataset].crc32c))
+        if (memcmp(&other, &entry, sizeof entry) &&
+            !(other.datasets[dataset].len == 0 && other.datasets[dataset].crc32c == entry.datasets[dataset].crc32c))
             assert_true(rc == LAM_E_CORRUPT || rc == LAM_E_INVALID);
     }
     strcpy(other.path, "missing.h5");

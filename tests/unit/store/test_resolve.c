@@ -143,7 +143,8 @@ static void close_world(struct world *world)
 static struct lam_row new_row(struct world *world)
 {
     uint64_t *seed = &world->seed;
-    struct lam_row row = make_row(&world->arena, text_of(&world->arena, "key %u", (unsigned)below(seed, world->keys)), (int64_t)below(seed, 50), (uint32_t)below(seed, 2),
+    struct lam_row row = make_row(&world->arena, text_of(&world->arena, "key %u", (unsigned)below(seed, world->keys)),
+                                  (int64_t)below(seed, 50), (uint32_t)below(seed, 2),
                                   (uint32_t)below(seed, 2), (uint32_t)below(seed, 2), world->next_offset++);
 
     row.rec.op = below(seed, 5) == 0 ? LAM_OP_DELETE : LAM_OP_UPSERT;
@@ -170,7 +171,8 @@ static size_t make_rows(struct world *world, struct lam_row *rows, size_t max)
 
     for (size_t i = 0; i < count; i++) {
         unsigned kind = (unsigned)below(seed, 10);
-        const struct lam_row *winner = old && kind < 4 ? model_winner(&world->model, world->model.rows[below(seed, old)].row.rec.key) : NULL;
+        const struct lam_row *winner = old &&
+            kind < 4 ? model_winner(&world->model, world->model.rows[below(seed, old)].row.rec.key) : NULL;
 
         if (winner) { /* answered again */
             rows[i] = *winner;
@@ -242,12 +244,14 @@ static void open_run(struct world *world, const struct run *run, struct lam_merg
 }
 
 /* Resolves one range of the view with `bits`, out of the given runs, and adds what comes out to `next`. */
-static void resolve_range(struct world *world, uint32_t range, uint32_t bits, bool rewrite, struct staged *staged, size_t staged_count, struct run *next, size_t *next_count)
+static void resolve_range(struct world *world, uint32_t range, uint32_t bits, bool rewrite, struct staged *staged, size_t staged_count,
+                          struct run *next, size_t *next_count)
 {
     struct lam_merge_input runs[MAX_RUNS], inputs[8];
     struct lam_map *mask_maps[MAX_RUNS];
     const struct run *of[MAX_RUNS];
-    struct lam_resolve_spec spec = {.staged = inputs, .staged_count = staged_count, .runs = runs, .range_bits = bits, .range = range, .rewrite = rewrite,
+    struct lam_resolve_spec spec = {.staged = inputs, .staged_count = staged_count, .runs = runs, .range_bits = bits, .range = range,
+                                    .rewrite = rewrite,
                                     .max_runs = 1 + (uint32_t)below(&world->seed, 5)};
     struct lam_resolve_result result;
     struct lam_resolve *resolve;
@@ -333,7 +337,8 @@ static void check_view(struct world *world)
 
             lam_rows_get(input.map, i, LAM_COLUMNS_ALL, &row);
             assert_true(row.rec.hash >= first_hash && row.rec.hash <= last_hash);
-            assert_true(i == 0 || last.rec.hash < row.rec.hash || (last.rec.hash == row.rec.hash && lam_sv_cmp(last.rec.key, row.rec.key) < 0));
+            assert_true(i == 0 || last.rec.hash < row.rec.hash ||
+                        (last.rec.hash == row.rec.hash && lam_sv_cmp(last.rec.key, row.rec.key) < 0));
             last = row;
             if (lam_mask_test(input.mask, i))
                 continue;
@@ -441,7 +446,8 @@ static struct lam_count_delta step(struct world *world, const struct plain *plai
 {
     struct lam_merge_input runs[MAX_RUNS], staged = {0};
     struct lam_map *mask_maps[MAX_RUNS];
-    struct lam_resolve_spec spec = {.staged = &staged, .staged_count = 1, .runs = runs, .run_count = world->run_count, .max_runs = max_runs};
+    struct lam_resolve_spec spec = {.staged = &staged, .staged_count = 1, .runs = runs, .run_count = world->run_count,
+                                    .max_runs = max_runs};
     struct lam_resolve_result result;
     struct lam_count_delta delta = {0};
     struct lam_resolve *resolve;
@@ -568,7 +574,8 @@ static void a_run_beyond_the_range_is_refused_unless_all_is_rewritten(void **sta
     struct lam_error err = {0};
 
     open_world(&world, *state, 6);
-    write_plain(&world, (struct plain[]){{"a", 1, 1, 0}, {"b", 1, 2, 0}, {"c", 1, 3, 0}, {"d", 1, 4, 0}, {"e", 1, 5, 0}, {"f", 1, 6, 0}}, 6, 0, &world.runs[0]);
+    write_plain(&world, (struct plain[]){{"a", 1, 1, 0}, {"b", 1, 2, 0}, {"c", 1, 3, 0}, {"d", 1, 4, 0}, {"e", 1, 5, 0}, {"f", 1, 6, 0}},
+                6, 0, &world.runs[0]);
     assert_ok(lam_map_open(&lam_fs_system, world.root, &world.runs[0].entry, &run.map, &err));
     assert_int_equal(lam_resolve_plan(&spec, &resolve, &err), LAM_E_INVALID);
     assert_non_null(strstr(err.text, "reaches beyond range 0 of 1 bits"));
@@ -637,7 +644,8 @@ static void a_write_that_fails_leaves_no_file(void **state)
 
 static bool named_by(const struct lam_mask_rule *rule, const struct lam_position *pos)
 {
-    return rule->source == pos->source && !memcmp(rule->partition, pos->partition, 16) && pos->life >= rule->life_first && pos->life < rule->life_end &&
+    return rule->source == pos->source && !memcmp(rule->partition, pos->partition, 16) && pos->life >= rule->life_first &&
+        pos->life < rule->life_end &&
            pos->offset >= rule->offset_first && pos->offset < rule->offset_end;
 }
 
@@ -654,7 +662,8 @@ static void rules_mask_what_they_name_and_nothing_else(void **state)
 
     open_world(&world, *state, first_seed());
     for (size_t i = 0; i < ROWS; i++) {
-        rows[i] = make_row(&world.arena, lam_sv("", 0), 0, (uint32_t)below(&world.seed, 2), (uint32_t)below(&world.seed, 4), (uint32_t)below(&world.seed, 4),
+        rows[i] = make_row(&world.arena, lam_sv("", 0), 0, (uint32_t)below(&world.seed, 2), (uint32_t)below(&world.seed, 4),
+                           (uint32_t)below(&world.seed, 4),
                            below(&world.seed, 100));
         rows[i].rec.flags = below(&world.seed, 3) ? 0 : LAM_ROW_PENDING;
         list[i] = &rows[i];
@@ -673,7 +682,8 @@ static void rules_mask_what_they_name_and_nothing_else(void **state)
             uint64_t first = below(&world.seed, 3) ? 0 : below(&world.seed, 100);
 
             lam_position_set_partition(&pos, (uint32_t)below(&world.seed, 4));
-            rules[i] = (struct lam_mask_rule){.source = pos.source, .life_end = below(&world.seed, 5), .offset_first = first, .offset_end = first ? first + 30 : UINT64_MAX,
+            rules[i] = (struct lam_mask_rule){.source = pos.source, .life_end = below(&world.seed, 5), .offset_first = first,
+                                              .offset_end = first ? first + 30 : UINT64_MAX,
                                               .uncounted = below(&world.seed, 3) == 0};
             memcpy(rules[i].partition, pos.partition, 16);
         }

@@ -3,7 +3,8 @@
 
 #define DIM 16
 
-static struct lam_target target_of(void **state, const char *path) { return (struct lam_target){&lam_fs_system, *state, path, LAM_SEGMENT_RUN}; }
+static struct lam_target target_of(void **state,
+                                   const char *path) { return (struct lam_target){&lam_fs_system, *state, path, LAM_SEGMENT_RUN}; }
 
 static struct lam_block *random_block(uint64_t *seed, size_t rows, uint32_t dim)
 {

@@ -50,7 +50,8 @@ static void add_rows(struct things *things, int64_t value, uint64_t offset)
     lam_arena_init(&arena, 1 << 20);
     lam_block_clear(things->block);
     for (uint64_t i = 0; i < 20; i++) {
-        struct lam_row row = make_row(&arena, text_of(&arena, "key %u", (unsigned)(value ? i / 5 : i)), value, (uint32_t)i, 1, 1, offset + i);
+        struct lam_row row = make_row(&arena, text_of(&arena, "key %u", (unsigned)(value ? i / 5 : i)), value, (uint32_t)i, 1, 1,
+                                      offset + i);
 
         assert_int_equal(lam_block_add_row(things->block, &row, NULL), 0);
     }

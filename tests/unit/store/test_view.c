@@ -18,7 +18,8 @@ static int visit_upsert(void *arg, const struct lam_row *row, struct lam_error *
     assert_rows_equal(row, newest);
     assert_true(visit->deletes || row->rec.op == LAM_OP_UPSERT);
     if (visit->count > 0)
-        assert_true(visit->last.rec.hash < row->rec.hash || (visit->last.rec.hash == row->rec.hash && lam_sv_cmp(visit->last.rec.key, row->rec.key) < 0));
+        assert_true(visit->last.rec.hash < row->rec.hash ||
+                    (visit->last.rec.hash == row->rec.hash && lam_sv_cmp(visit->last.rec.key, row->rec.key) < 0));
     visit->last = *newest;
     visit->count++;
     return 0;

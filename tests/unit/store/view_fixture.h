@@ -33,7 +33,8 @@ static inline bool layered_covered(void *arg, const struct lam_position *pos) { 
 static inline struct lam_row layered_row(struct layered *layered, const char *name, uint64_t key, bool view)
 {
     uint64_t *seed = &layered->seed;
-    struct lam_row row = make_row(&layered->arena, text_of(&layered->arena, "%s %u", name, (unsigned)key), (int64_t)below(seed, 20), 1, 1, 0, layered->next_offset++);
+    struct lam_row row = make_row(&layered->arena, text_of(&layered->arena, "%s %u", name, (unsigned)key), (int64_t)below(seed, 20), 1, 1,
+                                  0, layered->next_offset++);
 
     row.rec.op = layered->upsert && below(seed, 5) == 0 ? LAM_OP_DELETE : LAM_OP_UPSERT;
     row.rec.text = random_text(&layered->arena, seed, 30);
@@ -43,7 +44,8 @@ static inline struct lam_row layered_row(struct layered *layered, const char *na
     return row;
 }
 
-static inline const struct lam_segment_entry *layered_write(struct layered *layered, const struct lam_row **rows, size_t count, bool sorted, uint32_t range)
+static inline const struct lam_segment_entry *layered_write(struct layered *layered, const struct lam_row **rows, size_t count,
+                                                            bool sorted, uint32_t range)
 {
     struct lam_segment_entry *entry = &layered->entries[layered->entry_count++];
     char path[64];
@@ -111,7 +113,8 @@ static inline void layered_make_parts(struct layered *layered)
             for (uint64_t key = 0; key < layered->keys; key++) {
                 struct lam_row row = layered_row(layered, "key", key, true);
 
-                if (layered->upsert ? key % runs == run && (layered->bits == 0 || row.rec.hash >> (64 - layered->bits) == range) && key % 7 : below(seed, 3) == 0)
+                if (layered->upsert ? key % runs == run && (layered->bits == 0 || row.rec.hash >> (64 - layered->bits) == range) &&
+                    key % 7 : below(seed, 3) == 0)
                     rows[count++] = row;
             }
             kept = count;
@@ -120,7 +123,8 @@ static inline void layered_make_parts(struct layered *layered)
             for (uint64_t key = 0; key < layered->keys; key++) {
                 struct lam_row row = layered_row(layered, "key", key, true);
 
-                if ((!layered->upsert || (key % runs != run && (layered->bits == 0 || row.rec.hash >> (64 - layered->bits) == range))) && below(seed, 2))
+                if ((!layered->upsert || (key % runs != run && (layered->bits == 0 || row.rec.hash >> (64 - layered->bits) == range))) &&
+                    below(seed, 2))
                     rows[count++] = row;
             }
             layered->parts[layered->part_count++] = layered_part(layered, rows, count, kept, range);

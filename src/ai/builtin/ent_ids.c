@@ -194,6 +194,8 @@ bool lam_match_identifier(const struct lam_tokens *tokens, size_t i, struct lam_
 {
     size_t start = tokens->tokens[i].start;
 
-    return lam_starts_clean(tokens, start) && (match_doi(tokens, start, entity) || match_ssn(tokens, start, entity) ||
-                                               match_isbn(tokens, i, entity) || match_card(tokens, start, entity));
+    if (lam_at(tokens, start) == '1' && (start == 0 || !strchr(".-", tokens->text.ptr[start - 1])) && match_doi(tokens, start, entity))
+        return true; /* doi:10.1000/182 and doi.org/10.1000/182 too */
+    return lam_starts_clean(tokens, start) &&
+           (match_ssn(tokens, start, entity) || match_isbn(tokens, i, entity) || match_card(tokens, start, entity));
 }

@@ -1,16 +1,18 @@
 #include "abort_filter.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
 #define RULE_LEN 74 /* dashes in Open MPI's rules */
 
-static const char forwarding[] = "mpirun: Forwarding signal ";
+static const char forwarding[] = "mpirun: Forwarding signal "; /* its first letter occurs in it but once: a mismatch starts anew */
+#define FORWARDING_LEN (sizeof forwarding - 1)
 
 enum {
-    LINES,   /* ordinary lines */
-    OPENED,  /* behind a rule: its first line decides */
+    LINES,   /* ordinary text */
+    OPENED,  /* behind a rule: the line decides */
     DROPPED, /* in a paragraph that goes */
     KEPT     /* in a paragraph that stays */
 };
@@ -19,7 +21,6 @@ void lam_abort_filter_init(struct lam_abort_filter *filter, int fd)
 {
     memset(filter, 0, sizeof *filter);
     filter->fd = fd;
-    filter->dashes = filter->forwarding = true;
 }
 
 static void put(int fd, const char *bytes, size_t len)
@@ -36,10 +37,50 @@ static void put(int fd, const char *bytes, size_t len)
     }
 }
 
+/* Passes on what cannot have to go any more. */
 static void release(struct lam_abort_filter *filter)
 {
-    put(filter->fd, filter->held, filter->held_len);
-    filter->held_len = 0;
+    put(filter->fd, filter->held, filter->start);
+    filter->held_len -= filter->start;
+    memmove(filter->held, filter->held + filter->start, filter->held_len);
+    filter->start = 0;
+}
+
+static void pass_all(struct lam_abort_filter *filter)
+{
+    filter->start = filter->held_len;
+    release(filter);
+}
+
+static void hold(struct lam_abort_filter *filter, char c)
+{
+    if (filter->held_len == sizeof filter->held)
+        release(filter);
+    if (filter->held_len == sizeof filter->held) { /* only a paragraph's first line can be so long, and none that is known is */
+        filter->state = KEPT;
+        pass_all(filter);
+    }
+    filter->held[filter->held_len++] = c;
+}
+
+static void in_lines(struct lam_abort_filter *filter, char c)
+{
+    bool rule = c == '\n' && filter->dashes == RULE_LEN;
+
+    if (filter->matched == FORWARDING_LEN) {
+        filter->held_len = filter->start;
+        filter->matched = c == '\n' ? 0 : FORWARDING_LEN;
+        return;
+    }
+    hold(filter, c);
+    filter->dashes = c == '-' ? filter->dashes + 1 : 0;
+    filter->matched = c == forwarding[filter->matched] ? filter->matched + 1 : c == forwarding[0];
+    if (rule)
+        filter->state = OPENED;
+    else if (filter->dashes == 1 || filter->matched == 1)
+        filter->start = filter->held_len - 1;
+    else if (!filter->matched && (!filter->dashes || filter->dashes > RULE_LEN))
+        filter->start = filter->held_len;
 }
 
 static bool is_known(const char *text, size_t len)
@@ -52,77 +93,55 @@ static bool is_known(const char *text, size_t len)
     return false;
 }
 
-static void end_line(struct lam_abort_filter *filter)
+static void decide(struct lam_abort_filter *filter)
 {
-    bool rule = filter->dashes && filter->line_len == RULE_LEN;
-
-    switch (filter->state) {
-    case LINES:
-        if (rule)
-            filter->state = OPENED;
-        else if (filter->forwarding && filter->line_len >= sizeof forwarding - 1)
-            filter->held_len = 0;
-        else
-            release(filter);
-        break;
-    case OPENED:
-        filter->state = is_known(filter->held, filter->held_len) ? DROPPED : KEPT;
-        if (filter->state == DROPPED)
-            filter->held_len = 0;
-        else
-            release(filter);
-        break;
-    case DROPPED:
-        filter->held_len = 0;
-        if (rule)
-            filter->state = LINES;
-        break;
-    default:
-        release(filter);
-        if (rule)
-            filter->state = LINES;
+    if (is_known(filter->held + filter->start, filter->held_len - filter->start)) {
+        filter->held_len = filter->start;
+        filter->state = DROPPED;
+    } else {
+        filter->start = filter->held_len;
+        filter->state = KEPT;
     }
-    filter->line_len = 0;
-    filter->dashes = filter->forwarding = true;
 }
 
-/* May this byte still belong to something that will be dropped? */
-static bool must_hold(const struct lam_abort_filter *filter)
+static void in_paragraph(struct lam_abort_filter *filter, char c)
 {
-    if (filter->state == LINES)
-        return filter->forwarding || (filter->dashes && filter->line_len <= RULE_LEN);
-    return filter->state == OPENED || filter->state == DROPPED;
+    bool rule = filter->dashes == RULE_LEN && filter->line_len == RULE_LEN;
+
+    if (filter->state != DROPPED)
+        hold(filter, c);
+    if (filter->state == KEPT)
+        filter->start = filter->held_len;
+    if (c != '\n') {
+        filter->line_len++;
+        filter->dashes = c == '-' ? filter->dashes + 1 : 0;
+        return;
+    }
+    if (filter->state == OPENED)
+        decide(filter);
+    else if (rule)
+        filter->state = LINES;
+    filter->line_len = filter->dashes = filter->matched = 0;
 }
 
 void lam_abort_filter_write(struct lam_abort_filter *filter, const char *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        if (filter->held_len == sizeof filter->held) {
-            if (filter->state == DROPPED)
-                filter->held_len = 0;
-            else
-                release(filter);
-        }
-        filter->held[filter->held_len++] = bytes[i];
-        if (bytes[i] == '\n') {
-            end_line(filter);
-            continue;
-        }
-        filter->dashes = filter->dashes && bytes[i] == '-';
-        if (filter->line_len < sizeof forwarding - 1)
-            filter->forwarding = filter->forwarding && bytes[i] == forwarding[filter->line_len];
-        filter->line_len++;
+        if (filter->state == LINES)
+            in_lines(filter, bytes[i]);
+        else
+            in_paragraph(filter, bytes[i]);
     }
-    if (!must_hold(filter))
-        release(filter);
+    release(filter);
 }
 
 void lam_abort_filter_flush(struct lam_abort_filter *filter)
 {
-    if (filter->state == DROPPED || (filter->state == LINES && !filter->line_len))
-        return;
-    release(filter);
-    filter->dashes = filter->forwarding = false; /* of a line that was shown in part the rest is shown too */
+    pass_all(filter);
     if (filter->state == OPENED)
         filter->state = KEPT;
+    if (filter->state == LINES && filter->dashes) /* shown in part: the rest is shown too */
+        filter->dashes = RULE_LEN + 1;
+    if (filter->matched < FORWARDING_LEN)
+        filter->matched = 0;
 }

@@ -92,7 +92,7 @@ static const struct lam_field csv_fields[] = {
     {.name = "delimiter", .kind = LAM_KIND_VIEW, ANALYSIS, AT(lam_job_csv, delimiter_text), .def = "\"auto\"", .pattern = DELIMITER_PATTERN, .max = 4,
      .expected = "\"auto\" or one ASCII character that is no letter, digit or quote", .doc = "What separates fields; auto finds it."},
     {.name = "header", .kind = LAM_KIND_CHOICE, ANALYSIS, AT(lam_job_csv, header), .def = "\"auto\"", .choices = headers,
-     .doc = "Does the first row name the columns? Columns without a name are called 1, 2, …"},
+     .doc = "Does the first row name the columns? Columns without a name are called by their numbers."},
 };
 static const struct lam_shape csv_shape = {csv_fields, COUNT(csv_fields), 0, NULL};
 

@@ -145,7 +145,8 @@ int lam_kafka_open(struct lam_kafka **result, const struct lam_kafka_options *op
         goto failed;
     }
     snprintf(kafka->who, sizeof kafka->who, "consumer of %s", options->topic);
-    kafka->noise = (struct lam_kafka_noise){.log = options->log, .who = kafka->who};
+    atomic_init(&kafka->noise.log, options->log);
+    kafka->noise.who = kafka->who;
     kafka->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     lam_buf_init(&kafka->headers, HEADERS_MAX);
     if ((rc = configure(conf, kafka, options, err)))
@@ -188,14 +189,12 @@ void lam_kafka_close(struct lam_kafka *kafka)
         rd_kafka_mem_free(kafka->rk, kafka->cluster_id);
     if (kafka->queue)
         rd_kafka_queue_io_event_enable(kafka->queue, -1, NULL, 0);
-    if (kafka->rk)
-        rd_kafka_consumer_close(kafka->rk);
     if (kafka->queue)
         rd_kafka_queue_destroy(kafka->queue);
     if (kafka->rkt)
         rd_kafka_topic_destroy(kafka->rkt);
-    if (kafka->rk)
-        rd_kafka_destroy(kafka->rk);
+    if (kafka->rk && !lam_kafka_destroy(kafka->rk, &kafka->noise))
+        return; /* its threads still know the handle: better a leak than a crash */
     lam_buf_release(&kafka->headers);
     free(kafka->messages);
     free(kafka->events);

@@ -118,7 +118,8 @@ int lam_producer_open(struct lam_producer **result, const struct lam_producer_op
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a producer");
         goto failed;
     }
-    producer->noise = (struct lam_kafka_noise){.log = options->log, .who = "producer"};
+    atomic_init(&producer->noise.log, options->log);
+    producer->noise.who = "producer";
     producer->on_report = options->on_report;
     producer->arg = options->arg;
     if ((rc = configure(conf, producer, options, err)))
@@ -141,8 +142,8 @@ void lam_producer_close(struct lam_producer *producer)
         return;
     producer->on_report = NULL;
     rd_kafka_purge(producer->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
-    rd_kafka_destroy(producer->rk);
-    free(producer);
+    if (lam_kafka_destroy(producer->rk, &producer->noise))
+        free(producer);
 }
 
 /* librdkafka's headers of a message; NULL where it has none. */

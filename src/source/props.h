@@ -5,6 +5,7 @@
 #define LAMINA_SOURCE_PROPS_H
 
 #include <librdkafka/rdkafka.h>
+#include <stdatomic.h>
 
 #include "kafka.h"
 
@@ -17,7 +18,7 @@ int lam_props_apply(rd_kafka_conf_t *conf, const struct lam_kafka_prop *props, s
 
 /* Transient errors: the first is logged, then one line in 10 s with the number that came in between. Not thread-safe. */
 struct lam_kafka_noise {
-    const struct lam_log *log; /* NULL: nothing is logged */
+    const struct lam_log *_Atomic log; /* NULL: nothing is logged */
     const char *who;           /* "consumer of docs": owned by the handle */
     int64_t logged_us;         /* monotonic; 0: never */
     uint64_t since, total;
@@ -28,5 +29,13 @@ void lam_noise_add(struct lam_kafka_noise *noise, const char *what, const char *
 
 /* librdkafka's own log lines (any thread of its): errors as warnings, the rest for debugging. conf's opaque must begin with a struct lam_kafka_noise. */
 void lam_props_log(const rd_kafka_t *rk, int level, const char *facility, const char *text);
+
+/*
+ * Closes (a consumer) and destroys rk within LAM_KAFKA_CLOSE_MS. librdkafka's own destruction can wait for ever: 2.0 does where a topic was deleted
+ * under a reader (its issue 3470). False: it was not done by then. It goes on in a thread of its own, and what rk's opaque points to must stay allocated.
+ */
+bool lam_kafka_destroy(rd_kafka_t *rk, struct lam_kafka_noise *noise);
+
+#define LAM_KAFKA_CLOSE_MS 5000
 
 #endif

@@ -22,6 +22,7 @@
 #define OVERHEAD 150        /* bytes of a message at the broker beyond key and value: a batch of its own at worst */
 #define STEP_MS 20          /* how soon a stop, or room, is noticed */
 #define STOP_FLUSH_MS 300
+#define REPORTS_S 5         /* a cursor waits for reports: as a rule for milliseconds */
 #define BEHIND_US 1000000   /* further behind than this the plan starts anew: no burst after a pause */
 #define NOT_DELIVERED (-1)
 
@@ -36,7 +37,7 @@ struct lane {
     size_t first, count, cap; /* cap is a power of two */
     size_t reported;          /* of count, from the oldest: reports come in the order of sending */
     size_t held;              /* bytes */
-    uint64_t archived_line, end;
+    uint64_t archived_line, archived_next, end;
 };
 
 struct lam_replay {
@@ -52,6 +53,8 @@ struct lam_replay {
     uint64_t *skip; /* for each partition: lines up to this one were archived in earlier lives */
 
     pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t changed; /* a report came, or none will */
+    bool ended;
     struct lane *lanes;
     uint64_t next_line, next_byte; /* read up to here: the line before next_byte is in a lane, or was skipped */
     struct lam_replay_progress progress;
@@ -88,7 +91,21 @@ static void fail(struct lam_replay *replay, const struct lam_error *err)
         replay->failure = *err;
         replay->progress.rc = err->code;
     }
+    pthread_cond_broadcast(&replay->changed);
     pthread_mutex_unlock(&replay->lock);
+}
+
+/* Takes off what is archived. A line can be archived before its report is in: then it goes when that comes. */
+static void forget_archived(struct lam_replay *replay, struct lane *lane)
+{
+    while (lane->reported && (uint64_t)at(lane, 0)->offset < lane->archived_next) {
+        lane->held -= at(lane, 0)->bytes;
+        lane->archived_line = at(lane, 0)->line;
+        lane->first = (lane->first + 1) & (lane->cap - 1);
+        lane->count--;
+        lane->reported--;
+        replay->progress.archived++;
+    }
 }
 
 /* Runs within lam_producer_poll, on the thread. */
@@ -96,6 +113,7 @@ static void on_report(void *arg, const struct lam_report *report)
 {
     struct lam_replay *replay = arg;
     struct lam_error err;
+    struct lane *lane;
 
     if (report->rc) {
         LAM_FAIL(&err, report->rc, "replay of %s: line %llu: %s", replay->options.path, (unsigned long long)report->tag, report->reason);
@@ -103,30 +121,39 @@ static void on_report(void *arg, const struct lam_report *report)
         return;
     }
     pthread_mutex_lock(&replay->lock);
-    struct lane *lane = &replay->lanes[report->partition];
-    struct pending *pending = at(lane, lane->reported++);
-    pending->offset = report->offset;
+    lane = &replay->lanes[report->partition];
+    at(lane, lane->reported++)->offset = report->offset;
     lane->end = (uint64_t)report->offset + 1;
     replay->progress.delivered++;
+    forget_archived(replay, lane);
+    pthread_cond_broadcast(&replay->changed);
     pthread_mutex_unlock(&replay->lock);
 }
 
 void lam_replay_archived(struct lam_replay *replay, uint32_t partition, uint64_t next_offset)
 {
     pthread_mutex_lock(&replay->lock);
-    if (partition < replay->options.partitions) {
-        struct lane *lane = &replay->lanes[partition];
-
-        while (lane->reported && (uint64_t)at(lane, 0)->offset < next_offset) {
-            lane->held -= at(lane, 0)->bytes;
-            lane->archived_line = at(lane, 0)->line;
-            lane->first = (lane->first + 1) & (lane->cap - 1);
-            lane->count--;
-            lane->reported--;
-            replay->progress.archived++;
-        }
+    if (partition < replay->options.partitions && next_offset > replay->lanes[partition].archived_next) {
+        replay->lanes[partition].archived_next = next_offset;
+        forget_archived(replay, &replay->lanes[partition]);
     }
     pthread_mutex_unlock(&replay->lock);
+}
+
+/* A record can be read before its report is in. Whether a line lies below next is known once a report beyond it came, or none is owed. */
+static bool is_known(const struct lane *lane, uint64_t next) { return lane->reported == lane->count || lane->end >= next; }
+
+static int wait_for_reports(struct lam_replay *replay, const uint64_t *next_offsets, struct lam_error *err)
+{
+    struct timespec deadline;
+
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += REPORTS_S;
+    for (uint32_t p = 0; p < replay->options.partitions; p++)
+        while (!is_known(&replay->lanes[p], next_offsets[p]) && !replay->ended && !replay->progress.rc)
+            if (pthread_cond_timedwait(&replay->changed, &replay->lock, &deadline) == ETIMEDOUT)
+                return LAM_FAIL(err, LAM_E_TIMEOUT, "replay of %s: reports of partition %u are owed for %d s", replay->options.path, p, REPORTS_S);
+    return 0;
 }
 
 int lam_replay_cursor(struct lam_replay *replay, const uint64_t *next_offsets, struct lam_buf *out, struct lam_error *err)
@@ -135,9 +162,11 @@ int lam_replay_cursor(struct lam_replay *replay, const uint64_t *next_offsets, s
     int rc;
 
     pthread_mutex_lock(&replay->lock);
+    rc = wait_for_reports(replay, next_offsets, err);
     byte = replay->next_byte;
     line = replay->next_line;
-    rc = lam_buf_add(out, "{\"lines\":[", 10, err);
+    if (!rc)
+        rc = lam_buf_add(out, "{\"lines\":[", 10, err);
     for (uint32_t p = 0; !rc && p < replay->options.partitions; p++) {
         const struct lane *lane = &replay->lanes[p];
         uint64_t archived = lane->archived_line;
@@ -317,6 +346,8 @@ static void *run(void *arg)
     if (rc && rc != LAM_E_CANCELLED)
         fail(replay, &err);
     pthread_mutex_lock(&replay->lock);
+    replay->ended = true;
+    pthread_cond_broadcast(&replay->changed);
     replay->progress.held = false;
     replay->progress.done = !rc && !replay->progress.rc && replay->progress.delivered == replay->progress.sent && !atomic_load(&replay->stop);
     pthread_mutex_unlock(&replay->lock);
@@ -390,6 +421,7 @@ static void release(struct lam_replay *replay)
     free(replay->strings);
     lam_json_free(replay->json);
     lam_buf_release(&replay->key);
+    pthread_cond_destroy(&replay->changed);
     pthread_mutex_destroy(&replay->lock);
     free(replay);
 }
@@ -397,12 +429,17 @@ static void release(struct lam_replay *replay)
 int lam_replay_start(struct lam_replay **result, const struct lam_replay_options *options, struct lam_error *err)
 {
     struct lam_replay *replay = calloc(1, sizeof *replay);
+    pthread_condattr_t attr;
     int rc;
 
     *result = NULL;
     if (!replay)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the replay of %s", options->path);
     pthread_mutex_init(&replay->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&replay->changed, &attr);
+    pthread_condattr_destroy(&attr);
     lam_buf_init(&replay->key, LAM_REPLAY_KEY_MAX);
     replay->options = *options;
     if (!replay->options.keep)

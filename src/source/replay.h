@@ -45,6 +45,8 @@ void lam_replay_archived(struct lam_replay *replay, uint32_t partition, uint64_t
 /*
  * Adds the cursor that belongs to these archive positions, one next offset a partition (as many as partitions), which never go back from one call to the next.
  * It is for the commit that moves the archive there; lam_replay_archived, after that commit, forgets what it no longer needs.
+ * A record can be read before the producer has heard that it was written: then this waits for the report, milliseconds as a rule, 5 s at most
+ * (LAM_E_TIMEOUT: ask again). So not on a thread that must not block.
  */
 int lam_replay_cursor(struct lam_replay *replay, const uint64_t *next_offsets, struct lam_buf *out, struct lam_error *err);
 

@@ -124,7 +124,7 @@ static void an_offset_beyond_the_end_is_a_gap_with_its_numbers(void **state)
 
 static void a_witness_is_found_gone_or_beyond(void **state)
 {
-    struct lam_witness witnesses[] = {{.partition = 0, .offset = 7}, {.partition = 1, .offset = 3}, {.partition = 2, .offset = 9}, {.partition = 9, .offset = 0}};
+    struct lam_kafka_witness witnesses[] = {{.partition = 0, .offset = 7}, {.partition = 1, .offset = 3}, {.partition = 2, .offset = 9}, {.partition = 9, .offset = 0}};
     struct lam_kafka *kafka;
     char topic[64];
 

@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include "process/work.h"
 #include "store/store.h"
 
 #include <sched.h>
@@ -58,6 +59,28 @@ int lam_engine_open(struct lam_engine *engine, const struct lam_job *job, struct
     return lam_map_catch_faults(err);
 }
 
+int lam_engine_open_store(struct lam_engine *engine, const char *path, struct lam_error *err)
+{
+    struct lam_commitlog_options options;
+    char folder[LAM_PATH_MAX];
+    struct stat st;
+    int rc;
+
+    *engine = (struct lam_engine){.log = {.fd = 2, .rank = -1, .level = LAM_LOG_INFO}, .fs = &lam_fs_system, .clock = &lam_clock_system, .size = 1};
+    pthread_mutex_init(&engine->lock, NULL);
+    if ((rc = lam_wake_init(&engine->wake, err)) || (rc = lam_path_join(folder, path, "log", err)))
+        return rc;
+    if (engine->fs->ops->stat(engine->fs->arg, folder, &st) || !S_ISDIR(st.st_mode))
+        return LAM_FAIL(err, LAM_E_NOT_FOUND, "%s is no store: it has no folder log/", path);
+    options = (struct lam_commitlog_options){.fs = engine->fs, .clock = engine->clock, .log = &engine->log};
+    if ((rc = lam_commitlog_open(&engine->commits, path, &options, err)))
+        return rc;
+    if (!(engine->maps = lam_map_cache_new(engine->fs, path, MAPS_MAX)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for mapped segments");
+    engine->state = lam_commitlog_snapshot(engine->commits);
+    return lam_map_catch_faults(err);
+}
+
 void lam_engine_close(struct lam_engine *engine)
 {
     lam_pool_free(engine->storage);
@@ -67,6 +90,13 @@ void lam_engine_close(struct lam_engine *engine)
     lam_wake_release(&engine->wake);
     free(engine->extracts);
     pthread_mutex_destroy(&engine->lock);
+}
+
+void lam_engine_quiesce(struct lam_engine *engine)
+{
+    while (engine->storage && lam_pool_open_jobs(engine->storage) > 0)
+        if (!lam_work_reap(engine->storage))
+            lam_wake_wait(&engine->wake, 10000);
 }
 
 void lam_engine_share(struct lam_engine *engine)

@@ -42,7 +42,14 @@ struct lam_engine {
 
 /* Opens the store of a job (its folders are made where they are missing) with everything above but comm. */
 int lam_engine_open(struct lam_engine *engine, const struct lam_job *job, struct lam_comm *comm, const struct lam_roles *roles, struct lam_error *err);
+
+/* The same for a store without a job, for tools that read it: no ranks, no extracts, job is NULL. Makes nothing: LAM_E_NOT_FOUND where path is no store. */
+int lam_engine_open_store(struct lam_engine *engine, const char *path, struct lam_error *err);
+
 void lam_engine_close(struct lam_engine *engine);
+
+/* Waits until the storage thread has nothing to do, and ends its jobs: before what they point to is freed. Main thread. */
+void lam_engine_quiesce(struct lam_engine *engine);
 
 /* Makes what the log says known to all threads: after a commit, or a refresh. Storage thread. */
 void lam_engine_share(struct lam_engine *engine);

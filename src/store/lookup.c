@@ -8,6 +8,7 @@
 /* The newest version so far: in a map (a reference to it is held), or in memory. */
 struct best {
     struct lam_map *map;
+    const struct lam_segment_entry *segment;
     uint64_t row;
     const struct lam_row *memory;
     struct lam_sv order;
@@ -16,9 +17,12 @@ struct best {
 int64_t lam_lookup_map(const struct lam_map *map, const uint8_t *mask, uint64_t hash, struct lam_sv key)
 {
     const uint64_t *hashes = lam_map_u64(map, LAM_ROWS_HASH);
+    uint64_t row = lam_rows_lower(map, hash);
     int64_t best = -1;
 
-    for (uint64_t row = lam_rows_lower(map, hash); row < lam_map_rows(map) && hashes[row] == hash; row++)
+    if (row < lam_map_rows(map))
+        lam_map_prefetch(map, LAM_ROWS_SORT, row);
+    for (; row < lam_map_rows(map) && hashes[row] == hash; row++)
         if (!lam_mask_test(mask, row) && lam_sv_eq(lam_map_string(map, LAM_ROWS_KEY, row), key) &&
             (best < 0 || lam_sv_cmp(lam_map_string(map, LAM_ROWS_ORDER, row), lam_map_string(map, LAM_ROWS_ORDER, (uint64_t)best)) > 0))
             best = (int64_t)row;
@@ -53,9 +57,9 @@ static void offer(struct best *best, struct best candidate)
         lam_map_ref(best->map);
 }
 
-static void offer_row(struct best *best, struct lam_map *map, uint64_t row)
+static void offer_row(struct best *best, struct lam_map *map, const struct lam_segment_entry *segment, uint64_t row)
 {
-    offer(best, (struct best){.map = map, .row = row, .order = lam_map_string(map, LAM_ROWS_ORDER, row)});
+    offer(best, (struct best){.map = map, .segment = segment, .row = row, .order = lam_map_string(map, LAM_ROWS_ORDER, row)});
 }
 
 static struct lam_position position(const struct lam_map *map, uint64_t i)
@@ -69,7 +73,8 @@ static struct lam_position position(const struct lam_map *map, uint64_t i)
 static int look_in_runs(struct lam_view *view, uint64_t hash, struct lam_sv key, struct best *best, struct lam_error *err)
 {
     size_t count;
-    const struct lam_view_part *runs = lam_view_runs(view, view->spec.range_bits ? (uint32_t)(hash >> (64 - view->spec.range_bits)) : 0, &count);
+    const struct lam_view_part *runs = lam_view_runs(view, view->spec.range_bits ? (uint32_t)(hash >> (64 - view->spec.range_bits)) : 0,
+                                                     &count);
     int rc = 0;
 
     while (!rc && count > 0 && !best->map) { /* the one row that is not masked is the newest */
@@ -82,14 +87,15 @@ static int look_in_runs(struct lam_view *view, uint64_t hash, struct lam_sv key,
         if ((rc = lam_view_part_open(view, part, CHOOSE, &open, err)))
             break;
         if ((row = lam_lookup_map(open.map, open.mask, hash, key)) >= 0)
-            offer_row(best, open.map, (uint64_t)row);
+            offer_row(best, open.map, part->segment, (uint64_t)row);
         lam_view_part_close(&open);
     }
     return rc;
 }
 
 /* Any rows, in any order: all that matter are looked at. */
-static int look_in_part(struct lam_view *view, const struct lam_view_part *part, bool speed, uint64_t hash, struct lam_sv key, struct best *best, struct lam_error *err)
+static int look_in_part(struct lam_view *view, const struct lam_view_part *part, bool speed, uint64_t hash, struct lam_sv key,
+                        struct best *best, struct lam_error *err)
 {
     bool check = speed && !view->spec.upsert && view->spec.covered;
     struct lam_view_open open;
@@ -116,7 +122,7 @@ static int look_in_part(struct lam_view *view, const struct lam_view_part *part,
             if (lam_view_covers(view, &pos))
                 continue;
         }
-        offer_row(best, open.map, row);
+        offer_row(best, open.map, part->segment, row);
     }
     lam_view_part_close(&open);
     return 0;
@@ -139,7 +145,8 @@ static void look_in_tail(struct lam_view *view, const struct lam_tail *tail, uin
             offer(best, (struct best){.memory = tail->rows[low], .order = tail->rows[low]->rec.order});
 }
 
-int lam_view_lookup(struct lam_view *view, struct lam_sv key, const struct lam_tail *tail, uint64_t columns, struct lam_found *found, struct lam_error *err)
+int lam_view_lookup(struct lam_view *view, struct lam_sv key, const struct lam_tail *tail, uint64_t columns, struct lam_found *found,
+                    struct lam_error *err)
 {
     uint64_t hash = lam_hash64(key.ptr, key.len);
     struct best best = {0};
@@ -155,11 +162,14 @@ int lam_view_lookup(struct lam_view *view, struct lam_sv key, const struct lam_t
     if (!rc && tail)
         look_in_tail(view, tail, hash, key, &best);
     if (!rc && best.map && !(rc = lam_map_need(best.map, columns, err))) {
+        lam_map_prefetch(best.map, columns, best.row);
         lam_rows_get(best.map, best.row, columns, &found->row);
         found->map = lam_map_ref(best.map);
+        found->segment = best.segment;
     } else if (!rc && best.memory) {
         found->row = *best.memory;
     } else if (!rc) {
+        found->none = true;
         rc = LAM_FAIL(err, LAM_E_NOT_FOUND, "no record has the key '%.*s'", (int)(key.len < 100 ? key.len : 100), key.len ? key.ptr : "");
     }
     lam_map_unref(best.map);

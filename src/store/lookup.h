@@ -14,12 +14,15 @@
 struct lam_found {
     struct lam_row row;
     struct lam_map *map;
+    const struct lam_segment_entry *segment; /* that it stands in; NULL: the tail's */
+    bool none; /* after LAM_E_NOT_FOUND: there is no version of this key. Else it was a file that is gone */
 };
 
 /*
  * Fills found with the columns of the set; its row may be a delete. LAM_E_NOT_FOUND: no version of this key. Release with lam_found_release. Any thread.
  */
-int lam_view_lookup(struct lam_view *view, struct lam_sv key, const struct lam_tail *tail, uint64_t columns, struct lam_found *found, struct lam_error *err);
+int lam_view_lookup(struct lam_view *view, struct lam_sv key, const struct lam_tail *tail, uint64_t columns, struct lam_found *found,
+                    struct lam_error *err);
 void lam_found_release(struct lam_found *found);
 
 /*

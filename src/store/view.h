@@ -49,16 +49,26 @@ size_t lam_view_ranges(const struct lam_view *view);
 /* Takes one row; it is valid only until the call returns. Anything but 0 ends the scan with that code: LAM_END is success. */
 typedef int lam_view_visit(void *arg, const struct lam_row *row, struct lam_error *err);
 
+/* Where the row of a visit stands. */
+struct lam_view_at {
+    const struct lam_segment_entry *segment; /* NULL: it is the tail's */
+    uint64_t row;                            /* of the segment, or of the tail's rows */
+};
+
 struct lam_view_scan {
     uint64_t columns;     /* what rows are filled with; only these columns are read and checked (and those that merging needs) */
     bool deletes;         /* winners that are deletes too */
     struct lam_tail tail; /* the whole tail: the scan takes what falls into the range */
+    uint64_t from_hash;   /* upsert: hashes below it are passed by */
+    size_t from_part;     /* append: so many of the parts, and of the speed segments behind them, are passed by */
+    struct lam_view_at *at; /* filled before the row is read and visited, where it is not NULL */
 };
 
 /*
  * Visits all rows of one range: upsert in the order of (hash, key), one row a key; append segment by segment, then speed, then tail.
  * LAM_E_CORRUPT names the damaged segment, LAM_E_NOT_FOUND one that is gone (pin anew).
  */
-int lam_view_scan(struct lam_view *view, size_t range, const struct lam_view_scan *scan, lam_view_visit *visit, void *arg, struct lam_error *err);
+int lam_view_scan(struct lam_view *view, size_t range, const struct lam_view_scan *scan, lam_view_visit *visit, void *arg,
+                  struct lam_error *err);
 
 #endif

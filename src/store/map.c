@@ -303,6 +303,22 @@ struct lam_sv lam_map_blob(const struct lam_map *map, uint32_t column)
     return lam_sv(map->values[column], (size_t)map->datasets[lam_layout_dataset(map->layout, column)].len);
 }
 
+void lam_map_prefetch(const struct lam_map *map, uint64_t columns, uint64_t row)
+{
+    for (uint32_t column = 0; column < map->layout->column_count; column++) {
+        enum lam_column_type type = map->layout->columns[column].type;
+
+        if (!(columns & LAM_COLUMN(column)))
+            continue;
+        if (type == LAM_COL_STRING)
+            __builtin_prefetch(map->offsets[column] + row);
+        else if (type == LAM_COL_VECTOR && map->dim)
+            __builtin_prefetch((const float *)map->values[column] + row * map->dim);
+        else if (lam_column_size(type))
+            __builtin_prefetch((const char *)map->values[column] + row * lam_column_size(type));
+    }
+}
+
 uint64_t lam_map_string_bytes(const struct lam_map *map, uint32_t column, uint64_t first, uint64_t end)
 {
     assert_column(map, column, LAM_COL_STRING);

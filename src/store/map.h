@@ -63,6 +63,12 @@ struct lam_sv lam_map_string(const struct lam_map *map, uint32_t column, uint64_
 const float *lam_map_vector(const struct lam_map *map, uint32_t column, uint64_t row); /* NULL: this row has none */
 struct lam_sv lam_map_blob(const struct lam_map *map, uint32_t column);
 
+/*
+ * Tells the processor that these columns of a row are about to be read, so that it waits for memory once and not once a column. Strings: their
+ * offsets.
+ */
+void lam_map_prefetch(const struct lam_map *map, uint64_t columns, uint64_t row);
+
 /* Bytes of all strings of rows [first, end), for whoever has to declare the size of a copy. */
 uint64_t lam_map_string_bytes(const struct lam_map *map, uint32_t column, uint64_t first, uint64_t end);
 

@@ -4,10 +4,11 @@
 
 #include "fmath.h"
 
-#define EPOCHS 10
+#define EPOCHS 10      /* fewer where the examples are many: STEPS are enough for any number */
+#define EPOCHS_LEAST 4
+#define STEPS 200000
 #define RATE 2.0       /* of the first epoch; rows have unit length */
 #define DECAY 1.0      /* the rate of epoch e is RATE / (1 + DECAY e) */
-#define MEAN_EPOCHS 5 /* the last ones, whose mean is the model */
 #define PENALTY 0.2    /* of the squared weights, shared among the examples */
 
 void lam_softmax_score(const struct lam_training_set *set, const struct lam_builtin_model *model, size_t doc, bool without_named,
@@ -114,7 +115,7 @@ static void add_up(const struct lam_builtin_model *model, float *sum)
         sum[weights + k] += model->bias[k];
 }
 
-static void take_mean(struct lam_builtin_model *model, const float *sum, int count)
+static void take_mean(struct lam_builtin_model *model, const float *sum, size_t count)
 {
     size_t weights = (size_t)model->feature_count * model->label_count;
 
@@ -130,18 +131,19 @@ int lam_softmax_learn(const struct lam_training_set *set, struct lam_example *ex
     size_t weights = (size_t)model->feature_count * model->label_count;
     double *scores = calloc(set->label_count, sizeof *scores);
     float *sum = calloc(weights + model->label_count, sizeof *sum);
+    size_t epochs = count * EPOCHS <= STEPS ? EPOCHS : count * EPOCHS_LEAST >= STEPS ? EPOCHS_LEAST : STEPS / count;
     int rc = scores && sum ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory to learn %zu weights", weights);
 
     memset(model->weights, 0, weights * sizeof *model->weights);
     memset(model->bias, 0, model->label_count * sizeof *model->bias);
-    for (int epoch = 0; epoch < EPOCHS && !rc; epoch++) {
+    for (size_t epoch = 0; epoch < epochs && !rc; epoch++) {
         shuffle(examples, count, &seed);
-        rc = run_epoch(set, examples, count, RATE / (1 + DECAY * epoch), options, model, scores, err);
-        if (!rc && epoch >= EPOCHS - MEAN_EPOCHS)
+        rc = run_epoch(set, examples, count, RATE / (1 + DECAY * (double)epoch), options, model, scores, err);
+        if (!rc && epoch >= epochs - epochs / 2)
             add_up(model, sum);
     }
     if (!rc)
-        take_mean(model, sum, MEAN_EPOCHS);
+        take_mean(model, sum, epochs / 2); /* of the later half */
     free(sum);
     free(scores);
     return rc;

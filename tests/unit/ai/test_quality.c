@@ -102,10 +102,40 @@ static void complaints_are_classified_without_an_example(void **state)
     check(&data, 0.62, 0.70);
 }
 
+/* Of the labelled sentences (tests/data), the share whose side is told rightly: a floor, so that a change of the lists is seen. */
+static void the_side_of_labelled_sentences_is_told(void **state)
+{
+    struct lam_tasks tasks = {.wanted = LAM_TASK_SENTIMENT};
+    struct lam_block *block = lam_block_new(1000, (size_t)4 << 20);
+    struct lam_analyzer *analyzer;
+    struct lam_error err;
+    size_t len, count = 0, right = 0;
+    char *bytes = labelled_file(SENTENCES, &len), *save, *line;
+
+    (void)state;
+    OK(lam_analyzer_builtin.open(&tasks, &analyzer, &err));
+    for (line = strtok_r(bytes, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        struct lam_row row = {.rec.text = lam_sv_of(line + 2)};
+        float value;
+
+        OK(lam_block_add_row(block, &row, &err));
+        OK(lam_analyzer_builtin.submit(analyzer, block, count, 1, NULL, &err));
+        value = lam_block_row(block, count++)->enr.sentiment;
+        right += line[0] == (value > 0.05f ? '+' : value < -0.05f ? '-' : '0');
+        OK(lam_analyzer_builtin.poll(analyzer, &(void *){NULL}, &err));
+    }
+    print_message("%zu of %zu sentences\n", right, count);
+    assert_true(count >= 100 && right * 100 >= count * 63);
+    lam_analyzer_builtin.close(analyzer);
+    lam_block_free(block);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(news_are_classified_without_an_example),
-                                       cmocka_unit_test(complaints_are_classified_without_an_example)};
+                                       cmocka_unit_test(complaints_are_classified_without_an_example),
+                                       cmocka_unit_test(the_side_of_labelled_sentences_is_told)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

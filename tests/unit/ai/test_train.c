@@ -2,6 +2,8 @@
 
 #include <lamina/block.h>
 
+#include <pthread.h>
+
 #include "base/hash.h"
 #include "builtin/train.h"
 
@@ -208,6 +210,42 @@ static void a_model_of_other_labels_is_refused(void **state)
     free(corpus);
 }
 
+struct shared {
+    const struct corpus *corpus;
+    const struct lam_builtin_model *model;
+    double accuracy;
+};
+
+static void *judge(void *arg)
+{
+    struct shared *shared = arg;
+
+    shared->accuracy = accuracy(shared->corpus, shared->model);
+    return NULL;
+}
+
+static void handles_of_several_threads_share_a_model(void **state)
+{
+    struct corpus *corpus = make_corpus();
+    struct lam_builtin_model *model;
+    struct shared shared[4];
+    pthread_t threads[4];
+    struct lam_error err;
+
+    (void)state;
+    OK(lam_builtin_train(&tasks, corpus->docs, DOCS, NULL, &model, NULL, &err));
+    for (int i = 0; i < 4; i++) {
+        shared[i] = (struct shared){corpus, model, 0};
+        OK(pthread_create(&threads[i], NULL, judge, &shared[i]));
+    }
+    for (int i = 0; i < 4; i++)
+        OK(pthread_join(threads[i], NULL));
+    for (int i = 0; i < 4; i++)
+        assert_true(shared[i].accuracy == accuracy(corpus, model));
+    lam_builtin_model_free(model);
+    free(corpus);
+}
+
 static bool always(void *arg)
 {
     ++*(int *)arg;
@@ -257,10 +295,13 @@ static void odd_corpora_end_well(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(words_beyond_the_descriptions_are_learned), cmocka_unit_test(training_gives_the_same_bytes_everywhere),
-        cmocka_unit_test(a_model_comes_back_from_its_bytes),         cmocka_unit_test(known_labels_teach),
-        cmocka_unit_test(a_model_of_other_labels_is_refused),        cmocka_unit_test(odd_corpora_end_well)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(words_beyond_the_descriptions_are_learned),
+                                       cmocka_unit_test(training_gives_the_same_bytes_everywhere),
+                                       cmocka_unit_test(a_model_comes_back_from_its_bytes),
+                                       cmocka_unit_test(known_labels_teach),
+                                       cmocka_unit_test(a_model_of_other_labels_is_refused),
+                                       cmocka_unit_test(handles_of_several_threads_share_a_model),
+                                       cmocka_unit_test(odd_corpora_end_well)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

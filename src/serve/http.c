@@ -119,8 +119,6 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     if (!request)
         return;
     *con_cls = NULL;
-    if (request->status)
-        atomic_fetch_add_explicit(&http->answered[request->endpoint][request->status / 100 % 6], 1, memory_order_relaxed);
     if (request->slot)
         lam_http_leave_query(http);
     lam_watch_set(&http->watch, request->entry, http->config.read_timeout_ms);

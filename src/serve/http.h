@@ -54,7 +54,7 @@ int lam_http_start(const struct lam_http_config *config, struct lam_http **http,
 unsigned lam_http_port(const struct lam_http *http);
 const char *lam_http_url(const struct lam_http *http);
 
-/* Requests answered since the start; those of them that were answered with 500 and above. Any thread. */
+/* Requests answered since the start, errors included; those of them that were answered with 500 and above. Any thread. */
 uint64_t lam_http_answered(const struct lam_http *http);
 uint64_t lam_http_failed(const struct lam_http *http);
 

@@ -55,7 +55,6 @@ struct request {
     struct lam_buf body;
     bool body_too_long, body_lost;
     bool slot;             /* holds one of the queries' slots */
-    unsigned status;
     int64_t start_us;
 };
 

@@ -33,7 +33,8 @@ enum MHD_Result lam_http_answer(struct request *request, unsigned status, const 
         MHD_add_response_header(response, header, value);
     if (atomic_load(&request->http->stopping))
         MHD_add_response_header(response, "Connection", "close");
-    request->status = status;
+    /* counted before it is sent: who has read an answer finds it counted */
+    atomic_fetch_add_explicit(&request->http->answered[request->endpoint][status / 100 % 6], 1, memory_order_relaxed);
     lam_watch_set(&request->http->watch, request->entry, request->http->config.write_timeout_ms);
     result = MHD_queue_response(request->connection, status, response);
     MHD_destroy_response(response);

@@ -2,9 +2,8 @@
  * Queries as clients write them. The first byte says what the rest is: 'f' a filter, 'a' an aggregate, 'u' the target of a request, 'c' a
  * cursor. Whatever is accepted is run over a few rows, and its answer must be JSON.
  */
-#include <jansson.h>
-
 #include "../unit/serve/memory_reader.h"
+#include "model/json.h"
 #include "serve/query.h"
 #include "serve/uri.h"
 
@@ -36,15 +35,11 @@ static void run(const struct lam_query *query)
     static const struct lam_query_limits limits = {10000, NULL, &lam_clock_system};
     struct lam_error err;
     struct lam_buf out;
+    const char *what;
 
     lam_buf_init(&out, 1 << 22);
-    if (!lam_query_run(query, &reader, &limits, &out, NULL, &err)) {
-        json_t *json = json_loadb(out.ptr, out.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
-
-        if (!json)
-            abort();
-        json_decref(json);
-    }
+    if (!lam_query_run(query, &reader, &limits, &out, NULL, &err) && lam_json_locate(lam_buf_sv(&out), 100, &what) != out.len + 1)
+        abort();
     lam_buf_release(&out);
 }
 

@@ -71,9 +71,21 @@ static inline struct answer *client_receive(int fd, bool head_only)
     size_t used = 0, wanted;
     const char *length;
 
-    while (used + 1 < sizeof answer->head && recv(fd, answer->head + used, 1, 0) == 1)
-        if (answer->head[used++] == '\n' && used >= 4 && !memcmp(answer->head + used - 4, "\r\n\r\n", 4))
+    while (used + 1 < sizeof answer->head && !strstr(answer->head, "\r\n\r\n")) { /* looks before it takes: the body stays behind */
+        ssize_t there = recv(fd, answer->head + used, sizeof answer->head - used - 1, MSG_PEEK);
+        const char *end;
+
+        if (there <= 0)
             break;
+        answer->head[used + (size_t)there] = '\0';
+        end = strstr(answer->head, "\r\n\r\n");
+        if (end)
+            there = end + 4 - (answer->head + used);
+        if (recv(fd, answer->head + used, (size_t)there, 0) != there)
+            break;
+        used += (size_t)there;
+        answer->head[used] = '\0';
+    }
     if (sscanf(answer->head, "HTTP/1.%*d %u", &answer->status) != 1)
         answer->status = 0;
     length = answer->status ? answer_header(answer, "Content-Length") : NULL;

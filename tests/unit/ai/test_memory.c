@@ -55,7 +55,8 @@ static void an_answer_survives_each_failed_allocation(void **state)
         assert_true(rc == 0 || rc == LAM_E_MEMORY || rc == LAM_E_LIMIT);
         lam_block_free(block);
     }
-    assert_true(n > 20); /* the allocations were counted at all */
+    print_message("%ld allocations\n", n);
+    assert_true(n > 12); /* the allocations were counted at all */
 }
 
 static void training_survives_each_failed_allocation(void **state)
@@ -84,7 +85,8 @@ static void training_survives_each_failed_allocation(void **state)
         lam_builtin_model_free(model);
         lam_builtin_model_free(back);
     }
-    assert_true(n > 20);
+    print_message("%ld allocations\n", n);
+    assert_true(n > 12);
 }
 
 int main(void)

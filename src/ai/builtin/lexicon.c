@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "wordlists.h"
 
-#define SLOTS 16384 /* a power of two, three times the words of all lists: a test watches */
+#define SLOTS 16384 /* a power of two, four times the words of all lists */
 
 static struct lam_lex *put(struct lam_lexicon *lexicon, struct lam_sv word)
 {

@@ -46,7 +46,7 @@ static void link_log(const char *from, const char *to, uint64_t count)
 {
     struct lam_error err = {0};
 
-    OK(lam_fs_mkdirs(&lam_fs_system, scratch_join(to, "log/0000"), &err));
+    OK(lam_fs_mkdirs(&quick.fs, scratch_join(to, "log/0000"), &err));
     for (uint64_t n = 1; n <= count; n++)
         assert_int_equal(link(file_of(from, n, ".json"), file_of(to, n, ".json")), 0);
 }

@@ -80,7 +80,7 @@ static void link_log(const char *from, const char *to, uint64_t first)
     struct lam_error err = {0};
     struct lam_names names;
 
-    OK(lam_fs_mkdirs(&lam_fs_system, scratch_join(to, "log/0000"), &err));
+    OK(lam_fs_mkdirs(&quick.fs, scratch_join(to, "log/0000"), &err));
     OK(lam_fs_list(&lam_fs_system, scratch_join(from, "log/0000"), &names, &err));
     for (size_t i = 0; i < names.count; i++)
         if (strtoull(names.names[i], NULL, 10) >= first)

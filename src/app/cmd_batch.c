@@ -96,6 +96,7 @@ static int run(struct lam_cli *cli)
         rc = 0;
     }
     lam_progress_end(&progress);
+    lam_engine_quiesce(&session.engine);
     lam_batch_close(batch);
     lam_batch_job_release(&job);
     return lam_session_close(&session);

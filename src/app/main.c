@@ -3,6 +3,7 @@
 
 #define VERBS(VERB) \
     VERB(batch)     \
+    VERB(speed)     \
     VERB(launch)    \
     VERB(job)
 

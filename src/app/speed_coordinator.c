@@ -428,6 +428,7 @@ static int fetch(void *arg, uint64_t commit, struct lam_sv key, int64_t deadline
     struct lam_speed_coordinator *c = arg;
     struct ask ask = {.commit = commit, .key = key, .missing = speed_ranks(c)};
     struct timespec until;
+    bool over;
     int rc = 0;
 
     *block = NULL;
@@ -442,8 +443,9 @@ static int fetch(void *arg, uint64_t commit, struct lam_sv key, int64_t deadline
     while (ask.missing > 0 && !rc && !c->over)
         rc = pthread_cond_timedwait(&c->answered, &c->lock, &until);
     remove_ask(c, &ask);
+    over = c->over; /* then all is archived, and there is no tail to ask for */
     pthread_mutex_unlock(&c->lock);
-    if (ask.missing > 0)
+    if (ask.missing > 0 && !over)
         rc = LAM_FAIL(err, LAM_E_TIMEOUT, "%d of %d speed ranks did not answer in time", ask.missing, speed_ranks(c));
     else if (ask.code)
         rc = LAM_FAIL(err, ask.code, "a speed rank could not answer for its tail: %s", lam_error_name(ask.code));

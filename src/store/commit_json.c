@@ -8,7 +8,7 @@ void lam_fields_fail(struct lam_fields *fields, const char *name, const char *ex
         fields->rc = LAM_FAIL(fields->err, LAM_E_CORRUPT, "%s: \"%s\" must be %s", fields->what, name, expected);
 }
 
-json_t *lam_json_parse(struct lam_sv text, const char *what, int *rc, struct lam_error *err)
+json_t *lam_commit_json_parse(struct lam_sv text, const char *what, int *rc, struct lam_error *err)
 {
     json_error_t where;
     json_t *value = json_loadb(text.len ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES, &where);

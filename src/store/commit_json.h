@@ -18,7 +18,7 @@ struct lam_fields {
 };
 
 /* Parses foreign bytes; NULL: *rc is LAM_E_CORRUPT or LAM_E_MEMORY. json_decref it. */
-json_t *lam_json_parse(struct lam_sv text, const char *what, int *rc, struct lam_error *err);
+json_t *lam_commit_json_parse(struct lam_sv text, const char *what, int *rc, struct lam_error *err);
 
 /* LAM_E_CORRUPT where value is no object. */
 void lam_fields_init(struct lam_fields *fields, json_t *value, const char *what, struct lam_error *err);

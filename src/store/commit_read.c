@@ -319,7 +319,7 @@ int lam_commit_read(struct lam_sv json, struct lam_commit *commit, struct lam_er
     lam_commit_init(commit, 0);
     if (json.len > LAM_COMMIT_BYTES)
         return LAM_FAIL(err, LAM_E_LIMIT, "a commit of %zu bytes, at most %zu are read", json.len, LAM_COMMIT_BYTES);
-    if (!(value = lam_json_parse(json, "a commit", &rc, err)))
+    if (!(value = lam_commit_json_parse(json, "a commit", &rc, err)))
         return rc;
     if (!(rc = read_head(value, commit, err)) && ((rc = read_lists(value, commit, err)) || (rc = lam_commit_check(commit, err)))) {
         if (rc == LAM_E_INVALID) { /* what a builder refuses is a mistake of its caller; in a file it is damage */

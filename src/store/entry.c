@@ -359,7 +359,7 @@ int lam_segment_entry_from_json(json_t *value, struct lam_segment_entry *entry, 
 int lam_segment_entry_read(struct lam_sv json, struct lam_segment_entry *entry, struct lam_error *err)
 {
     int rc;
-    json_t *value = lam_json_parse(json, "a segment's entry", &rc, err);
+    json_t *value = lam_commit_json_parse(json, "a segment's entry", &rc, err);
 
     lam_segment_entry_init(entry);
     if (!value)

@@ -20,7 +20,7 @@ const struct lam_clock lam_clock_system = {wall, mono, NULL};
 void lam_time_format(int64_t time_us, char text[LAM_TIME_TEXT])
 {
     int64_t fraction = ((time_us % 1000000) + 1000000) % 1000000;
-    time_t seconds = (time_t)((time_us - fraction) / 1000000);
+    time_t seconds = (time_t)(time_us / 1000000 - (time_us % 1000000 < 0)); /* rounded down; no subtraction that INT64_MIN overflows */
     struct tm tm;
     size_t len;
 

@@ -51,6 +51,31 @@ static uint64_t sortable(double d)
     return bits & SIGN ? ~bits : bits | SIGN;
 }
 
+/*
+ * An integer beyond 2^53 as the largest double not above it, and what is left. strtod may have rounded up. Beyond 64 bits it stays the
+ * nearest double.
+ */
+static int64_t split_integer(const char *text, double *d)
+{
+    errno = 0;
+    if (*text == '-') {
+        long long n = strtoll(text, NULL, 10);
+
+        if (errno)
+            return 0;
+        if ((long long)*d > n)
+            *d = nextafter(*d, -INFINITY);
+        return n - (long long)*d;
+    }
+    unsigned long long n = strtoull(text, NULL, 10);
+
+    if (errno)
+        return 0;
+    if (*d >= 18446744073709551616.0 || (unsigned long long)*d > n)
+        *d = nextafter(*d, -INFINITY);
+    return (int64_t)(n - (unsigned long long)*d);
+}
+
 int lam_order_add_number(struct lam_buf *buf, struct lam_sv text, struct lam_error *err)
 {
     unsigned char bytes[17] = {NUMBER};
@@ -62,21 +87,11 @@ int lam_order_add_number(struct lam_buf *buf, struct lam_sv text, struct lam_err
         return LAM_FAIL(err, LAM_E_INVALID, "a number of %zu digits cannot be an order value", text.len);
     memcpy(copy, text.ptr, text.len);
     copy[text.len] = '\0';
-    errno = 0;
     d = strtod(copy, &end);
-    if (*end || !isfinite(d))
+    if (end != copy + text.len || strspn(copy, "+-.0123456789eE") != text.len || !isfinite(d)) /* strtod also takes 0x1p3, nan and blanks */
         return LAM_FAIL(err, LAM_E_INVALID, "'%.40s' is no finite number", copy);
-    if (!strpbrk(copy, ".eE") && fabs(d) >= 9007199254740992.0 && fabs(d) < 9.3e18) {
-        long long n;
-
-        errno = 0;
-        n = strtoll(copy, &end, 10);
-        if (!errno) {
-            if (d >= 9223372036854775808.0 || (long long)d > n)
-                d = nextafter(d, -INFINITY);
-            rest = n - (long long)d;
-        }
-    }
+    if (!strpbrk(copy, ".eE") && fabs(d) >= 9007199254740992.0)
+        rest = split_integer(copy, &d);
     big_endian(bytes + 1, sortable(d), 8);
     big_endian(bytes + 9, (uint64_t)rest ^ SIGN, 8);
     return lam_buf_add(buf, bytes, sizeof bytes, err);

@@ -506,6 +506,12 @@ static const struct lam_reader_ops ops = {
     .release = release,
 };
 
+void lam_store_reader_more_stats(struct lam_store_reader *reader, void (*more)(void *arg, struct lam_reader_stats *stats), void *arg)
+{
+    reader->more_stats = more;
+    reader->more_arg = arg;
+}
+
 struct lam_reader lam_store_reader(struct lam_store_reader *reader) { return (struct lam_reader){&ops, reader}; }
 
 int lam_store_reader_new(struct lam_store_reader **out, struct lam_engine *engine, const struct lam_tail_source *tail, bool refreshes, struct lam_error *err)

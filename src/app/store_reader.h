@@ -29,6 +29,9 @@ struct lam_store_reader;
 int lam_store_reader_new(struct lam_store_reader **reader, struct lam_engine *engine, const struct lam_tail_source *tail, bool refresh, struct lam_error *err);
 void lam_store_reader_free(struct lam_store_reader *reader); /* NULL-safe; no snapshot may be held */
 
+/* What else statistics are filled with, by whoever knows more than the store (rates, lags). Before the first pin. Any thread calls it. */
+void lam_store_reader_more_stats(struct lam_store_reader *reader, void (*more)(void *arg, struct lam_reader_stats *stats), void *arg);
+
 struct lam_reader lam_store_reader(struct lam_store_reader *reader);
 
 /* The oldest commit that is pinned, or can still be: what the tail must not let go of. Any thread. */

@@ -23,6 +23,8 @@ struct lam_pinned {
 struct lam_store_reader {
     struct lam_engine *engine;
     struct lam_tail_source tail;   /* fetch NULL: there is none */
+    void (*more_stats)(void *arg, struct lam_reader_stats *stats); /* may be NULL */
+    void *more_arg;
     bool refresh;
     pthread_mutex_t lock;          /* guards pinned, newest and the counts of pins; held while the newest state is taken, so that _oldest is never too young */
     struct lam_pinned *pinned;     /* all that are held */

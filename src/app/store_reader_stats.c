@@ -363,5 +363,7 @@ int lam_snapshot_stats(struct lam_snapshot *snapshot, struct lam_reader_stats *s
     stats->view_rows = asked.base->view_rows;
     stats->speed_rows = asked.base->speed_rows;
     stats->tail_rows = asked.tail_rows;
+    if (snapshot->reader->more_stats)
+        snapshot->reader->more_stats(snapshot->reader->more_arg, stats);
     return 0;
 }

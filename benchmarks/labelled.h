@@ -20,7 +20,7 @@ struct labelled {
     size_t label_count;
 };
 
-static inline void labelled_die(const char *what, const char *which)
+static inline _Noreturn void labelled_die(const char *what, const char *which)
 {
     fprintf(stderr, "%s: %s\n", which, what);
     exit(1);

@@ -1,0 +1,5 @@
+if(TARGET lam_model)
+    foreach(name json wire)
+        lam_fuzzer(${name} SOURCE ${CMAKE_CURRENT_LIST_DIR}/fuzz_${name}.c AREAS model base)
+    endforeach()
+endif()

@@ -2,9 +2,12 @@
 #include "cli.h"
 
 #define VERBS(VERB) \
+    VERB(run)       \
     VERB(batch)     \
     VERB(speed)     \
     VERB(launch)    \
+    VERB(serve)     \
+    VERB(query)     \
     VERB(job)
 
 #define DECLARE(name) extern const struct lam_verb lam_verb_##name;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define TERMINAL_US 200000
@@ -12,7 +13,7 @@ void lam_progress_init(struct lam_progress *progress, const struct lam_session *
 {
     int64_t now = lam_mono_us(&lam_clock_system);
 
-    *progress = (struct lam_progress){.on = session->engine.rank == 0 && !quiet, .terminal = isatty(2), .started_us = now};
+    *progress = (struct lam_progress){.on = session->engine.rank == 0 && !quiet, .terminal = isatty(2) || getenv("LAMINA_TERMINAL"), .started_us = now};
     progress->next_us = now + (progress->terminal ? TERMINAL_US : PLAIN_US);
 }
 

@@ -1,0 +1,232 @@
+#include "run_job.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "report.h"
+
+#define SERVE_GRACE_MS 3000
+
+int lam_run_init(struct lam_run_job *run, struct lam_session *session, struct lam_error *err)
+{
+    struct lam_batch_options options;
+    int rc;
+
+    *run = (struct lam_run_job){.session = session, .has_stream = session->job->stream != NULL};
+    pthread_mutex_init(&run->lock, NULL);
+    run->keep = session->job->serve.keep || lam_cli_option(session->cli, "keep-serving");
+    lam_progress_init(&run->progress, session, lam_cli_option(session->cli, "quiet") != NULL);
+    if ((rc = lam_batch_job_init(&run->batch_job, &session->engine, err)))
+        return rc;
+    options = lam_batch_job_options(&run->batch_job);
+    if ((rc = lam_batch_open(&run->batch, &options, err)))
+        return rc;
+    return lam_speed_job_init(&run->speed, &session->engine, err);
+}
+
+void lam_run_release(struct lam_run_job *run)
+{
+    lam_batch_close(run->batch);
+    lam_batch_job_release(&run->batch_job);
+    lam_speed_job_release(&run->speed);
+    pthread_mutex_destroy(&run->lock);
+}
+
+static int begin_batch(struct lam_run_job *run, struct lam_error *err)
+{
+    run->archived_at_begin = lam_speed_archived(&run->speed);
+    run->begun_us = lam_mono_us(run->session->engine.clock);
+    run->batch_running = true;
+    return lam_batch_run(run->batch, err);
+}
+
+/* Any thread: rates for whoever asks over HTTP. */
+static void more_stats(void *arg, struct lam_reader_stats *stats)
+{
+    struct lam_run_job *run = arg;
+
+    pthread_mutex_lock(&run->lock);
+    stats->events_per_s = run->events_per_s;
+    stats->queryable_p50_ms = run->p50_ms;
+    stats->queryable_p99_ms = run->p99_ms;
+    pthread_mutex_unlock(&run->lock);
+}
+
+/* Main thread, once a turn: what more_stats hands out. */
+static void share_rates(struct lam_run_job *run)
+{
+    int64_t now = lam_mono_us(&lam_clock_system);
+    struct lam_speed_stats stats;
+
+    if (!run->has_stream || now - run->rates_us < 1000000)
+        return;
+    stats = lam_speed_stats(&run->speed);
+    pthread_mutex_lock(&run->lock);
+    run->events_per_s = (double)(stats.consumed - run->rates_consumed) * 1e6 / (double)(now - run->rates_us);
+    run->p50_ms = lam_speed_quantile(&stats, 0.5) / 1000;
+    run->p99_ms = lam_speed_quantile(&stats, 0.99) / 1000;
+    pthread_mutex_unlock(&run->lock);
+    run->rates_us = now;
+    run->rates_consumed = stats.consumed;
+}
+
+int lam_run_begin(struct lam_run_job *run, struct lam_error *err)
+{
+    struct lam_tail_source tail = lam_speed_tail(&run->speed);
+    int rc;
+
+    run->serve.more_stats = more_stats;
+    run->serve.arg = run;
+    run->serving = true;
+    if ((rc = lam_serve_job_start(&run->serve, &run->session->engine, run->has_stream ? &tail : NULL, false, err)))
+        return rc;
+    lam_log_info(&run->session->engine.log, "serve", "%s", lam_serve_job_url(&run->serve));
+    if (run->has_stream && (rc = lam_speed_begin(&run->speed, run->serve.reader, false, err)))
+        return rc;
+    run->speed_over = !run->has_stream;
+    return begin_batch(run, err);
+}
+
+static uint64_t stream_cutoff(const struct lam_batch_job *batch)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t s = 0; s < batch->cutoff.count; s++)
+        for (uint32_t p = 0; p < batch->cutoff.sources[s].count; p++)
+            sum += batch->cutoff.sources[s].partitions[p].next;
+    return sum;
+}
+
+static void note_view(struct lam_run_job *run)
+{
+    const struct lam_batch_report *report = &run->batch_job.report;
+
+    run->first_done = true;
+    if (!report->view) {
+        lam_log_info(&run->session->engine.log, "batch", "nothing new: no view was published");
+        return;
+    }
+    lam_log_info(&run->session->engine.log, "batch", "published view %" PRIu64 ": %" PRId64 " records, the stream below %" PRIu64, report->view, report->counts.read,
+                 stream_cutoff(&run->batch_job));
+    if (run->view_count < LAM_RUN_VIEWS)
+        run->views[run->view_count++] = (struct lam_run_view){.number = report->view, .stream_next = stream_cutoff(&run->batch_job), .read = report->counts.read,
+                                                              .seconds = (double)(lam_mono_us(&lam_clock_system) - run->session->started_us) / 1e6};
+}
+
+static void step_batch(struct lam_run_job *run)
+{
+    struct lam_error err;
+    int rc = lam_batch_step(run->batch, &err);
+
+    if (run->session->engine.rank > 0 || rc == LAM_PENDING || !run->batch_running)
+        return;
+    run->batch_running = false;
+    if (rc == LAM_E_CANCELLED)
+        run->batch_cancelled = true;
+    else if (rc)
+        run->session->failure = err;
+    else
+        note_view(run);
+}
+
+static void step_speed(struct lam_run_job *run)
+{
+    struct lam_error err;
+    int rc = lam_speed_step(&run->speed, &err);
+
+    if (run->session->engine.rank > 0 || !run->has_stream || rc == LAM_PENDING || run->speed_over)
+        return;
+    run->speed_over = true;
+    if (rc)
+        run->session->failure = err;
+}
+
+/* Is it time for another view? */
+static bool is_due(const struct lam_run_job *run)
+{
+    const struct lam_job *job = run->session->job;
+    uint64_t fresh = lam_speed_archived(&run->speed) - run->archived_at_begin;
+
+    if (run->batch_running || run->stopping || run->ended)
+        return false;
+    return (job->batch.every_records && fresh >= job->batch.every_records) ||
+           (job->batch.every_us && lam_mono_us(run->session->engine.clock) - run->begun_us >= job->batch.every_us);
+}
+
+static void show(struct lam_run_job *run)
+{
+    struct lam_speed_stats stats;
+    struct lam_replay_progress replay;
+    char batch[256], share[64] = "";
+    double seconds;
+
+    if (!lam_progress_due(&run->progress))
+        return;
+    seconds = (double)(lam_mono_us(&lam_clock_system) - run->progress.started_us) / 1e6;
+    lam_progress_of_batch(batch, sizeof batch, run->batch, seconds);
+    stats = lam_speed_stats(&run->speed);
+    if (lam_speed_replay(&run->speed, &replay) && replay.total)
+        snprintf(share, sizeof share, " of %" PRIu64, replay.total);
+    lam_progress_line(&run->progress, "%s | speed: %" PRIu64 "%s events, %.0f/s, %" PRIu64 " archived | serve: view %" PRIu64, batch, stats.consumed, share,
+                      seconds > 0 ? (double)stats.consumed / seconds : 0.0, lam_speed_archived(&run->speed),
+                      run->view_count ? run->views[run->view_count - 1].number : 0);
+}
+
+/* Everything is quiet: the last word. */
+static void conclude(struct lam_run_job *run)
+{
+    struct lam_replay_progress replay;
+    bool unfinished = run->batch_cancelled;
+    int code = LAM_EXIT_DONE;
+
+    if (run->stopping && lam_speed_replay(&run->speed, &replay))
+        unfinished = unfinished || !lam_speed_at_end(&run->speed);
+    if (run->session->failure.code)
+        code = run->session->failure.code == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
+    else if (unfinished)
+        code = LAM_EXIT_RESUME;
+    lam_progress_end(&run->progress);
+    if (code == LAM_EXIT_DONE || code == LAM_EXIT_RESUME)
+        lam_run_report(run, &code);
+    run->code = code;
+    lam_session_bye(run->session, code);
+}
+
+void lam_run_step(struct lam_run_job *run)
+{
+    struct lam_session *session = run->session;
+    struct lam_error err;
+    bool at_end;
+
+    step_batch(run);
+    step_speed(run);
+    if (session->engine.rank > 0)
+        return;
+    show(run);
+    share_rates(run);
+    at_end = run->first_done && (!run->has_stream || lam_speed_at_end(&run->speed));
+    if (lam_session_stopping(session) && !run->stopping) {
+        run->stopping = true;
+        lam_log_info(&session->engine.log, "job", "stopping");
+        lam_batch_cancel(run->batch);
+        lam_speed_stop(&run->speed);
+    }
+    if (is_due(run) && begin_batch(run, &err))
+        session->failure = err;
+    if (at_end && !run->keep && !run->batch_running && !run->stopping && !run->ended) {
+        run->ended = true;
+        lam_speed_stop(&run->speed);
+    }
+    if ((run->ended || run->stopping) && !run->batch_running && run->speed_over && !session->bye)
+        conclude(run);
+    else if (session->failure.code)
+        conclude(run);
+}
+
+void lam_run_end(struct lam_run_job *run)
+{
+    if (run->serving)
+        lam_serve_job_stop(&run->serve, SERVE_GRACE_MS);
+    run->serving = false;
+    lam_progress_end(&run->progress);
+}

@@ -1,0 +1,201 @@
+#include "run_job.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "report.h"
+#include "serve/query.h"
+
+#define ASK_MS 30000
+
+/* One answer over the merged view, as the server would give it; NULL where it cannot be had. */
+static json_t *ask(struct lam_run_job *run, const char *aggregate)
+{
+    const struct lam_query_limits limits = {.timeout_ms = ASK_MS, .clock = &lam_clock_system};
+    struct lam_reader reader = lam_store_reader(run->serve.reader);
+    struct lam_query query;
+    struct lam_error err;
+    struct lam_buf json;
+    json_t *answer = NULL;
+    int rc = lam_query_init(&query, LAM_QUERY_AGGREGATE, &err);
+
+    lam_buf_init(&json, LAM_QUERY_ANSWER_MAX);
+    if (!rc && !(rc = lam_query_set_aggregate(&query, lam_sv_of(aggregate), &err)) && !(rc = lam_query_run(&query, &reader, &limits, &json, NULL, &err)))
+        answer = json_loadb(json.ptr, json.len, 0, NULL);
+    if (rc)
+        lam_log_error(&run->session->engine.log, "serve", "%s", err.text);
+    lam_query_release(&query);
+    lam_buf_release(&json);
+    return answer;
+}
+
+static json_t *counts_of(const struct lam_source_count *c)
+{
+    return json_pack("{s:s#, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", c->name.ptr, (int)c->name.len, "life", (int)c->life, "read", (json_int_t)c->read,
+                     "live", (json_int_t)c->live, "superseded", (json_int_t)c->superseded, "deleted", (json_int_t)c->deleted, "quarantined",
+                     (json_int_t)c->quarantined, "filtered", (json_int_t)c->filtered, "pending", (json_int_t)c->pending, "unavailable", (json_int_t)c->unavailable);
+}
+
+/* Counts of the merged view, by source and life, and whether each of them balances. */
+static json_t *count(struct lam_run_job *run, bool *balanced, uint64_t *read, uint64_t *quarantined)
+{
+    struct lam_reader reader = lam_store_reader(run->serve.reader);
+    struct lam_reader_stats stats = LAM_READER_STATS_NONE;
+    struct lam_snapshot *snapshot = NULL;
+    json_t *sources = json_array();
+    struct lam_error err;
+    int rc = reader.ops->pin(reader.arg, ASK_MS, &snapshot, &err);
+
+    *balanced = false;
+    *read = *quarantined = 0;
+    if (!rc && !(rc = reader.ops->stats(snapshot, &stats, &err))) {
+        *balanced = true;
+        for (size_t i = 0; i < stats.source_count; i++) {
+            const struct lam_source_count *c = &stats.sources[i];
+
+            *balanced = *balanced && c->read == c->live + c->superseded + c->deleted + c->quarantined + c->filtered;
+            *read += c->read;
+            *quarantined += c->quarantined;
+            if (c->read)
+                json_array_append_new(sources, counts_of(c));
+        }
+    }
+    if (rc)
+        lam_log_error(&run->session->engine.log, "serve", "the counts cannot be had: %s", err.text);
+    reader.ops->release(snapshot);
+    return sources;
+}
+
+static void add_views(const struct lam_run_job *run, json_t *report)
+{
+    json_t *views = json_array();
+
+    for (size_t i = 0; i < run->view_count; i++)
+        json_array_append_new(views, json_pack("{s:I, s:I, s:I, s:f}", "view", (json_int_t)run->views[i].number, "stream_next", (json_int_t)run->views[i].stream_next,
+                                               "read", (json_int_t)run->views[i].read, "seconds", run->views[i].seconds));
+    json_object_set_new(report, "views", views);
+}
+
+static void add_speed(const struct lam_run_job *run, json_t *report)
+{
+    struct lam_speed_stats stats = lam_speed_stats(&run->speed);
+
+    if (!run->has_stream)
+        return;
+    json_object_set_new(report, "speed",
+                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I}", "consumed", (json_int_t)stats.consumed, "answered", (json_int_t)stats.answered,
+                                  "rejected", (json_int_t)stats.rejected, "escalated", (json_int_t)stats.escalated, "outputs_delivered", (json_int_t)stats.delivered,
+                                  "archived", (json_int_t)lam_speed_archived(&run->speed), "p50_ms", lam_speed_quantile(&stats, 0.5) / 1000, "p99_ms",
+                                  lam_speed_quantile(&stats, 0.99) / 1000, "rss_anon_kib", (json_int_t)stats.rss_anon_kib, "rss_shmem_kib",
+                                  (json_int_t)stats.rss_shmem_kib));
+}
+
+static void print_table(const json_t *sources)
+{
+    const json_t *item;
+    size_t i;
+
+    printf("  %-26s %4s %9s %9s %10s %8s %11s %8s\n", "source", "life", "read", "live", "superseded", "deleted", "quarantined", "filtered");
+    json_array_foreach((json_t *)(uintptr_t)sources, i, item) {
+#define N(name) json_integer_value(json_object_get(item, name))
+        printf("  %-26.26s %4lld %9lld %9lld %10lld %8lld %11lld %8lld\n", json_string_value(json_object_get(item, "name")), (long long)N("life"), (long long)N("read"),
+               (long long)N("live"), (long long)N("superseded"), (long long)N("deleted"), (long long)N("quarantined"), (long long)N("filtered"));
+#undef N
+    }
+}
+
+static void print_categories(const json_t *answer)
+{
+    const json_t *groups = json_object_get(answer, "groups"), *group;
+    size_t i;
+
+    printf("\n  categories (merged: view and speed tail)\n");
+    json_array_foreach((json_t *)(uintptr_t)groups, i, group) {
+        char *text = json_dumps(group, JSON_COMPACT | JSON_ENCODE_ANY);
+
+        printf("    %s\n", text ? text : "?");
+        free(text);
+    }
+}
+
+static void print_report(const struct lam_run_job *run, const json_t *report)
+{
+    const json_t *speed = json_object_get(report, "speed"), *merged = json_object_get(report, "merged");
+    char *as_of = json_dumps(json_object_get(merged, "as_of"), JSON_COMPACT);
+
+    printf("\n%s: %.2f s, %zu views, exit code %lld\n\n", run->session->job->name, json_real_value(json_object_get(report, "seconds")), run->view_count,
+           (long long)json_integer_value(json_object_get(report, "exit")));
+    for (size_t i = 0; i < run->view_count; i++)
+        printf("  view %" PRIu64 " after %.2f s: %" PRId64 " new records; it covers the stream below %" PRIu64 "\n", run->views[i].number, run->views[i].seconds, run->views[i].read,
+               run->views[i].stream_next);
+    printf("\n");
+    print_table(json_object_get(report, "counts"));
+    print_categories(merged);
+    printf("\n  as of        %s\n", as_of ? as_of : "?");
+    if (speed)
+        printf("  speed        %lld events, %.0f a second; queryable after p50 %.2f ms, p99 %.2f ms; %lld outputs delivered\n",
+               (long long)json_integer_value(json_object_get(speed, "consumed")), json_real_value(json_object_get(report, "events_per_second")),
+               json_real_value(json_object_get(speed, "p50_ms")), json_real_value(json_object_get(speed, "p99_ms")),
+               (long long)json_integer_value(json_object_get(speed, "outputs_delivered")));
+    printf("  batch        %.0f documents a second\n", json_real_value(json_object_get(report, "documents_per_second")));
+    printf("  memory       rank 0: %lld KiB anonymous, %lld KiB shared%s", (long long)json_integer_value(json_object_get(report, "rss_anon_kib")),
+           (long long)json_integer_value(json_object_get(report, "rss_shmem_kib")), speed ? "; speed: " : "\n");
+    if (speed)
+        printf("%lld KiB, %lld KiB\n", (long long)json_integer_value(json_object_get(speed, "rss_anon_kib")),
+               (long long)json_integer_value(json_object_get(speed, "rss_shmem_kib")));
+    printf("\nTry next:\n  lamina query %s --aggregate '{\"metrics\":[{\"op\":\"count\"}],\"group_by\":[\"category\"]}'\n  lamina store show %s\n  lamina export %s | head\n",
+           run->session->job->store.path, run->session->job->store.path, run->session->job->store.path);
+    free(as_of);
+}
+
+void lam_run_report(struct lam_run_job *run, int *code)
+{
+    struct lam_session *session = run->session;
+    json_t *report = json_object(), *counts;
+    double seconds = (double)(lam_mono_us(&lam_clock_system) - session->started_us) / 1e6;
+    struct lam_speed_stats stats = lam_speed_stats(&run->speed);
+    char path[LAM_PATH_MAX], *text;
+    struct lam_error err;
+    bool balanced;
+    long anon, shmem;
+    uint64_t all, bad;
+    int64_t read = 0;
+
+    lam_report_memory(&anon, &shmem);
+    for (size_t i = 0; i < run->view_count && i < 1; i++)
+        read += run->views[i].read;
+    counts = count(run, &balanced, &all, &bad);
+    if (*code == LAM_EXIT_DONE && bad > session->job->quarantine.records && (double)bad > session->job->quarantine.max * (double)all)
+        *code = LAM_EXIT_QUARANTINE;
+    if (!balanced)
+        *code = LAM_EXIT_FAILED;
+    json_object_set_new(report, "job", json_string(session->job->name));
+    json_object_set_new(report, "exit", json_integer(*code));
+    json_object_set_new(report, "seconds", json_real(seconds));
+    json_object_set_new(report, "ranks", json_integer(session->engine.size));
+    json_object_set_new(report, "balanced", json_boolean(balanced));
+    json_object_set_new(report, "counts", counts);
+    json_object_set_new(report, "merged", ask(run, "{\"metrics\":[{\"op\":\"count\"}],\"group_by\":[\"category\"]}"));
+    json_object_set_new(report, "documents_per_second", json_real(run->view_count && run->views[0].seconds > 0 ? (double)read / run->views[0].seconds : 0));
+    json_object_set_new(report, "events_per_second", json_real(seconds > 0 ? (double)stats.consumed / seconds : 0));
+    json_object_set_new(report, "rss_anon_kib", json_integer(anon));
+    json_object_set_new(report, "rss_shmem_kib", json_integer(shmem));
+    add_views(run, report);
+    add_speed(run, report);
+    text = json_dumps(report, JSON_INDENT(1));
+    if (text && snprintf(path, sizeof path, "%s/runs/%s/report.json", session->job->store.path, run->batch_job.run) < (int)sizeof path &&
+        lam_fs_replace(session->engine.fs, path, lam_sv_of(text), &err))
+        lam_log_warn(&session->engine.log, "job", "no report could be written: %s", err.text);
+    if (session->cli->json)
+        printf("%s\n", text ? text : "{}");
+    else
+        print_report(run, report);
+    if (!balanced)
+        lam_log_error(&session->engine.log, "job", "the counts do not balance: read is not live + superseded + deleted + quarantined + filtered");
+    fflush(stdout);
+    free(text);
+    json_decref(report);
+}

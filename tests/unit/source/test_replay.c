@@ -214,10 +214,11 @@ static void a_resumed_replay_sends_exactly_what_was_not_archived(void **state)
 
             assert_int_equal(lam_kafka_poll(kafka, (size_t)(1 + random() % 40), 200, &events, &count, NULL), 0);
             for (size_t i = 0; i < count; i++) {
-                const char *at = memmem(events[i].value.ptr, events[i].value.len, "\"n\":", 4);
+                const char *at;
 
                 if (events[i].kind != LAM_KAFKA_MESSAGE)
                     continue;
+                at = memmem(events[i].value.ptr, events[i].value.len, "\"n\":", 4);
                 archived[at ? atoi(at + 4) : 5]++;
                 next[events[i].partition] = (uint64_t)events[i].offset + 1;
             }

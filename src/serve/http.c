@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -296,17 +297,35 @@ static void drain(struct lam_http *http, unsigned grace_ms)
     pthread_mutex_unlock(&http->lock);
 }
 
-void lam_http_stop(struct lam_http *http, unsigned grace_ms)
+void lam_http_quiesce(struct lam_http *http)
 {
     MHD_socket fd;
 
+    if (atomic_exchange(&http->stopping, true))
+        return;
+    fd = MHD_quiesce_daemon(http->daemon);
+    if (fd != MHD_INVALID_SOCKET) {
+        shutdown(fd, SHUT_RDWR); /* the daemon may be polling it still, which would keep it listening */
+        close(fd);
+    }
+    http->listen.fd = -1;
+}
+
+unsigned lam_http_busy(struct lam_http *http)
+{
+    unsigned busy;
+
+    pthread_mutex_lock(&http->lock);
+    busy = http->requests;
+    pthread_mutex_unlock(&http->lock);
+    return busy;
+}
+
+void lam_http_stop(struct lam_http *http, unsigned grace_ms)
+{
     if (!http)
         return;
-    atomic_store(&http->stopping, true);
-    fd = MHD_quiesce_daemon(http->daemon);
-    if (fd != MHD_INVALID_SOCKET)
-        close(fd);
-    http->listen.fd = -1;
+    lam_http_quiesce(http);
     drain(http, grace_ms);
     pthread_mutex_lock(&http->lock);
     atomic_store(&http->cancel, true);

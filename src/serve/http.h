@@ -59,7 +59,15 @@ uint64_t lam_http_answered(const struct lam_http *http);
 uint64_t lam_http_failed(const struct lam_http *http);
 
 /*
- * Stops accepting, lets requests under way finish for at most grace_ms, cancels what is left, joins all threads and frees it.
+ * For a main loop that must not wait, and that requests under way may need: stops accepting and returns at once; the loop goes on until
+ * lam_http_busy, the number of requests under way, is 0 or it has waited enough, then lam_http_stop with a grace of 0.
+ */
+void lam_http_quiesce(struct lam_http *http);
+unsigned lam_http_busy(struct lam_http *http);
+
+/*
+ * Stops accepting, lets requests under way finish for at most grace_ms, cancels what is left, joins all threads and frees it. A query
+ * is cancelled between two rows; one that waits inside the reader (a pin, for a silent rank) is waited for: tell the reader first.
  * NULL is fine.
  */
 void lam_http_stop(struct lam_http *http, unsigned grace_ms);

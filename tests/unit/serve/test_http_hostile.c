@@ -344,6 +344,32 @@ static void queries_that_take_too_long_are_cancelled(void **state)
     wait_end(fd);
 }
 
+static void a_main_loop_need_not_wait(void **state)
+{
+    static const char request[] = "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    struct world *world = world_start(state);
+    int fd = client_connect(world->port);
+    struct answer *answer;
+
+    memory_publish(&world->memory, make_rows(200, 1));
+    atomic_store(&world->memory.delay_us, 1000);
+    assert_true(client_send(fd, request, sizeof request - 1));
+    while (!atomic_load(&world->memory.pins))
+        usleep(1000);
+    lam_http_quiesce(world->http);
+    lam_http_quiesce(world->http); /* once more does nothing */
+    assert_int_equal(client_connect(world->port), -1);
+    while (lam_http_busy(world->http))
+        usleep(1000);
+    lam_http_stop(world->http, 0);
+    world->http = NULL;
+    answer = client_receive(fd, false);
+    assert_int_equal(answer->status, 200);
+    assert_string_equal(answer_header(answer, "Connection"), "close");
+    answer_free(answer);
+    close(fd);
+}
+
 static void it_starts_and_stops_again(void **state)
 {
     struct world *world = *state;
@@ -372,6 +398,7 @@ int main(void)
         CASE(a_new_view_is_taken_up_without_a_pause),
         CASE(requests_under_way_are_finished),
         CASE(queries_that_take_too_long_are_cancelled),
+        CASE(a_main_loop_need_not_wait),
         CASE(it_starts_and_stops_again),
     };
 

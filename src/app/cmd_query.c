@@ -96,7 +96,7 @@ static void print_value(const char *name, const json_t *value)
         printf("  %-12s %s\n", name, json_string_value(value));
         return;
     }
-    text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(7));
     printf("  %-12s %s\n", name, text ? text : "?");
     free(text);
 }

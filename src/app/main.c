@@ -8,6 +8,7 @@
     VERB(launch)    \
     VERB(serve)     \
     VERB(query)     \
+    VERB(export)    \
     VERB(job)
 
 #define DECLARE(name) extern const struct lam_verb lam_verb_##name;

@@ -128,7 +128,7 @@ static int start_replay(struct lam_engine *engine, struct lam_speed_begun *begun
     const struct lam_state *state = lam_commitlog_peek(engine->commits);
     const struct lam_state_source *source = lam_state_source(state, begun->setup.source);
     struct lam_replay_options options = {.path = stream->replay->path, .brokers = begun->setup.brokers, .topic = stream->topic, .partitions = partitions,
-                                         .deleted = stream->map.deleted, .rate = stream->replay->rate, .keep = stream->local ? 0 : SIZE_MAX, .log = &engine->log};
+                                         .rate = stream->replay->rate, .keep = stream->local ? 0 : SIZE_MAX, .log = &engine->log};
     struct lam_kafka_prop *props;
     int rc = lam_speed_props(engine->job, &props, &options.prop_count, err);
 

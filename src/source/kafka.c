@@ -398,8 +398,11 @@ int lam_kafka_poll(struct lam_kafka *kafka, size_t max, int timeout_ms, const st
     if (kafka->suspect)
         look_for_topic(kafka);
     if (!kafka->failure.code && !kafka->paused) {
-        got = rd_kafka_consume_batch_queue(kafka->queue, timeout_ms, kafka->messages, max);
+        /* A batch waits until it is full or its time is up: so the wait is for the first message alone, and the rest is what is there. */
+        got = rd_kafka_consume_batch_queue(kafka->queue, timeout_ms, kafka->messages, 1);
         kafka->message_count = got > 0 ? (size_t)got : 0;
+        if (got > 0 && max > 1 && (got = rd_kafka_consume_batch_queue(kafka->queue, 0, kafka->messages + 1, max - 1)) > 0)
+            kafka->message_count += (size_t)got;
         for (size_t i = 0; i < kafka->message_count; i++) {
             if (kafka->messages[i]->err && kafka->messages[i]->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
                 take_error(kafka, kafka->messages[i]);

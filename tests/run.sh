@@ -4,6 +4,7 @@
 #   bash tests/run.sh           everything that a change has to pass; the last lines are CTest's summary
 #   bash tests/run.sh --all     long fuzzing and the benchmarks besides
 set -euo pipefail
+# shellcheck source=cmake/bootstrap.sh
 . "$(dirname "$0")/../cmake/bootstrap.sh"
 cd "$lam_root"
 
@@ -28,16 +29,20 @@ run() {
     ctest --test-dir "build/$2" -j "$jobs" "${@:3}" || failed+=("$1")
 }
 
+lam_configure asan -DLAMINA_TESTS=ON
 lam_build asan
 run "AddressSanitizer and UBSan" asan -LE 'pipeline|interop|fault'
+lam_configure tsan -DLAMINA_TESTS=ON
 lam_build tsan
 run "ThreadSanitizer" tsan -L threads
 if $all; then
     lam_install clang libclang-rt-14-dev
+    lam_configure fuzz -DLAMINA_TESTS=ON
     lam_build fuzz
     bash tests/fuzz/run.sh build/fuzz 300 || failed+=("fuzzing")
     bash benchmarks/run.sh || failed+=("benchmarks")
 fi
+lam_configure release -DLAMINA_TESTS=ON
 lam_build release
 run "release" release
 if [ ${#failed[@]} -gt 0 ]; then

@@ -74,7 +74,7 @@ static int make_room(lam_json *json, size_t len, lam_error *err)
 {
     size_t capacity = json->capacity ? json->capacity : FIRST_CAPACITY;
 
-    if (len <= json->capacity)
+    if (json->bytes && len <= json->capacity)
         return 0;
     while (capacity < len)
         capacity *= 2;

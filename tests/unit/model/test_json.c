@@ -203,6 +203,7 @@ static void limits_hold(void **state)
     struct lam_json *small = lam_json_new(10, 4);
 
     (void)state;
+    assert_int_equal(lam_json_parse(small, lam_sv(NULL, 0), &err), LAM_E_INVALID); /* before the handle has any memory */
     assert_int_equal(lam_json_parse(small, LAM_SV("[1,2,3,4,5,6]"), &err), LAM_E_LIMIT);
     assert_string_equal(err.text, "JSON of 13 bytes, the limit is 10");
     assert_int_equal(lam_json_parse(small, LAM_SV("[[[[1]]]]"), &err), 0);

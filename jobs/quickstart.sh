@@ -49,7 +49,7 @@ free_port() {
     echo "$port"
 }
 
-sum_in() { sed -n 's/.*"sum(\/revision)":\(-\{0,1\}[0-9][0-9]*\).*/\1/p'; }
+sum_in() { sed -n 's/.*"metrics":{[^}]*"sum(\/revision)":\(-\{0,1\}[0-9][0-9]*\).*/\1/p'; }
 
 # Asks the server until it is gone; every answer is checked against the one before. Writes "ANSWERS FIRST LAST", or what was wrong, to $2.
 ask_on() {

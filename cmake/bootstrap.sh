@@ -34,7 +34,7 @@ lam_install() {
     lam_say "installing ${#missing[@]} packages: ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq || lam_say "the package lists could not be refreshed; trying with those at hand"
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null </dev/null || lam_die "apt-get could not install: ${missing[*]}"
+    apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${missing[@]}" >/dev/null </dev/null || lam_die "apt-get could not install: ${missing[*]}"
 }
 
 # Is every -DNAME=VALUE in the cache as it is wanted?

@@ -9,6 +9,7 @@
     VERB(serve)     \
     VERB(query)     \
     VERB(export)    \
+    VERB(store)     \
     VERB(job)
 
 #define DECLARE(name) extern const struct lam_verb lam_verb_##name;

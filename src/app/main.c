@@ -10,6 +10,8 @@
     VERB(query)     \
     VERB(export)    \
     VERB(store)     \
+    VERB(stop)      \
+    VERB(status)    \
     VERB(job)
 
 #define DECLARE(name) extern const struct lam_verb lam_verb_##name;

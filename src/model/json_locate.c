@@ -32,12 +32,12 @@ static int hex4(const struct reader *reader, size_t at)
     int value = 0;
 
     for (size_t i = at; i < at + 4; i++) {
-        int c = i < reader->text.len ? reader->text.ptr[i] | 0x20 : 0;
+        int c = i < reader->text.len ? reader->text.ptr[i] : 0;
 
         if (c >= '0' && c <= '9')
             value = value * 16 + c - '0';
-        else if (c >= 'a' && c <= 'f')
-            value = value * 16 + c - 'a' + 10;
+        else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+            value = value * 16 + (c | 0x20) - 'a' + 10;
         else
             return -1;
     }
@@ -49,7 +49,7 @@ static bool read_escape(struct reader *reader)
 {
     int c = peek(reader), unit;
 
-    if (c < 0 || !strchr("\"\\/bfnrtu", c))
+    if (c < 0 || !memchr("\"\\/bfnrtu", c, 9))
         return fail(reader, "no such escape");
     reader->at++;
     if (c != 'u')
@@ -106,7 +106,7 @@ static bool read_scalar(struct reader *reader)
     struct lam_number number;
     struct lam_sv word;
 
-    while (end < reader->text.len && !strchr(" \t\n\r,:]}[{\"", reader->text.ptr[end]))
+    while (end < reader->text.len && !memchr(" \t\n\r,:]}[{\"", reader->text.ptr[end], 11))
         end++;
     word = lam_sv(reader->text.ptr + reader->at, end - reader->at);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)

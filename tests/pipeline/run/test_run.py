@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""`lamina run`: three layers in one job, asked all the time, against a naive recomputation of the same documents and events.
+
+    test_run.py LAMINA [TEST…]
+"""
+import json
+import os
+import signal
+import sys
+import time
+
+from run_support import SECONDS, STREAM, Asker, RunCase, answers_of, main
+import support
+
+
+class Whole(RunCase):
+    def run_through(self, ranks):
+        job = self.job()
+        run = self.start(job, ranks, ["--json"])
+        asker = Asker(run)
+        asker.start()
+        code, out = run.finish()
+        asker.stop()
+        self.assertEqual(code, 0, "".join(run.lines[-20:]))
+        report = self.check_report(out)
+        self.assertEqual(report["ranks"], ranks or 1)
+        self.assertGreater(len(asker.sums), 20)
+        self.check_never_falls(asker)
+        self.check_moving(asker.answers, report)
+        self.assertEqual(report["speed"]["archived"], len(self.lines))
+        self.assertGreater(report["speed"]["p99_ms"], 0)
+        self.check_final()
+        sums = json.loads(self.tool("query", self.store(), "--json", "--aggregate", '{"metrics":[{"op":"sum","field":"/revision"}]}'))
+        self.assertEqual(sums["groups"][0]["metrics"]["sum(/revision)"], self.printed)
+
+    def check_moving(self, answers, report):
+        """Both cutoffs move: that of the view, and how far the speed layer has come."""
+        views = [answer["as_of"]["view"] for answer in answers]
+        self.assertEqual(views, sorted(views))
+        self.assertGreaterEqual(report["views"][-1]["view"], 2)
+        self.assertGreaterEqual(report["views"][-1]["stream_next"], 1000)
+        self.assertEqual(report["views"][0]["stream_next"], 0)
+        reached = [sum(answer["as_of"]["speed"].get(STREAM, {}).values()) for answer in answers]
+        self.assertGreater(len(set(reached)), 5, "the speed layer's position did not move")
+
+    def test_one_process(self):
+        self.run_through(0)
+
+    def test_four_ranks(self):
+        self.run_through(4)
+
+    def test_ranks_give_equal_answers(self):
+        """Invariant 8, and bit-equal answers whatever the ranks."""
+        seen = []
+        for ranks in (1, 3, 5):
+            self.to_end(self.job("ranks%d" % ranks, rate=2000), ranks)
+            self.check_bronze("ranks%d" % ranks)
+            seen.append(answers_of(self.exported("ranks%d" % ranks)))
+        self.assertEqual(seen[0], seen[1])
+        self.assertEqual(seen[0], seen[2])
+
+    def test_nothing_new_publishes_nothing(self):
+        job = self.job(rate=2000)
+        self.to_end(job)
+        self.to_end(job)  # takes in what came after the last view
+        before = support.Store(self.store()).view
+        run, out = self.to_end(job, words=["--json"])
+        self.assertEqual(support.Store(self.store()).view, before)
+        self.assertTrue(run.said("nothing new"), "".join(run.lines))
+        self.assertEqual(self.check_report(out)["views"], [])
+        self.check_final()
+
+    def keep_serving(self, ranks, end):
+        run = self.start(self.job(rate=2000), ranks, ["--keep-serving"])
+        run.wait_for(lambda: run.url and run.sum() == self.printed)
+        time.sleep(1)
+        self.assertEqual(run.sum(), self.printed)
+        self.assertEqual(run.ask("/v1/status")["as_of"]["store"], "quickstart")
+        began = time.monotonic()
+        run.process.send_signal(end)
+        code, _ = run.finish(3 * SECONDS)
+        self.assertLess(time.monotonic() - began, SECONDS)
+        self.assertEqual(code, 0, "".join(run.lines[-20:]))
+        self.check_final()
+
+    def test_keep_serving_one_process(self):
+        self.keep_serving(0, signal.SIGINT)
+
+    def test_keep_serving_four_ranks(self):
+        self.keep_serving(4, signal.SIGTERM)
+
+
+class Stopped(RunCase):
+    def stop_in_the_middle(self, ranks, at):
+        job = self.job(rate=400)
+        run = self.start(job, ranks)
+        asker = Asker(run)
+        asker.start()
+        run.wait_for(lambda: run.url and run.sum() >= at * self.printed)
+        began = time.monotonic()
+        run.process.send_signal(signal.SIGTERM)
+        code, _ = run.finish(3 * SECONDS)
+        took = time.monotonic() - began
+        asker.stop()
+        self.assertEqual(code, 75, "".join(run.lines[-20:]))
+        self.assertLess(took, SECONDS)
+        self.check_never_falls(asker)
+        return job, asker.sums[-1]
+
+    def go_on(self, job, ranks, low):
+        run = self.start(job, ranks, ["--json"])
+        asker = Asker(run)
+        asker.start()
+        code, out = run.finish()
+        asker.stop()
+        self.assertEqual(code, 0, "".join(run.lines[-20:]))
+        self.check_report(out)
+        self.check_never_falls(asker)
+        self.assertGreaterEqual(asker.sums[0], low, "what was answered before the stop is not answered after it")
+        self.check_final()
+
+    def test_one_process(self):
+        self.go_on(*self.order(self.stop_in_the_middle(0, 0.4), 0))
+
+    def test_four_ranks_then_two(self):
+        self.go_on(*self.order(self.stop_in_the_middle(4, 0.6), 2))
+
+    def test_stopped_three_times(self):
+        for at, ranks in ((0.2, 3), (0.5, 0), (0.8, 4)):
+            job, low = self.stop_in_the_middle(ranks, at)
+        self.go_on(job, 5, low)
+
+    def test_stop_by_name_of_the_store(self):
+        job = self.job(rate=300)
+        run = self.start(job, 4)
+        run.wait_for(lambda: run.url and run.sum() >= 0.3 * self.printed)
+        self.tool("stop", self.store())
+        code, _ = run.finish(3 * SECONDS)
+        self.assertEqual(code, 75, "".join(run.lines[-20:]))
+        self.go_on(job, 0, 0)
+
+    @staticmethod
+    def order(stopped, ranks):
+        job, low = stopped
+        return job, ranks, low
+
+
+if __name__ == "__main__":
+    main("__main__", sys.argv[1:])

@@ -19,7 +19,8 @@ function(lam_area name)
     target_link_libraries(lam_${name} PRIVATE lam_options ${ARG_LIBS})
 endfunction()
 
-# lam_unit_tests(AREA AREAS a b LIBS x): each test_*.c of this folder is a cmocka program and a CTest test "unit/AREA/…".
+# lam_unit_tests(AREA AREAS a b LIBS x): each test_*.c of this folder is a cmocka program and a CTest test "unit/AREA/…". One that starts threads itself has the
+# label `threads` too: these run under ThreadSanitizer.
 function(lam_unit_tests area)
     cmake_parse_arguments(ARG "" "" "AREAS;LIBS" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/test_*.c)
@@ -36,7 +37,12 @@ function(lam_unit_tests area)
         target_link_libraries(${target} PRIVATE ${ARG_LIBS})
         string(REGEX REPLACE "^test_" "" short ${name})
         add_test(NAME unit/${area}/${short} COMMAND ${target})
-        set_tests_properties(unit/${area}/${short} PROPERTIES LABELS unit TIMEOUT 300)
+        set(labels unit)
+        file(STRINGS ${source} threads REGEX "pthread_create|lam_pool_new")
+        if(threads)
+            list(APPEND labels threads)
+        endif()
+        set_tests_properties(unit/${area}/${short} PROPERTIES LABELS "${labels}" TIMEOUT 300)
     endforeach()
 endfunction()
 

@@ -2,6 +2,7 @@
 #include "progress.h"
 #include "report.h"
 #include "session.h"
+#include "stop_watch.h"
 
 #include "process/work.h"
 
@@ -66,6 +67,7 @@ static int run(struct lam_cli *cli)
     struct lam_batch_job job = {0};
     struct lam_batch *batch = NULL;
     struct lam_progress progress;
+    struct lam_stop_watch stop = {0};
     struct lam_error err;
     int rc = lam_session_open(&session, cli, LAM_RANKS_BATCH);
 
@@ -85,8 +87,11 @@ static int run(struct lam_cli *cli)
     lam_progress_init(&progress, &session, lam_cli_option(cli, "quiet") != NULL);
     while (!rc && lam_session_turn(&session, 250)) {
         lam_work_reap(session.engine.storage);
-        if (session.engine.rank == 0 && lam_session_stopping(&session))
-            lam_batch_cancel(batch);
+        if (session.engine.rank == 0) {
+            lam_stop_watch_step(&stop, &session.engine);
+            if (lam_session_stopping(&session))
+                lam_batch_cancel(batch);
+        }
         rc = lam_batch_step(batch, &err);
         if (session.engine.rank == 0) {
             lam_progress_batch(&progress, batch, &job);

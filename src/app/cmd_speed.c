@@ -1,6 +1,7 @@
 #include "progress.h"
 #include "session.h"
 #include "speed_job.h"
+#include "stop_watch.h"
 
 #include "process/work.h"
 
@@ -74,6 +75,7 @@ static int run(struct lam_cli *cli)
     struct lam_session session;
     struct lam_speed_job speed = {0};
     struct lam_progress progress;
+    struct lam_stop_watch stop = {0};
     struct lam_error err;
     int rc = lam_session_open(&session, cli, LAM_RANKS_SPEED);
 
@@ -92,6 +94,7 @@ static int run(struct lam_cli *cli)
         lam_work_reap(session.engine.storage);
         rc = lam_speed_step(&speed, &err);
         if (session.engine.rank == 0) {
+            lam_stop_watch_step(&stop, &session.engine);
             show(&progress, &speed);
             if (lam_session_stopping(&session) || lam_speed_at_end(&speed))
                 lam_speed_stop(&speed);

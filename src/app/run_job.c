@@ -175,12 +175,10 @@ static void show(struct lam_run_job *run)
 /* Everything is quiet: the last word. */
 static void conclude(struct lam_run_job *run)
 {
-    struct lam_replay_progress replay;
-    bool unfinished = run->batch_cancelled;
+    const struct lam_job_stream *stream = run->session->job->stream;
+    bool unfinished = run->batch_cancelled || (run->stopping && stream && stream->replay && !lam_speed_at_end(&run->speed));
     int code = LAM_EXIT_DONE;
 
-    if (run->stopping && lam_speed_replay(&run->speed, &replay))
-        unfinished = unfinished || !lam_speed_at_end(&run->speed);
     if (run->session->failure.code)
         code = run->session->failure.code == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
     else if (unfinished)
@@ -202,6 +200,7 @@ void lam_run_step(struct lam_run_job *run)
     step_speed(run);
     if (session->engine.rank > 0)
         return;
+    lam_stop_watch_step(&run->stop, &session->engine);
     show(run);
     share_rates(run);
     at_end = run->first_done && (!run->has_stream || lam_speed_at_end(&run->speed));

@@ -9,6 +9,7 @@
 #include "serve_job.h"
 #include "session.h"
 #include "speed_job.h"
+#include "stop_watch.h"
 
 #define LAM_RUN_VIEWS 64 /* kept for the report */
 
@@ -25,6 +26,7 @@ struct lam_run_job {
     struct lam_speed_job speed;
     struct lam_serve_job serve;
     struct lam_progress progress;
+    struct lam_stop_watch stop;
     bool serving, has_stream, keep, batch_running, batch_cancelled, stopping, speed_over, first_done, ended;
     uint64_t archived_at_begin;
     int64_t begun_us;

@@ -95,6 +95,27 @@ static int open_life(struct lam_engine *engine, struct lam_speed_begun *begun, c
     return 0;
 }
 
+/*
+ * A partition that nobody has answered from gets its output position before anything of it is consumed: a process that dies with records archived and their
+ * outputs on the way leaves where these are owed from.
+ */
+static int owe_outputs(struct lam_kafka *kafka, const struct lam_speed_start *starts, uint32_t count, struct lam_error *err)
+{
+    struct lam_kafka_offset *offsets = calloc(count + 1, sizeof *offsets);
+    size_t fresh = 0;
+    int rc = 0;
+
+    if (!offsets)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for partitions");
+    for (uint32_t i = 0; i < count; i++)
+        if (starts[i].output == LAM_KAFKA_NO_OFFSET)
+            offsets[fresh++] = (struct lam_kafka_offset){starts[i].partition, starts[i].archive};
+    if (fresh)
+        rc = lam_kafka_commit(kafka, offsets, fresh, false, err);
+    free(offsets);
+    return rc;
+}
+
 static int find_starts(struct lam_engine *engine, struct lam_speed_begun *begun, uint32_t partitions, struct lam_kafka *kafka, struct lam_error *err)
 {
     const struct lam_state *state = lam_commitlog_peek(engine->commits);
@@ -118,17 +139,19 @@ static int find_starts(struct lam_engine *engine, struct lam_speed_begun *begun,
             rc = lam_kafka_watermarks(kafka, i, &low, &high, err);
         begun->setup.starts[i] = (struct lam_speed_start){i, archived ? (int64_t)archived->next : low, archived ? outputs[i].offset : LAM_KAFKA_NO_OFFSET};
     }
+    if (!rc && kafka)
+        rc = owe_outputs(kafka, begun->setup.starts, partitions, err);
     free(outputs);
     return rc;
 }
 
-static int start_replay(struct lam_engine *engine, struct lam_speed_begun *begun, uint32_t partitions, struct lam_error *err)
+int lam_speed_replay_storage(struct lam_engine *engine, struct lam_speed_begun *begun, struct lam_error *err)
 {
     const struct lam_job_stream *stream = engine->job->stream;
     const struct lam_state *state = lam_commitlog_peek(engine->commits);
     const struct lam_state_source *source = lam_state_source(state, begun->setup.source);
-    struct lam_replay_options options = {.path = stream->replay->path, .brokers = begun->setup.brokers, .topic = stream->topic, .partitions = partitions,
-                                         .rate = stream->replay->rate, .keep = stream->local ? 0 : SIZE_MAX, .log = &engine->log};
+    struct lam_replay_options options = {.path = stream->replay->path, .brokers = begun->setup.brokers, .topic = stream->topic,
+                                         .partitions = (uint32_t)begun->setup.start_count, .rate = stream->replay->rate, .keep = stream->local ? 0 : SIZE_MAX, .log = &engine->log};
     struct lam_kafka_prop *props;
     int rc = lam_speed_props(engine->job, &props, &options.prop_count, err);
 
@@ -186,8 +209,8 @@ int lam_speed_begin_storage(struct lam_engine *engine, struct lam_speed_begun *b
         snprintf(cluster, sizeof cluster, "%s", lam_kafka_cluster_id(kafka));
         partitions = lam_kafka_partitions(kafka);
     }
-    if (!(rc = open_life(engine, begun, cluster, kafka, err)) && !(rc = find_starts(engine, begun, partitions, kafka, err)) && stream->replay)
-        rc = start_replay(engine, begun, partitions, err);
+    if (!(rc = open_life(engine, begun, cluster, kafka, err)))
+        rc = find_starts(engine, begun, partitions, kafka, err);
     lam_kafka_close(kafka);
     return rc;
 }

@@ -44,12 +44,14 @@ struct lam_speed_coordinator {
     struct lam_speed_begun begun;
     bool running, beginning, until_end, stopping, stop_sent, over;
     int started, ended; /* ranks */
-    struct lam_work begin_work, commit_work, alive_work;
-    int begin_rc, commit_rc;
-    struct lam_error begin_err, commit_err, failure;
+    struct lam_work begin_work, replay_work, commit_work, alive_work;
+    int begin_rc, replay_rc, commit_rc;
+    struct lam_error begin_err, replay_err, commit_err, failure;
+    bool replay_busy, replaying; /* is asked for; it runs, and the main thread may look at it */
     struct rolled *queue, *committing;
     bool commit_busy, alive_busy;
-    uint64_t commit_number, archived;
+    uint64_t commit_number, committed; /* storage thread: of the newest commit; main thread: what it was when that job was done */
+    uint64_t archived, over_commit;
     int64_t next_commit_us, next_keep_us, next_alive_us;
     uint64_t committed_records;
     struct lam_speed_stats *stats; /* one a speed rank */
@@ -83,6 +85,7 @@ static void tell(struct lam_speed_coordinator *c, int rank, uint16_t type, const
 /* --- begin --- */
 
 static struct lam_speed_coordinator *of_begin(struct lam_work *work) { return (void *)((char *)work - offsetof(struct lam_speed_coordinator, begin_work)); }
+static struct lam_speed_coordinator *of_replay(struct lam_work *work) { return (void *)((char *)work - offsetof(struct lam_speed_coordinator, replay_work)); }
 static struct lam_speed_coordinator *of_commit(struct lam_work *work) { return (void *)((char *)work - offsetof(struct lam_speed_coordinator, commit_work)); }
 static struct lam_speed_coordinator *of_alive(struct lam_work *work) { return (void *)((char *)work - offsetof(struct lam_speed_coordinator, alive_work)); }
 
@@ -128,6 +131,34 @@ static void begin_done(struct lam_work *work)
         fail(c, &c->begin_err);
     else if (send_starts(c, &err))
         fail(c, &err);
+}
+
+static void replay_run(struct lam_work *work, unsigned worker)
+{
+    struct lam_speed_coordinator *c = of_replay(work);
+
+    (void)worker;
+    c->replay_rc = lam_speed_replay_storage(c->engine, &c->begun, &c->replay_err);
+}
+
+static void replay_done(struct lam_work *work)
+{
+    struct lam_speed_coordinator *c = of_replay(work);
+
+    if (c->replay_rc)
+        fail(c, &c->replay_err);
+    else
+        c->replaying = true;
+}
+
+static void replay_if_due(struct lam_speed_coordinator *c)
+{
+    if (!c->engine->job->stream->replay || c->replay_busy || c->stopping || c->started < speed_ranks(c))
+        return;
+    c->replay_work = (struct lam_work){replay_run, replay_done};
+    c->replay_busy = lam_work_submit(c->engine->storage, &c->replay_work);
+    if (!c->replay_busy)
+        LAM_FAIL(&c->failure, LAM_E_LIMIT, "the storage thread has too many jobs");
 }
 
 /* --- commits --- */
@@ -249,9 +280,10 @@ static void commit_done(struct lam_work *work)
         fail(c, &c->commit_err);
     else
         c->archived += c->committed_records;
+    c->committed = c->commit_number;
     while (c->committing) {
         struct rolled *rolled = c->committing;
-        struct lam_speed_committed message = {rolled->number, c->commit_number};
+        struct lam_speed_committed message = {rolled->number, c->committed};
 
         c->committing = rolled->next;
         if (!c->commit_rc)
@@ -443,9 +475,11 @@ static int fetch(void *arg, uint64_t commit, struct lam_sv key, int64_t deadline
     while (ask.missing > 0 && !rc && !c->over)
         rc = pthread_cond_timedwait(&c->answered, &c->lock, &until);
     remove_ask(c, &ask);
-    over = c->over; /* then all is archived, and there is no tail to ask for */
+    over = c->over && commit >= c->over_commit; /* then all is archived, and there is no tail to ask for */
     pthread_mutex_unlock(&c->lock);
-    if (ask.missing > 0 && !over)
+    if (ask.missing > 0 && !over && !rc)
+        rc = LAM_FAIL(err, LAM_E_TIMEOUT, "the speed layer has ended since this query began: ask again");
+    else if (ask.missing > 0 && !over)
         rc = LAM_FAIL(err, LAM_E_TIMEOUT, "%d of %d speed ranks did not answer in time", ask.missing, speed_ranks(c));
     else if (ask.code)
         rc = LAM_FAIL(err, ask.code, "a speed rank could not answer for its tail: %s", lam_error_name(ask.code));
@@ -475,7 +509,7 @@ static void tick(struct lam_speed_coordinator *c)
     int64_t now = lam_mono_us(c->engine->clock);
 
     if (now >= c->next_keep_us) {
-        uint64_t kept = c->reader ? lam_store_reader_oldest(c->reader) : c->commit_number;
+        uint64_t kept = c->reader ? lam_store_reader_oldest(c->reader) : c->committed;
 
         c->next_keep_us = now + KEEP_US;
         for (int r = 0; r < speed_ranks(c); r++)
@@ -498,6 +532,7 @@ int lam_speed_coordinator_step(struct lam_speed_coordinator *c, struct lam_error
     }
     if (c->beginning)
         return LAM_PENDING;
+    replay_if_due(c);
     send_asks(c);
     commit_if_due(c);
     tick(c);
@@ -506,9 +541,10 @@ int lam_speed_coordinator_step(struct lam_speed_coordinator *c, struct lam_error
         for (int r = 0; r < speed_ranks(c); r++)
             tell(c, rank_of(c, r), MSG_SPEED_STOP, "", 0);
     }
-    if (c->stop_sent && c->ended == speed_ranks(c) && !c->queue && !c->commit_busy && !c->alive_busy) {
+    if (c->stop_sent && c->ended == speed_ranks(c) && !c->queue && !c->commit_busy && !c->alive_busy && !(c->replay_busy && !c->replaying)) {
         pthread_mutex_lock(&c->lock);
-        c->over = true; /* the tail is empty: all of it is archived */
+        c->over = true;
+        c->over_commit = c->committed;
         pthread_cond_broadcast(&c->answered);
         pthread_mutex_unlock(&c->lock);
         c->running = false;
@@ -594,7 +630,7 @@ struct lam_speed_stats lam_speed_stats(const struct lam_speed_job *speed)
 
 bool lam_speed_replay(const struct lam_speed_job *speed, struct lam_replay_progress *progress)
 {
-    if (!speed->coordinator || !speed->coordinator->begun.replay)
+    if (!speed->coordinator || !speed->coordinator->replaying)
         return false;
     *progress = lam_replay_progress(speed->coordinator->begun.replay);
     return true;
@@ -609,6 +645,8 @@ bool lam_speed_at_end(const struct lam_speed_job *speed)
         return false;
     if (lam_speed_replay(speed, &replay))
         return replay.done && replay.archived >= replay.delivered && replay.archived + replay.resumed >= replay.total;
+    if (c->engine->job->stream->replay)
+        return false;
     return c->until_end && c->started == speed_ranks(c) && lam_speed_stats(speed).at_end == c->begun.setup.start_count;
 }
 

@@ -10,11 +10,14 @@ struct lam_speed_begun {
     uint64_t term;
     struct lam_alive alive;
     struct lam_broker *broker;
-    struct lam_replay *replay;
+    struct lam_replay *replay; /* storage thread: made by lam_speed_replay_storage */
 };
 
-/* Takes the term, finds or opens the life, starts the local broker and the replayer. */
+/* Takes the term, finds or opens the life, starts the local broker. */
 int lam_speed_begin_storage(struct lam_engine *engine, struct lam_speed_begun *begun, struct lam_error *err);
+
+/* Starts the replayer: once all speed ranks consume, so that no event waits for its consumer. */
+int lam_speed_replay_storage(struct lam_engine *engine, struct lam_speed_begun *begun, struct lam_error *err);
 void lam_speed_begun_release(struct lam_speed_begun *begun);
 
 int lam_speed_coordinator_open(struct lam_speed_coordinator **coordinator, struct lam_engine *engine, struct lam_error *err);

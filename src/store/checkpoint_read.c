@@ -464,7 +464,7 @@ int lam_checkpoint_read(struct lam_sv bytes, struct lam_state **state, struct la
 {
     struct in in = {.err = err};
     struct lam_state *made;
-    uint64_t number, log_from;
+    uint64_t number = 0, log_from = 0; /* gcc -O3 cannot tell that a failure is never 0 */
     int rc = lam_checkpoint_head(bytes, &number, &log_from, err);
 
     *state = NULL;

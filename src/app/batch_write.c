@@ -17,9 +17,9 @@ bool lam_batch_together(void *arg, struct lam_sv note, struct lam_sv with)
     bool together = false;
 
     (void)arg;
-    /* Two readings of one file that changed in between have the same positions: they must not meet in a segment, where nothing could tell them apart. */
+    /* Two readings of one file that changed in between have the same positions and cannot be told apart in a segment; but a relisting starts new groups. */
     if (!lam_piece_read(note, &a, &err) && !lam_piece_read(with, &b, &err))
-        together = a.stream == b.stream && (a.source != b.source || !lam_sv_eq(a.path, b.path) || (a.size == b.size && a.mtime_ns == b.mtime_ns));
+        together = a.stream == b.stream;
     lam_piece_release(&a);
     lam_piece_release(&b);
     return together;

@@ -46,7 +46,10 @@ struct lam_batch_ops {
     void (*accepted)(void *arg, int rank, struct lam_sv note);
     void (*failed)(void *arg, uint64_t split, const struct lam_error *why);
 
-    /* Coordinator, main thread, when all splits have ended: must something be listed again (files that changed while they were read)? */
+    /*
+     * Coordinator, main thread, when all splits have ended: must something be listed again (files that changed while they were read)? What was accepted until
+     * then shares no group with what comes after.
+     */
     bool (*again)(void *arg);
 
     /* Coordinator, storage thread, when everything is staged: emits the ranges to resolve. out: what every worker's prepare gets. */

@@ -295,8 +295,11 @@ static int step_read(struct lam_batch_coordinator *c, struct lam_error *err)
 
         if (progress.accepted + progress.failed < progress.added)
             return 0;
-        if (o->ops->again(o->arg)) /* files changed while they were read: list them again */
-            return list_start(c, err);
+        if (o->ops->again(o->arg)) { /* files changed while they were read: list them again, and let no group hold two readings of one */
+            rc = tell(c, MSG_SEAL, lam_sv(NULL, 0), err);
+            c->waiting = 0; /* nobody answers: it comes before any new claim */
+            return rc ? rc : list_start(c, err);
+        }
         c->listed = true;
         lam_claims_finish(c->splits);
         return lam_claim_host_step(c->split_host, err);

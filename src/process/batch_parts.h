@@ -7,7 +7,7 @@
 
 /* Messages. Those to the workers carry bytes of a callback, those to the coordinator a struct lam_error (code 0: done). */
 enum {
-    MSG_START = 0x0100, MSG_FLUSH, MSG_PREPARE, MSG_END, /* coordinator to all with a batch role, itself included */
+    MSG_START = 0x0100, MSG_SEAL, MSG_FLUSH, MSG_PREPARE, MSG_END, /* coordinator to all with a batch role, itself included */
     MSG_STARTED, MSG_FLUSHED, MSG_PREPARED, MSG_ENDED, MSG_FAILED /* and back */
 };
 

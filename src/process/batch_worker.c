@@ -73,7 +73,7 @@ struct lam_batch_worker {
     struct group *group;
     atomic_uint_fast64_t bytes; /* of all blocks that live */
     unsigned reading, resolving, staging;
-    bool running, splits_ended, ranges_open, ranges_ended, flush, ending, failed;
+    bool running, splits_ended, ranges_open, ranges_ended, seal, flush, ending, failed;
     struct lam_work control; /* start and prepare, on the storage thread */
     uint16_t control_type;
     struct lam_buf control_bytes;
@@ -529,6 +529,10 @@ int lam_batch_worker_step(struct lam_batch *batch, struct lam_error *err)
     else {
         if (!rc && w->splits)
             rc = take_verdicts(w, &failed);
+        if (w->seal) { /* all verdicts of the splits before it came before it */
+            w->seal = false;
+            group_close(w);
+        }
         if (!rc && w->splits && !w->splits_ended && !w->control_busy && !w->failed)
             rc = ask_splits(w, &failed);
         if (!rc && w->ranges && !w->ranges_ended && !w->control_busy && !w->failed)
@@ -580,7 +584,7 @@ static int control_start(struct lam_batch_worker *w, uint16_t type, struct lam_s
 
     if (type == MSG_START) {
         w->running = true;
-        w->splits_ended = w->ranges_ended = w->flush = w->ending = w->failed = false;
+        w->splits_ended = w->ranges_ended = w->seal = w->flush = w->ending = w->failed = false;
         w->outcome = (struct lam_error){.rank = -1};
         rc = lam_claimer_open(&w->splits, comm, CHANNEL_SPLITS, 0, err);
     } else {
@@ -605,7 +609,9 @@ static void on_message(void *arg, int src, uint16_t type, struct lam_sv bytes)
 
     (void)src;
     lam_wake_signal(options(w)->wake);
-    if (type == MSG_FLUSH) {
+    if (type == MSG_SEAL) {
+        w->seal = true;
+    } else if (type == MSG_FLUSH) {
         w->flush = true;
     } else if (type == MSG_END) {
         lam_batch_outcome(bytes, &w->outcome);

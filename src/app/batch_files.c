@@ -32,7 +32,8 @@ struct file {
     size_t block_count;
     uint64_t rows, splits, splits_done;
     uint32_t life;
-    bool ended, failed, restless; /* restless: it changed while it was read */
+    bool ended, failed;
+    bool restless, lost; /* it changed while it was read; and another look has not found it yet */
     unsigned relists;
 };
 
@@ -369,6 +370,35 @@ static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *liste
     return rc;
 }
 
+/* Files that changed while they were read are looked for again. */
+static void look_again(struct lam_batch_files *files, uint32_t source)
+{
+    pthread_mutex_lock(&files->lock);
+    for (size_t i = 0; i < files->count; i++)
+        if (files->files[i].source == source && files->files[i].restless)
+            files->files[i].lost = true;
+    pthread_mutex_unlock(&files->lock);
+}
+
+/* Files that changed while they were read, and that another look did not find: what was read of them is not all of them. */
+static void fail_lost(struct lam_batch_job *batch, uint32_t source)
+{
+    struct lam_batch_files *files = batch->files;
+
+    pthread_mutex_lock(&files->lock);
+    for (size_t i = 0; i < files->count; i++) {
+        struct file *file = &files->files[i];
+
+        if (file->source != source || !file->lost)
+            continue;
+        file->failed = true;
+        file->lost = file->restless = false;
+        batch->report.files_failed++;
+        lam_log_warn(&batch->engine->log, "batch", "source %" PRIu32 ": %s: it was removed while it was read", source, file->path);
+    }
+    pthread_mutex_unlock(&files->lock);
+}
+
 static int list_corpus(struct lam_batch_job *batch, struct lam_batch_lister *lister, uint32_t source, bool again, struct lam_error *err)
 {
     const struct lam_job_source *given = &batch->engine->job->sources[source];
@@ -381,20 +411,22 @@ static int list_corpus(struct lam_batch_job *batch, struct lam_batch_lister *lis
     options.format = given->format == LAM_JOB_AUTO ? LAM_FORMAT_AUTO : given->format == LAM_JOB_JSONL ? LAM_FORMAT_JSONL : given->format == LAM_JOB_CSV ? LAM_FORMAT_CSV
                      : given->format == LAM_JOB_LINES ? LAM_FORMAT_LINES : LAM_FORMAT_DOCUMENT;
     options.before_began_ns = stamps.began_ns;
+    if (again)
+        look_again(batch->files, source);
     if (!rc)
         rc = lam_scan_open(&scan, &options, stamps.items, stamps.count, err);
     while (!rc && !(rc = lam_scan_next(scan, &found, err))) {
         if (again) {
             struct file *file;
-            bool restless;
+            bool lost;
 
             pthread_mutex_lock(&batch->files->lock);
             file = find(batch->files, source, found.path);
-            restless = file && file->restless;
-            if (restless)
+            lost = file && file->lost;
+            if (lost)
                 file->relists++;
             pthread_mutex_unlock(&batch->files->lock);
-            if (!restless)
+            if (!lost)
                 continue;
         }
         if ((rc = take_file(batch, lister, source, &found, &stamps, err)))
@@ -402,6 +434,8 @@ static int list_corpus(struct lam_batch_job *batch, struct lam_batch_lister *lis
     }
     lam_scan_close(scan);
     stamps_release(&stamps);
+    if (rc == LAM_END && again)
+        fail_lost(batch, source);
     return rc == LAM_END ? 0 : rc;
 }
 
@@ -577,19 +611,25 @@ int lam_batch_write_manifest(struct lam_batch_job *batch, size_t source, struct 
     const struct lam_batch_files *files = batch->files;
     struct lam_manifest_row *rows = calloc(files->count + 1, sizeof *rows);
     char path[LAM_SEGMENT_PATH];
+    struct stamps stamps;
     size_t count = 0;
     int rc;
 
     if (!rows)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a manifest");
-    for (size_t i = 0; i < files->count; i++) {
+    rc = load_stamps(batch, batch->sources[source].number, &stamps, err);
+    for (size_t i = 0; !rc && i < files->count; i++) {
         const struct file *file = &files->files[i];
         bool read = file->state == LAM_FILE_NEW || file->state == LAM_FILE_CHANGED || file->state == LAM_FILE_GROWN;
         struct lam_manifest_row *row = &rows[count];
         struct lam_digest partition = lam_hash128(file->path, file->path_len);
 
-        if (file->source != source || file->failed) /* one that failed is new to the next scan */
+        if (file->source != source)
             continue;
+        if (file->failed) { /* to the next scan it is what it was before this one: the view's rows of it still are those */
+            count += stamps.map && !lam_manifest_find(stamps.map, lam_sv(file->path, file->path_len), row);
+            continue;
+        }
         *row = (struct lam_manifest_row){.path = lam_sv(file->path, file->path_len), .size = file->size, .mtime_ns = file->mtime_ns, .ended = file->ended,
                                          .rows = file->rows, .life = file->life};
         memcpy(row->partition, partition.bytes, sizeof row->partition);
@@ -597,7 +637,7 @@ int lam_batch_write_manifest(struct lam_batch_job *batch, size_t source, struct 
         count++;
     }
     qsort(rows, count, sizeof *rows, by_path);
-    if (!(rc = lam_namer_next(&batch->namer, LAM_SEGMENT_MANIFEST, path, err))) {
+    if (!rc && !(rc = lam_namer_next(&batch->namer, LAM_SEGMENT_MANIFEST, path, err))) {
         const struct lam_target target = {batch->engine->fs, batch->engine->job->store.path, path, LAM_SEGMENT_MANIFEST};
 
         rc = lam_manifest_write(&target, rows, count, entry, err);
@@ -605,5 +645,6 @@ int lam_batch_write_manifest(struct lam_batch_job *batch, size_t source, struct 
         entry->life = batch->sources[source].life;
     }
     free(rows);
+    stamps_release(&stamps);
     return rc;
 }

@@ -83,6 +83,7 @@ struct lam_batch_job {
     /* coordinator */
     uint64_t term;
     struct lam_alive alive;
+    struct lam_batch_pulse *pulse; /* batch_begin.c: the thread that raises it */
     struct lam_cutoff cutoff;
     struct lam_batch_files *files;
     struct lam_staged_list adopted, staged;

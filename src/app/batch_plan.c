@@ -467,6 +467,7 @@ static int commit_removals(struct lam_batch_job *batch, struct lam_commit *commi
 
         switch (entry->kind) {
         case LAM_SEGMENT_MANIFEST:
+            gone = batch->rebuild; /* of sources that are no longer in the job too: the new view has no rows of them */
             for (size_t i = 0; i < batch->source_count; i++)
                 gone = gone || (!batch->sources[i].stream && batch->sources[i].number == entry->source);
             break;
@@ -543,7 +544,8 @@ static int build(struct lam_batch_job *batch, struct lam_commit *commit, struct 
     if (!lam_digest_eq(lam_hash128(job->rest.ptr, job->rest.len), batch->state->job.rest_digest) || batch->rebuild)
         if ((rc = lam_commit_job(commit, job->identity.ptr, job->analysis.ptr, job->rest.ptr, err)))
             return rc;
-    qsort(tally->items, tally->count, sizeof *tally->items, by_life);
+    if (tally->count)
+        qsort(tally->items, tally->count, sizeof *tally->items, by_life);
     return lam_commit_publish(commit, view, batch->run, batch->bits, &batch->cutoff, tally->items, (uint32_t)tally->count, err);
 }
 
@@ -574,6 +576,9 @@ int lam_batch_publish(void *arg, struct lam_error *err)
         batch->report.view = batch->state->view.number + 1;
         for (size_t i = 0; i < tally.count; i++)
             add_counts(&batch->report.counts, &tally.items[i].counts);
+        for (uint32_t i = 0; batch->rebuild && i < batch->state->source_count; i++) /* what it forgot was not of this run */
+            for (uint32_t l = 0; l < batch->state->sources[i].life_count; l++)
+                add_counts(&batch->report.counts, &batch->state->sources[i].lives[l]->counts);
         remove_staged_rows(batch);
     }
     lam_commit_release(&commit);

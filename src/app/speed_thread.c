@@ -256,19 +256,27 @@ static int take(struct lam_speed_thread *t, const struct lam_kafka_event *events
     return rc;
 }
 
-/* Moves the output position to what is delivered. A broker that does not answer only makes outputs come twice later. */
-static void commit_outputs(struct lam_speed_thread *t, bool wait)
+/*
+ * Moves the output position to what is delivered. A broker that does not answer only makes outputs come twice later; one that refused an output, or let it
+ * time out, ends the job, so that the position never passes it.
+ */
+static int commit_outputs(struct lam_speed_thread *t, bool wait)
 {
     struct lam_kafka_offset *offsets = calloc(t->setup->start_count + 1, sizeof *offsets);
     size_t count = 0;
     struct lam_error err;
+    int rc = 0;
 
     for (size_t i = 0; offsets && i < t->setup->start_count; i++)
         if (t->reached[i].end)
             offsets[count++] = (struct lam_kafka_offset){t->setup->starts[i].partition, (int64_t)t->reached[i].end};
-    if (offsets && count && !lam_producer_flush(t->producer, FLUSH_MS, &err) && lam_kafka_commit(t->kafka, offsets, count, !wait, &err))
+    if (offsets && count && !(rc = lam_producer_flush(t->producer, FLUSH_MS, &err)) && lam_kafka_commit(t->kafka, offsets, count, !wait, &err))
         lam_log_warn(&t->engine->log, "speed", "output position: %s", err.text);
     free(offsets);
+    if (!rc || rc == LAM_E_TIMEOUT)
+        return 0;
+    t->err = err;
+    return rc;
 }
 
 static void share_stats(struct lam_speed_thread *t)
@@ -309,11 +317,11 @@ static int consume(struct lam_speed_thread *t)
         share_stats(t);
         if (!rc && lam_mono_us(t->engine->clock) >= t->next_output_us) {
             t->next_output_us = lam_mono_us(t->engine->clock) + OUTPUT_COMMIT_US;
-            commit_outputs(t, false);
+            rc = commit_outputs(t, false);
         }
     }
     if (!rc) {
-        commit_outputs(t, true);
+        rc = commit_outputs(t, true);
         share_stats(t);
     }
     return rc;

@@ -184,8 +184,12 @@ static void answer(struct lam_speed_rank *rank, struct lam_sv bytes)
         int64_t code = rc;
 
         lam_log_warn(&rank->engine->log, "speed", "a query was refused: %s", err.text);
-        memcpy(reply.ptr + 8, &code, sizeof code);
-        reply.len = sizeof out;
+        memcpy(&out[1], &code, sizeof code);
+        lam_buf_clear(&reply);
+        if (lam_buf_add(&reply, out, sizeof out, &err)) { /* no memory for 24 bytes: the question times out */
+            lam_buf_release(&reply);
+            return;
+        }
     }
     send(rank, MSG_SPEED_ANSWER, lam_buf_sv(&reply));
     lam_buf_release(&reply);

@@ -345,6 +345,14 @@ bool lam_snapshot_reached(const struct lam_snapshot *snapshot, const struct lam_
     return false;
 }
 
+/* Is it in the segments of the pinned commit? A rank that has not heard of that commit yet still has it in its tail too. */
+static bool is_archived(const struct lam_snapshot *snapshot, const struct lam_position *pos)
+{
+    const struct lam_archived *archived = lam_state_archived(snapshot->pinned->state, pos->source, pos->life, lam_position_partition(pos));
+
+    return archived && pos->offset < archived->next;
+}
+
 /* Leaves in the block what the snapshot has, and points at it. */
 static int take_rows(struct lam_snapshot *snapshot, struct lam_error *err)
 {
@@ -355,7 +363,7 @@ static int take_rows(struct lam_snapshot *snapshot, struct lam_error *err)
     for (size_t i = 0; i < count; i++) {
         const struct lam_row *row = lam_block_row(snapshot->block, i);
 
-        if (lam_snapshot_reached(snapshot, &row->rec.pos))
+        if (lam_snapshot_reached(snapshot, &row->rec.pos) && !is_archived(snapshot, &row->rec.pos))
             snapshot->rows[snapshot->row_count++] = row;
     }
     snapshot->by_position = false;

@@ -20,6 +20,7 @@ struct lam_tail_chunk {
 struct lam_tail_log {
     pthread_mutex_t lock; /* guards the list, the open chunk, and archived of all */
     struct lam_tail_chunk *first, *open;
+    bool broken; /* an append failed half way: the open chunk is not to be rolled any more */
 };
 
 int lam_tail_log_new(struct lam_tail_log **out, struct lam_error *err)
@@ -149,6 +150,7 @@ int lam_tail_append(struct lam_tail_log *tail, const struct lam_tail_message *me
             if (chunk->ranges[r].partition == reached[i].partition && chunk->ranges[r].end < reached[i].end)
                 chunk->ranges[r].end = reached[i].end;
     if (rc) { /* ranges may reach too far now: the caller ends the job, nothing of this chunk is rolled */
+        tail->broken = true;
         lam_block_truncate(chunk->block, rows, rejects);
         chunk->message_count = message_count;
     }
@@ -162,7 +164,7 @@ struct lam_tail_chunk *lam_tail_close_chunk(struct lam_tail_log *tail)
     struct lam_tail_chunk *chunk;
 
     pthread_mutex_lock(&tail->lock);
-    if (tail->open && tail->open->message_count) {
+    if (tail->open && tail->open->message_count && !tail->broken) {
         tail->open->closed = true;
         tail->open = NULL;
     }
@@ -256,7 +258,7 @@ struct lam_tail_stats lam_tail_stats(struct lam_tail_log *tail)
             stats.rejects += lam_block_rejects(chunk->block);
         }
     }
-    if (tail->open) {
+    if (tail->open && !tail->broken) {
         stats.open_bytes = lam_block_bytes(tail->open->block);
         stats.open_count = tail->open->message_count;
         if (stats.open_count)

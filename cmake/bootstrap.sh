@@ -23,7 +23,7 @@ lam_missing() {
 lam_install() {
     local missing
     command -v dpkg-query >/dev/null ||
-        lam_die "this script installs packages of Debian. Elsewhere install what README.md lists, then: cmake -B build && cmake --build build"
+        lam_die "this script installs packages of Debian. Elsewhere install what README.md lists, then: cmake -B build -DLAMINA_TESTS=OFF && cmake --build build"
     mapfile -t missing < <(lam_missing "$@")
     [ ${#missing[@]} -eq 0 ] && return 0
     if [ "$(id -u)" -ne 0 ]; then

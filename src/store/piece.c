@@ -2,6 +2,7 @@
 
 #include "base/utf8.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -68,13 +69,13 @@ static bool get_path(const json_t *object, struct lam_sv *path)
         if (!(copy = malloc(len + 1)))
             return false;
         for (size_t i = 0; i < len; i++) {
-            char pair[3] = {text[2 * i], text[2 * i + 1], 0}, *end;
+            char pair[3] = {text[2 * i], text[2 * i + 1], 0};
 
-            copy[i] = (char)strtoul(pair, &end, 16);
-            if (*end) {
+            if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1])) { /* strtoul takes blanks and signs */
                 free(copy);
                 return false;
             }
+            copy[i] = (char)strtoul(pair, NULL, 16);
         }
     } else {
         return false;

@@ -60,9 +60,14 @@ static int read_array(const json_t *array, size_t max, int (*read)(struct lam_sv
                       struct lam_error *err)
 {
     for (*count = 0; *count < max; ++*count) {
-        char *text = json_dumps(json_array_get(array, *count), JSON_COMPACT);
-        int rc = text ? read(lam_sv_of(text), items + *count * size, err) : LAM_FAIL(err, LAM_E_MEMORY, "no memory for a list");
+        const json_t *item = json_array_get(array, *count);
+        char *text;
+        int rc;
 
+        if (!json_is_object(item))
+            return LAM_FAIL(err, LAM_E_CORRUPT, "an item of a list is no object");
+        text = json_dumps(item, JSON_COMPACT);
+        rc = text ? read(lam_sv_of(text), items + *count * size, err) : LAM_FAIL(err, LAM_E_MEMORY, "no memory for a list");
         free(text);
         if (rc)
             return rc;
@@ -246,8 +251,9 @@ int lam_stage_adopt(struct lam_commitlog *log, const struct lam_adoption *adopti
     json_t *object;
     int rc = find_predecessor(log, adoption, from, &object, err);
 
-    if (rc)
+    if (rc && rc != LAM_E_CORRUPT) /* a damaged `adopted` says nothing: nothing is used, and later runs find this run's */
         return rc;
+    rc = 0;
     if (object && digest_is(object, "identity", adoption->identity) && digest_is(object, "analysis", adoption->analysis)) {
         const json_t *lists = json_object_get(object, "lists");
 

@@ -220,10 +220,10 @@ class Disturbed(BatchCase):
 
     # --- stopped ---
 
-    def stop(self, signal_number, target):
-        process, pids = self.begin(3)
-        self.wait_for(process, lambda: len(self.staged()) >= 1)
-        os.kill(process.pid if target is None else pids[target], signal_number)
+    def stop(self, signal_number):
+        process, _ = self.begin(3)
+        self.wait_for(process, self.staged)
+        os.kill(process.pid, signal_number)
         began = time.monotonic()
         code, out = self.finish(process)
         self.assertEqual(code, RESUME, out)
@@ -234,24 +234,48 @@ class Disturbed(BatchCase):
         self.check_as_if_calm()
 
     def test_sigterm_to_launch_is_75_within_seconds_and_the_next_run_goes_on(self):
-        self.stop(signal.SIGTERM, None)
+        self.stop(signal.SIGTERM)
 
     def test_sigint_to_launch_is_75_within_seconds_and_the_next_run_goes_on(self):
-        self.stop(signal.SIGINT, None)
+        self.stop(signal.SIGINT)
 
     def test_sigterm_to_one_rank_ends_the_whole_job_with_75(self):
-        self.stop(signal.SIGTERM, 2)
+        """It tells rank 0 within a second, so the run must last longer: four times the corpus."""
+        real = os.path.join(self.folder, "real")
+        os.unlink(self.data)
+        os.mkdir(real)
+        for turn in range(4):
+            for name in self.known:
+                os.link(os.path.join(self.shared, "data", name), os.path.join(real, "%d-%s" % (turn, name)))
+        os.rename(real, self.data)
+        process, pids = self.begin(3)
+        self.wait_for(process, self.staged)
+        os.kill(pids[2], signal.SIGTERM)
+        began = time.monotonic()
+        code, out = self.finish(process)
+        self.assertEqual(code, RESUME, out)
+        self.assertLess(time.monotonic() - began, ENDS_WITHIN, out)
+        self.batch(self.job(**SMALL), 2)
+        self.assertGreater(report_of(self.store())["adopted"], 0)
+        store = Store(self.store())
+        self.assertEqual(store.totals()["read"], 4 * self.expected[1]["read"])
+        self.assertEqual(store.totals()["live"], self.expected[1]["live"])
+        store.check_counts(self)
 
     # --- taken ---
 
     def test_second_job_of_the_layer_exits_1_and_names_host_process_and_job(self):
         process, pids = self.begin(2)
-        self.wait_for(process, lambda: os.path.isdir(os.path.join(self.store(), "log")) and Store(self.store()).commits)
+        self.wait_for(process, self.staged)
+        for pid in pids.values():  # it lives, and does not end meanwhile
+            os.kill(pid, signal.SIGSTOP)
         for ranks in (0, 2):
             code, out = self.finish(self.start(self.job(**SMALL), ranks))
             self.assertEqual(code, 1, out)
             for word in (os.uname().nodename, str(pids[0]), "batch-test"):
                 self.assertIn(word, out)
+        for pid in pids.values():
+            os.kill(pid, signal.SIGCONT)
         code, out = self.finish(process)
         self.assertEqual(code, 0, out)
         self.check_as_if_calm()

@@ -75,7 +75,8 @@ class Store:
     def __init__(self, root):
         self.root, self.live, self.masks, self.counts, self.published, self.sources, self.commits = root, {}, {}, {}, [], [], 0
         self.lives, terms = {}, {}
-        for folder in sorted(os.listdir(os.path.join(root, "log"))):
+        log = os.path.join(root, "log")
+        for folder in sorted(os.listdir(log)) if os.path.isdir(log) else []:  # none: nothing was ever committed
             if not folder.isdigit():
                 continue
             for name in sorted(os.listdir(os.path.join(root, "log", folder))):

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -334,10 +335,23 @@ static int init_source(struct lam_batch_job *batch, size_t i, struct lam_error *
     return 0;
 }
 
+/*
+ * Blocks are filled by one thread and freed by another. As glibc is by default, large chunks soon come from the heaps of single threads, which
+ * keep what was freed: a rank takes several times what it uses. With a fixed threshold the chunks of blocks are mapped, and go back at once; few
+ * heaps hold the rest.
+ */
+static void set_up_malloc(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+    mallopt(M_ARENA_MAX, 2);
+}
+
 int lam_batch_job_init(struct lam_batch_job *batch, struct lam_engine *engine, struct lam_error *err)
 {
     int rc = 0;
 
+    set_up_malloc();
     *batch = (struct lam_batch_job){.engine = engine, .analyzer = &lam_analyzer_builtin, .alive = {.fd = -1}};
     lam_buf_init(&batch->results, (size_t)1 << 30);
     lam_cutoff_init(&batch->cutoff);

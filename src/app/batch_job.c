@@ -23,7 +23,8 @@ struct lam_batch_options lam_batch_job_options(struct lam_batch_job *batch)
     struct lam_engine *engine = batch->engine;
     uint64_t memory = engine->job->batch.memory;
 
+    /* A quarter for blocks: beside them stand those being read, one a thread, the segment being written, and what the allocator has not given back. */
     return (struct lam_batch_options){.ops = &lam_batch_job_ops, .arg = batch, .comm = engine->comm, .roles = engine->roles, .wake = &engine->wake,
-                                      .storage = engine->storage, .workers = batch->reader_count, .max_bytes = memory / 2, .group_bytes = memory / 8,
+                                      .storage = engine->storage, .workers = batch->reader_count, .max_bytes = memory / 4, .group_bytes = memory / 16,
                                       .log = &engine->log};
 }

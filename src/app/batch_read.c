@@ -1,6 +1,6 @@
 /*
- * A split to pieces. A piece ends where its block has PIECE_BYTES, or at the split's end: a function of the bytes and the split, so that every
- * attempt at a split yields the same ones.
+ * A split to pieces. A piece ends where its block has piece_bytes, or at the split's end: a function of the bytes, the split and the job, so that
+ * every attempt at a split yields the same ones.
  */
 #include "batch_job.h"
 
@@ -9,9 +9,10 @@
 
 #include <stdlib.h>
 
-#define PIECE_BYTES ((size_t)16 << 20) /* of a block, answers included */
+#define PIECE_MIN ((size_t)1 << 20)   /* of a block, answers included; within these a thirty-second of batch.memory */
+#define PIECE_MAX ((size_t)16 << 20)
 #define PIECE_ROWS ((size_t)1 << 18)
-#define BLOCK_BYTES ((size_t)1 << 30)  /* a piece ends after the record that passes PIECE_BYTES: one record may be large */
+#define BLOCK_BYTES ((size_t)1 << 30)  /* a piece ends after the record that passes piece_bytes: one record may be large */
 #define ANALYZE_EVERY 64               /* rows between looks at the block's size */
 
 struct lam_batch_reader {
@@ -25,7 +26,7 @@ struct reading {
     struct lam_refiner *refiner;
     struct lam_block *block;
     struct lam_piece piece;
-    size_t analyzed;
+    size_t piece_bytes, analyzed;
     uint32_t number; /* of the piece */
     struct lam_error *err;
 };
@@ -90,11 +91,18 @@ static int emit(struct reading *r, uint64_t end, bool last, const struct lam_fil
     return rc;
 }
 
+static size_t piece_bytes(uint64_t memory)
+{
+    uint64_t bytes = memory / 32;
+
+    return bytes < PIECE_MIN ? PIECE_MIN : bytes > PIECE_MAX ? PIECE_MAX : (size_t)bytes;
+}
+
 static bool is_full(const struct reading *r)
 {
     size_t rows = lam_block_rows(r->block);
 
-    return lam_block_bytes(r->block) >= PIECE_BYTES || rows + 1 >= PIECE_ROWS || lam_block_rejects(r->block) + 1 >= PIECE_ROWS;
+    return lam_block_bytes(r->block) + rows * sizeof(struct lam_row) >= r->piece_bytes || rows + 1 >= PIECE_ROWS || lam_block_rejects(r->block) + 1 >= PIECE_ROWS;
 }
 
 /* --- files --- */
@@ -252,6 +260,7 @@ int lam_batch_read(void *arg, unsigned worker, struct lam_batch_task *task, stru
         }
     }
     r.refiner = lam_tools_refiner((*reader)->tools);
+    r.piece_bytes = piece_bytes(batch->engine->job->batch.memory);
     if (split.len < 1 || !(r.block = lam_batch_block(task, PIECE_ROWS, BLOCK_BYTES)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a block");
     if (split.ptr[0] == 'F')

@@ -101,15 +101,32 @@ static void fail(struct lam_batch_worker *w, const struct lam_error *err)
     }
 }
 
+static uint64_t block_bytes(const struct lam_block *block)
+{
+    return lam_block_bytes(block) + lam_block_rows(block) * sizeof(struct lam_row) + lam_block_rejects(block) * sizeof(struct lam_reject);
+}
+
+/* Of a piece that is in no sum: any thread. */
+static void free_uncounted(struct lam_batch_piece *piece)
+{
+    lam_block_free(piece->block);
+    lam_buf_release(&piece->note);
+    free(piece);
+}
+
+/* Main thread. */
 static void free_piece(struct lam_batch_worker *w, struct lam_batch_piece *piece)
 {
     if (!piece)
         return;
     if (piece->block)
-        atomic_fetch_sub(&w->bytes, lam_block_bytes(piece->block));
-    lam_block_free(piece->block);
-    lam_buf_release(&piece->note);
-    free(piece);
+        atomic_fetch_sub(&w->bytes, block_bytes(piece->block));
+    free_uncounted(piece);
+    for (struct lam_batch_task *task = w->tasks; task; task = task->next) { /* one may wait for these bytes */
+        pthread_mutex_lock(&task->lock);
+        pthread_cond_signal(&task->changed);
+        pthread_mutex_unlock(&task->lock);
+    }
 }
 
 /* --- reading threads --- */
@@ -133,19 +150,24 @@ int lam_batch_piece_emit(struct lam_batch_task *task, struct lam_block *block, s
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a piece");
     }
     item.piece->block = block;
-    atomic_fetch_add(&w->bytes, lam_block_bytes(block));
     lam_buf_init(&item.piece->note, LAM_BATCH_NOTE_MAX);
     pthread_mutex_lock(&task->lock);
-    while (task->open >= LAM_BATCH_PIECES_OPEN && !task->unwanted)
+    /* Above max_bytes something is being staged, for an open group has a third of it at most: bytes are freed, and free_piece wakes. */
+    while ((task->open >= LAM_BATCH_PIECES_OPEN || atomic_load(&w->bytes) >= options(w)->max_bytes) && !task->unwanted)
         pthread_cond_wait(&task->changed, &task->lock);
     unwanted = task->unwanted;
     task->open += !unwanted;
     pthread_mutex_unlock(&task->lock);
     rc = unwanted ? LAM_FAIL(err, LAM_E_CANCELLED, "nobody waits for this split any more") : lam_buf_add_sv(&item.piece->note, note, err);
-    if (!rc && !lam_ring_push(w->ring, &item)) /* its size is that of all pieces that may be open */
-        rc = LAM_FAIL(err, LAM_E_LIMIT, "the ring of pieces is full");
+    if (!rc) {
+        atomic_fetch_add(&w->bytes, block_bytes(block));
+        if (!lam_ring_push(w->ring, &item)) { /* its size is that of all pieces that may be open */
+            atomic_fetch_sub(&w->bytes, block_bytes(block));
+            rc = LAM_FAIL(err, LAM_E_LIMIT, "the ring of pieces is full");
+        }
+    }
     if (rc) {
-        free_piece(w, item.piece);
+        free_uncounted(item.piece);
         return rc;
     }
     task->emitted++;
@@ -285,7 +307,7 @@ static int group_add(struct lam_batch_worker *w, struct lam_batch_piece *piece, 
         w->group->cap = cap;
     }
     w->group->pieces[w->group->count++] = piece;
-    w->group->bytes += lam_block_bytes(piece->block);
+    w->group->bytes += block_bytes(piece->block);
     if (w->group->bytes >= o->group_bytes)
         group_close(w);
     return 0;

@@ -246,7 +246,7 @@ class RunCase(unittest.TestCase):
     def store(self, name="out"):
         return os.path.join(self.folder, name)
 
-    def job(self, name="out", rate=500, **stream):
+    def job(self, name="out", rate=500, stream=()):
         """The quickstart's, with a store, a port and a rate of its own; values of stream that are None are taken away."""
         with open(os.path.join(SOURCE, "jobs", "quickstart.json")) as file:
             job = json.load(file)

@@ -306,6 +306,14 @@ static int emit_splits(struct lam_batch_job *batch, struct lam_batch_lister *lis
     return rc == LAM_END ? 0 : rc;
 }
 
+/* Upsert: are the keys of files that are no longer there to be deleted? */
+static bool deletes(const struct lam_batch_job *batch, size_t source)
+{
+    const struct lam_job *job = batch->engine->job;
+
+    return job->dataset.kind == LAM_JOB_UPSERT && source < job->source_count && job->sources[source].on_missing == LAM_JOB_MISSING_DELETE;
+}
+
 /* Enters what the scan found of one file. What is to be read is cut and emitted. */
 static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *lister, uint32_t source, const struct lam_scan_file *found, const struct stamps *stamps,
                      struct lam_error *err)
@@ -333,7 +341,7 @@ static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *liste
             if (found->state != LAM_FILE_UNCHANGED) /* kept, gone, unreadable: as it was, until more is known */
                 file->mtime_ns = found->before->mtime_ns;
         }
-        if (read || (found->before && found->before->mtime_ns != file->mtime_ns))
+        if (read || (found->before && found->before->mtime_ns != file->mtime_ns) || (found->state == LAM_FILE_VANISHED && deletes(batch, source)))
             files->news[source] = true;
         batch->report.files += read;
         batch->report.files_unchanged += found->state == LAM_FILE_UNCHANGED;
@@ -602,6 +610,21 @@ int lam_batch_changed(struct lam_batch_job *batch, int (*each)(void *arg, uint32
     return 0;
 }
 
+int lam_batch_missing(struct lam_batch_job *batch, int (*each)(void *arg, uint32_t source, struct lam_sv path, struct lam_error *err), void *arg,
+                      struct lam_error *err)
+{
+    for (size_t i = 0; i < batch->files->count; i++) {
+        const struct file *file = &batch->files->files[i];
+        int rc;
+
+        if (file->failed || (file->state != LAM_FILE_CHANGED && file->state != LAM_FILE_VANISHED) || !deletes(batch, file->source))
+            continue;
+        if ((rc = each(arg, batch->sources[file->source].number, lam_sv(file->path, file->path_len), err)))
+            return rc;
+    }
+    return 0;
+}
+
 bool lam_batch_files_news(const struct lam_batch_files *files, size_t source) { return files->news && files->news[source]; }
 
 static int by_path(const void *a, const void *b) { return lam_sv_cmp(((const struct lam_manifest_row *)a)->path, ((const struct lam_manifest_row *)b)->path); }
@@ -624,7 +647,7 @@ int lam_batch_write_manifest(struct lam_batch_job *batch, size_t source, struct 
         struct lam_manifest_row *row = &rows[count];
         struct lam_digest partition = lam_hash128(file->path, file->path_len);
 
-        if (file->source != source)
+        if (file->source != source || (file->state == LAM_FILE_VANISHED && !file->failed && deletes(batch, source))) /* should it come back, it is new */
             continue;
         if (file->failed) { /* to the next scan it is what it was before this one: the view's rows of it still are those */
             count += stamps.map && !lam_manifest_find(stamps.map, lam_sv(file->path, file->path_len), row);

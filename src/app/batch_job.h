@@ -3,6 +3,7 @@
  *
  *     batch_begin.c   term, sources, scans, adoption                       coordinator
  *     batch_files.c   the table of files: listing, pieces, manifest        coordinator
+ *     batch_missing.c deletes of what a scan did not find any more         coordinator
  *     batch_plan.c    what is staged, what of it counts, ranges, publish   coordinator
  *     batch_read.c    splits to pieces                                     workers, reading threads
  *     batch_write.c   groups to segments, ranges to runs                   workers, storage thread
@@ -120,6 +121,13 @@ bool lam_batch_piece_holds(struct lam_batch_job *batch, const struct lam_piece *
 
 /* Did this file change, so that its older rows are to be masked (append)? Calls each for every such file. */
 int lam_batch_changed(struct lam_batch_job *batch, int (*each)(void *arg, uint32_t source, const struct lam_digest *partition), void *arg, struct lam_error *err);
+
+/* Calls each for every file that vanished or changed, of the sources with on_missing: delete. path lives with the table. */
+int lam_batch_missing(struct lam_batch_job *batch, int (*each)(void *arg, uint32_t source, struct lam_sv path, struct lam_error *err), void *arg,
+                      struct lam_error *err);
+
+/* Adds the deletes of on_missing to what is planned. Storage thread, when all else is planned. */
+int lam_batch_delete_missing(struct lam_batch_job *batch, struct lam_error *err);
 
 /* Whether anything in the files of this source is not as the manifest has it; writes the new manifest. */
 bool lam_batch_files_news(const struct lam_batch_files *files, size_t source);

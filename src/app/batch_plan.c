@@ -267,7 +267,7 @@ int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *o
         rc = plan_group(batch, &batch->adopted.groups[i], err);
     for (size_t i = 0; !rc && i < batch->staged.count; i++)
         rc = plan_group(batch, &batch->staged.groups[i], err);
-    if (rc)
+    if (rc || (rc = lam_batch_delete_missing(batch, err)))
         return rc;
     batch->bits = batch->rebuild ? (batch->old_bits = 0, choose_bits(batch)) : choose_bits(batch);
     if ((rc = write_plan(batch, out, err)) || job->dataset.kind == LAM_JOB_APPEND)

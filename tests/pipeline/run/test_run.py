@@ -8,8 +8,9 @@ import os
 import signal
 import sys
 import time
+import urllib.error
 
-from run_support import SECONDS, STREAM, Asker, RunCase, answers_of, main
+from run_support import SECONDS, STREAM, Asker, RunCase, answers_of, event_time, main
 import support
 
 
@@ -88,6 +89,52 @@ class Whole(RunCase):
 
     def test_keep_serving_four_ranks(self):
         self.keep_serving(4, signal.SIGTERM)
+
+
+class Append(RunCase):
+    def test_every_event_counts_once(self):
+        """Of an append dataset counts add up: a row that is in the tail and in a segment at once would show."""
+        path = self.job(rate=1000)
+        with open(path) as file:
+            job = json.load(file)
+        job["dataset"] = {"kind": "append", "event_time": "/created_at", "text": ["/subject", "/text", "/body"], "deleted": "/deleted"}
+        job["quarantine"] = {"max": 0.5}
+        job["batch"]["every"] = {"records": 300}
+        with open(path, "w") as file:
+            json.dump(job, file)
+        run = self.start(path, 4, ["--json"])
+        counts, refused = [], []
+        while run.process.poll() is None:
+            try:
+                counts.append(run.aggregate({"metrics": [{"op": "count"}]})["groups"][0]["count"] if run.url else 0)
+            except IndexError:  # no row yet
+                counts.append(0)
+            except urllib.error.HTTPError as error:
+                refused.append((error.code, error.read()))
+            except (OSError, AssertionError):
+                time.sleep(0.01)
+        code, out = run.finish()
+        self.assertEqual(code, 0, "".join(run.lines[-20:]))
+        self.assertFalse(refused, refused[:3])
+        self.assertEqual(counts, sorted(counts), "the count fell")
+        report = json.loads(out)
+        good = sum(self.is_good(line) for line in self.lines)
+        events = [one for one in report["counts"] if one["name"] == STREAM][0]
+        self.assertEqual((events["read"], events["live"], events["quarantined"]), (len(self.lines), good, len(self.lines) - good))
+        total = sum(one["live"] for one in report["counts"])
+        self.assertEqual(report["merged"]["rows"], total)
+        self.assertLessEqual(max(counts), total)
+        self.assertEqual(len(self.exported()), total)
+
+    @staticmethod
+    def is_good(line):
+        """Has a time that is one, and deletes nothing: an append dataset quarantines deletes, and needs no key."""
+        try:
+            event = json.loads(line)
+            event_time(event.get("created_at"))
+        except ValueError:
+            return False
+        return not event.get("deleted")
 
 
 class Stopped(RunCase):

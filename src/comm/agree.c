@@ -1,7 +1,7 @@
 /*
  * Votes go to rank 0, which keeps a tally for each agreement that is open, and its word goes back. Votes may come before rank 0 has
- * started the agreement itself, and words before a late rank has: both are kept. A tally stays until the last rank has voted, so that a late
- * vote is not taken for the first one of something new.
+ * started the agreement itself, and words before a late rank has: both are kept. A tally stays until the last rank has
+ * voted, so that a late vote is not taken for the first one of something new.
  */
 #include "private.h"
 
@@ -255,7 +255,8 @@ static int begin(struct lam_agree *agree, struct lam_comm *comm, uint32_t number
     return 0;
 }
 
-int lam_comm_agree_start(struct lam_agree *agree, struct lam_comm *comm, const struct lam_error *outcome, int64_t timeout_ms, struct lam_error *err)
+int lam_comm_agree_start(struct lam_agree *agree, struct lam_comm *comm, const struct lam_error *outcome,
+                         int64_t timeout_ms, struct lam_error *err)
 {
     return begin(agree, comm, comm->agreements->next++, outcome, timeout_ms, err);
 }

@@ -15,8 +15,8 @@
 struct lam_check;
 
 /*
- * store: an existing folder on rank 0. roots: what every rank must be able to stat; all are borrowed until the check is freed. The check fails when it is not
- * done within timeout_ms.
+ * store: an existing folder on rank 0. roots: what every rank must be able to stat; all are borrowed until the check is
+ * freed. The check fails when it is not done within timeout_ms.
  */
 int lam_check_start(struct lam_check **check, struct lam_comm *comm, const struct lam_fs *fs, const char *store, const char *const *roots,
                     size_t root_count, int64_t timeout_ms, struct lam_error *err);

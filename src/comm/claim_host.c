@@ -59,7 +59,8 @@ static bool serve(struct lam_claim_host *host, int rank, int64_t now_us)
         answer(host, rank, &head, lam_sv(NULL, 0));
         return true;
     }
-    struct claim_answer head = {.split = claim.split, .size = claim.size, .kind = ANSWER_CLAIM, .attempt = claim.attempt, .piece = claim.piece};
+    struct claim_answer head = {
+        .split = claim.split, .size = claim.size, .kind = ANSWER_CLAIM, .attempt = claim.attempt, .piece = claim.piece};
 
     host->asked[rank]--;
     host->asked_all--;

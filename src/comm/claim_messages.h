@@ -8,9 +8,10 @@
  *     lam_claimer_verdict     <──verdict──   accepted: the rows count; or not: discard them
  *     lam_claimer_fail, _give_back ──>       on_failed(…) where it has failed for good
  *
- * Both use a channel: a number 0 … 15 that tells several tables of one job apart; it is given to both sides. What comes before its side was opened
- * waits. Close both sides only after an agreement that each rank joins when its claimer has got LAM_END and has nothing under way: messages of a pair
- * keep their order, so none of this table is on its way any more, and the channel can be used again. Main thread.
+ * Both use a channel: a number 0 … 15 that tells several tables of one job apart; it is given to both sides. What comes
+ * before its side was opened waits. Close both sides only after an agreement that each rank joins when its claimer has
+ * got LAM_END and has nothing under way: messages of a pair keep their order, so none of this table is on its way any
+ * more, and the channel can be used again. Main thread.
  */
 #ifndef LAMINA_COMM_CLAIM_MESSAGES_H
 #define LAMINA_COMM_CLAIM_MESSAGES_H
@@ -59,10 +60,16 @@ int lam_claimer_ask(struct lam_claimer *claimer, unsigned count, struct lam_erro
 /* Claims asked for and not yet answered. */
 unsigned lam_claimer_asked(const struct lam_claimer *claimer);
 
-/* The next claim that has come; its payload lives until the next call. LAM_PENDING: none has; LAM_END: none will, for whatever was asked. */
+/*
+ * The next claim that has come; its payload lives until the next call. LAM_PENDING: none has; LAM_END: none will, for
+ * whatever was asked.
+ */
 int lam_claimer_next(struct lam_claimer *claimer, struct lam_claim *claim);
 
-/* Offers a piece; its verdict comes in the order of the offers. note: at most LAM_CLAIM_NOTE_MAX bytes. LAM_PENDING: the outbox is full, come again. */
+/*
+ * Offers a piece; its verdict comes in the order of the offers. note: at most LAM_CLAIM_NOTE_MAX bytes. LAM_PENDING:
+ * the outbox is full, come again.
+ */
 #define LAM_CLAIM_NOTE_MAX ((size_t)1 << 20)
 int lam_claimer_offer(struct lam_claimer *claimer, uint64_t split, uint32_t attempt, uint32_t piece, bool last, struct lam_sv note,
                       struct lam_error *err);
@@ -72,6 +79,7 @@ int lam_claimer_verdict(struct lam_claimer *claimer, struct lam_verdict *verdict
 
 /* Nothing comes back for these two. */
 int lam_claimer_fail(struct lam_claimer *claimer, uint64_t split, uint32_t attempt, const struct lam_error *why, struct lam_error *err);
-int lam_claimer_give_back(struct lam_claimer *claimer, uint64_t split, uint32_t attempt, const struct lam_error *why, struct lam_error *err);
+int lam_claimer_give_back(struct lam_claimer *claimer, uint64_t split, uint32_t attempt, const struct lam_error *why,
+                          struct lam_error *err);
 
 #endif

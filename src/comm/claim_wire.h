@@ -1,4 +1,7 @@
-/* What host and claimer say to each other; both ends are one program on one kind of machine, as MPI requires. Bytes follow: payload, note, text. */
+/*
+ * What host and claimer say to each other; both ends are one program on one kind of machine, as MPI requires. Bytes
+ * follow: payload, note, text.
+ */
 #ifndef LAMINA_COMM_CLAIM_WIRE_H
 #define LAMINA_COMM_CLAIM_WIRE_H
 

@@ -98,8 +98,9 @@ int lam_claimer_open(struct lam_claimer **out, struct lam_comm *comm, unsigned c
     claimer->comm = comm;
     claimer->host = host_rank;
     claimer->type = (uint16_t)(TYPE_CLAIMS + 2 * channel);
-    rc = channel < LAM_CLAIM_CHANNELS ? lam_comm_on(comm, (uint16_t)(claimer->type + 1), (uint16_t)(claimer->type + 1), on_answer, claimer, err)
-                                      : LAM_FAIL(err, LAM_E_INVALID, "no channel %u", channel);
+    rc = channel < LAM_CLAIM_CHANNELS
+             ? lam_comm_on(comm, (uint16_t)(claimer->type + 1), (uint16_t)(claimer->type + 1), on_answer, claimer, err)
+             : LAM_FAIL(err, LAM_E_INVALID, "no channel %u", channel);
     if (rc) {
         free(claimer);
         return rc;
@@ -176,7 +177,8 @@ int lam_claimer_verdict(struct lam_claimer *claimer, struct lam_verdict *verdict
     return 0;
 }
 
-static int say_failure(struct lam_claimer *claimer, uint32_t kind, uint64_t split, uint32_t attempt, const struct lam_error *why, struct lam_error *err)
+static int say_failure(struct lam_claimer *claimer, uint32_t kind, uint64_t split, uint32_t attempt,
+                       const struct lam_error *why, struct lam_error *err)
 {
     struct claim_request req = {.split = split, .kind = kind, .attempt = attempt, .code = why->code};
     char bytes[sizeof req + LAM_ERROR_TEXT];

@@ -245,7 +245,8 @@ static int find_attempt(struct lam_claims *claims, uint64_t id, uint32_t attempt
 {
     if (!(*split = find(claims, id)))
         return LAM_FAIL(err, LAM_E_EXISTS, "split %" PRIu64 " has ended", id);
-    if (attempt < 1 || attempt > (*split)->attempt_count || (*split)->attempts[attempt - 1].rank != rank || !(*split)->attempts[attempt - 1].live)
+    if (attempt < 1 || attempt > (*split)->attempt_count || (*split)->attempts[attempt - 1].rank != rank ||
+        !(*split)->attempts[attempt - 1].live)
         return LAM_FAIL(err, LAM_E_INVALID, "rank %d has no attempt %u at split %" PRIu64, rank, attempt, id);
     return 0;
 }

@@ -8,8 +8,9 @@
  * Splits are added while others are worked on. Large ones are handed out first, small ones last. When none waits, one that is
  * overdue is handed out again, to another rank. The first *accepted* attempt counts.
  *
- * A split whose claim yields more than a group can hold is accepted piece by piece, in order: pieces are a function of the split's bytes, so
- * it does not matter which attempt brings the next one, and each piece is accepted exactly once. Most splits have one piece: 0, the last.
+ * A split whose claim yields more than a group can hold is accepted piece by piece, in order: pieces are a function of
+ * the split's bytes, so it does not matter which attempt brings the next one, and each piece is accepted exactly once.
+ * Most splits have one piece: 0, the last.
  *
  * Splits that have ended are forgotten: an offer for one that is not here was beaten by another. So memory is bounded by what is open.
  */
@@ -65,22 +66,23 @@ bool lam_claims_ended(const struct lam_claims *claims);
 int lam_claims_hand_out(struct lam_claims *claims, int rank, int64_t now_us, struct lam_claim *claim);
 
 /*
- * rank offers one piece of what it was handed out; last: there are no further ones. 0: accepted, its rows count. LAM_E_EXISTS: another attempt was
- * first, discard the rows (and go on with the next piece, if there is one). LAM_E_INVALID: this rank was never handed this attempt, or pieces are missing
- * before this one: a bug of ours.
+ * rank offers one piece of what it was handed out; last: there are no further ones. 0: accepted, its rows count.
+ * LAM_E_EXISTS: another attempt was first, discard the rows (and go on with the next piece, if there is one).
+ * LAM_E_INVALID: this rank was never handed this attempt, or pieces are missing before this one: a bug of ours.
  */
 int lam_claims_offer(struct lam_claims *claims, uint64_t split, uint32_t attempt, uint32_t piece, bool last, int rank, int64_t now_us,
                      struct lam_error *err);
 
 /*
- * rank says that the split can never be done (a damaged file). 0: the split has failed, and this is its reason (pieces that were accepted stay so);
- * LAM_E_EXISTS: it had ended already, or another attempt is still at work and will say. LAM_E_INVALID as above.
+ * rank says that the split can never be done (a damaged file). 0: the split has failed, and this is its reason (pieces
+ * that were accepted stay so); LAM_E_EXISTS: it had ended already, or another attempt is still at work and will say.
+ * LAM_E_INVALID as above.
  */
 int lam_claims_fail(struct lam_claims *claims, uint64_t split, uint32_t attempt, int rank, struct lam_error *err);
 
 /*
- * rank cannot go on with it now (out of memory, the disk is full): it waits again, unless another attempt still runs. 0: so be it; LAM_E_LIMIT: it was given back too
- * often and has failed; LAM_E_EXISTS, LAM_E_INVALID as above.
+ * rank cannot go on with it now (out of memory, the disk is full): it waits again, unless another attempt still runs.
+ * 0: so be it; LAM_E_LIMIT: it was given back too often and has failed; LAM_E_EXISTS, LAM_E_INVALID as above.
  */
 int lam_claims_give_back(struct lam_claims *claims, uint64_t split, uint32_t attempt, int rank, struct lam_error *err);
 

@@ -11,7 +11,10 @@ const char *lam_comm_transport(const struct lam_comm *comm) { return comm->ops->
 const struct lam_clock *lam_comm_clock(const struct lam_comm *comm) { return comm->clock; }
 size_t lam_comm_queued(const struct lam_comm *comm, int dst) { return dst < 0 ? comm->queued : comm->out[dst].bytes; }
 
-static uint16_t type_of(const struct lam_message *msg) { return (uint16_t)((unsigned char)msg->wire[0] | (unsigned char)msg->wire[1] << 8); }
+static uint16_t type_of(const struct lam_message *msg)
+{
+    return (uint16_t)((unsigned char)msg->wire[0] | (unsigned char)msg->wire[1] << 8);
+}
 
 static bool has_room(struct lam_comm *comm, int dst, size_t len)
 {

@@ -51,7 +51,8 @@ int lam_comm_choose(enum lam_comm_kind *kind, struct lam_error *err);
 int lam_comm_open(struct lam_comm **comm, const struct lam_comm_options *options, struct lam_error *err);
 
 /* The same on a given transport: a test's. */
-int lam_comm_open_on(struct lam_comm **comm, const struct lam_transport_ops *ops, const struct lam_comm_options *options, struct lam_error *err);
+int lam_comm_open_on(struct lam_comm **comm, const struct lam_transport_ops *ops,
+                     const struct lam_comm_options *options, struct lam_error *err);
 
 /*
  * Leaves the world together: sends what is queued, meets the others, ends MPI. Messages that still arrive are dropped. Frees comm in
@@ -100,9 +101,10 @@ int lam_comm_poll(struct lam_comm *comm, lam_message_fn handler, void *arg, stru
 bool lam_comm_wait(struct lam_comm *comm, struct lam_wake *wake, int64_t max_ms);
 
 /*
- * Who has not been heard of (by any message) for limit_ms: rank 0 watches all, the others watch rank 0. Every rank that polls or waits sends
- * a heartbeat each second. Time during which this rank itself did not look does not count. Puts at most max ranks into ranks and
- * returns how many are silent in all. What to do about them is the caller's affair. Rank-local.
+ * Who has not been heard of (by any message) for limit_ms: rank 0 watches all, the others watch rank 0. Every rank that
+ * polls or waits sends a heartbeat each second. Time during which this rank itself did not look does not count. Puts at
+ * most max ranks into ranks and returns how many are silent in all. What to do about them is the caller's affair.
+ * Rank-local.
  */
 #define LAM_COMM_HEARTBEAT_MS 1000
 int lam_comm_silent(const struct lam_comm *comm, int64_t limit_ms, int *ranks, int max);

@@ -1,6 +1,7 @@
 /*
- * Only in builds with AddressSanitizer: what an MPI library never frees is not ours to report. Open MPI unloads its plugins at the end, and then
- * their leaks have no names that could be suppressed; so nothing is unloaded in such a build.
+ * Only in builds with AddressSanitizer: what an MPI library never frees is not ours to report. Open MPI unloads its
+ * plugins at the end, and then their leaks have no names that could be suppressed; so nothing is unloaded in such a
+ * build.
  */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -16,8 +17,10 @@ int dlclose(void *handle);
 
 const char *__lsan_default_suppressions(void)
 {
-    return "leak:libmpi\nleak:libopen-rte\nleak:libopen-pal\nleak:libpmix\nleak:mca_\nleak:libhwloc\nleak:libevent\nleak:libucs\nleak:libucp\nleak:libuct\n"
-           "leak:__vasprintf_internal\nleak:libfabric\nleak:libpsm\nleak:libpciaccess\nleak:libOpenCL\nleak:libze_loader\nleak:libxml2\nleak:libdl\n";
+    return "leak:libmpi\nleak:libopen-rte\nleak:libopen-pal\nleak:libpmix\nleak:mca_\nleak:libhwloc\nleak:"
+           "libevent\nleak:libucs\nleak:libucp\nleak:libuct\n"
+           "leak:__vasprintf_internal\nleak:libfabric\nleak:libpsm\nleak:libpciaccess\nleak:libOpenCL\nleak:libze_"
+           "loader\nleak:libxml2\nleak:libdl\n";
 }
 
 int dlclose(void *handle)

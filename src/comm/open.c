@@ -17,7 +17,9 @@ int lam_comm_choose(enum lam_comm_kind *kind, struct lam_error *err)
             *kind = LAM_COMM_MPI;
     /* Inside of srun a step has a number; the script of a batch job with several tasks has none, and may well run us alone. */
     if (*kind == LAM_COMM_SELF && getenv("SLURM_STEP_ID") && getenv("SLURM_PROCID") && tasks && atoi(tasks) > 1)
-        return LAM_FAIL(err, LAM_E_INVALID, "srun started %s tasks that do not know each other: use srun --mpi=pmix (srun --mpi=list shows what there is), or lamina launch",
+        return LAM_FAIL(err, LAM_E_INVALID,
+                        "srun started %s tasks that do not know each other: use srun --mpi=pmix (srun --mpi=list shows "
+                        "what there is), or lamina launch",
                         tasks);
     return 0;
 }
@@ -37,7 +39,8 @@ static void free_comm(struct lam_comm *comm)
     free(comm);
 }
 
-int lam_comm_open_on(struct lam_comm **out, const struct lam_transport_ops *ops, const struct lam_comm_options *options, struct lam_error *err)
+int lam_comm_open_on(struct lam_comm **out, const struct lam_transport_ops *ops, const struct lam_comm_options *options,
+                     struct lam_error *err)
 {
     struct lam_comm *comm = calloc(1, sizeof *comm);
     int64_t now;
@@ -130,7 +133,8 @@ int lam_comm_close(struct lam_comm *comm, int64_t timeout_ms, struct lam_error *
     if (comm->broken.code)
         rc = LAM_FAIL(err, comm->broken.code, "%s", comm->broken.text);
     else if (comm->size > 1)
-        rc = timeout_ms > 0 ? leave_together(comm, timeout_ms, err) : LAM_FAIL(err, LAM_E_TIMEOUT, "left without waiting for the other ranks");
+        rc = timeout_ms > 0 ? leave_together(comm, timeout_ms, err)
+                            : LAM_FAIL(err, LAM_E_TIMEOUT, "left without waiting for the other ranks");
     closed = comm->ops->close(comm->state, rc == 0, rc ? NULL : err);
     free_comm(comm);
     return rc ? LAM_PASS(err, rc, "leave the other ranks") : closed;

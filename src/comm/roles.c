@@ -30,7 +30,10 @@ struct lam_roles lam_roles_single(int size, enum lam_role role)
 
 bool lam_roles_has(const struct lam_roles *roles, int rank, enum lam_role role) { return lam_roles_index(roles, role, rank) >= 0; }
 
-int lam_roles_rank(const struct lam_roles *roles, enum lam_role role, int i) { return i >= 0 && i < roles->count[role] ? roles->first[role] + i : -1; }
+int lam_roles_rank(const struct lam_roles *roles, enum lam_role role, int i)
+{
+    return i >= 0 && i < roles->count[role] ? roles->first[role] + i : -1;
+}
 
 int lam_roles_index(const struct lam_roles *roles, enum lam_role role, int rank)
 {

@@ -19,7 +19,8 @@ static void set_default(json_t *object, const char *name, json_t *value)
 
 void lam_job_complete(json_t *whole)
 {
-    json_t *sources = json_object_get(whole, "sources"), *stream = json_object_get(whole, "stream"), *dataset = json_object_get(whole, "dataset");
+    json_t *sources = json_object_get(whole, "sources"), *stream = json_object_get(whole, "stream"),
+           *dataset = json_object_get(whole, "dataset");
     json_t *source;
     size_t i;
 
@@ -48,7 +49,10 @@ static bool has_records(json_t *source)
     return !format || !strcmp(format, "jsonl") || !strcmp(format, "csv") || !strcmp(format, "lines");
 }
 
-static bool has_fields(json_t *source) { return has_records(source) && strcmp(text_of(source, "format") ? text_of(source, "format") : "", "lines"); }
+static bool has_fields(json_t *source)
+{
+    return has_records(source) && strcmp(text_of(source, "format") ? text_of(source, "format") : "", "lines");
+}
 
 static void check_mapping(struct lam_checker *checker, json_t *whole, json_t *source, const char *pointer)
 {
@@ -58,13 +62,19 @@ static void check_mapping(struct lam_checker *checker, json_t *whole, json_t *so
     bool stream = !text_of(source, "type");
 
     if (!strcmp(text_of(dataset, "kind"), "upsert") && has_records(source) && !mapped(whole, source, "key"))
-        lam_problem_add(checker, pointer, "records of an upsert dataset need a key: name its field in /dataset/key, such as \"/id\", or here");
+        lam_problem_add(
+            checker, pointer,
+            "records of an upsert dataset need a key: name its field in /dataset/key, such as \"/id\", or here");
     if (order_by && !strcmp(order_by, "event_time") && !event_time)
-        lam_problem_add(checker, pointer, "/dataset/order_by is event_time, and this source has none: name its field in /dataset/event_time, or here");
+        lam_problem_add(checker, pointer,
+                        "/dataset/order_by is event_time, and this source has none: name its field in "
+                        "/dataset/event_time, or here");
     if (stream && event_time && !strcmp(event_time, "$mtime"))
         lam_problem_add(checker, pointer, "$mtime is the time of a file, and messages have none: name a field in event_time here");
     if (has_fields(source) && !mapped(whole, source, "text") && json_object_size(json_object_get(whole, "tasks")))
-        lam_problem_add(checker, pointer, "there is nothing to analyse: name the fields that hold the text in /dataset/text, such as \"/body\", or here");
+        lam_problem_add(checker, pointer,
+                        "there is nothing to analyse: name the fields that hold the text in /dataset/text, such as "
+                        "\"/body\", or here");
 }
 
 static void check_sources(struct lam_checker *checker, json_t *whole)
@@ -94,8 +104,11 @@ static void check_sources(struct lam_checker *checker, json_t *whole)
         check_mapping(checker, whole, stream, "/stream");
         if (first)
             lam_problem_add(checker, "/stream/name", "is the name of %s too; give one of them another", first);
-        if (!strcmp(text_of(stream, "route_default"), text_of(stream, "topic")) || !strcmp(text_of(stream, "route"), text_of(stream, "topic")))
-            lam_problem_add(checker, "/stream/topic", "the answers would go to the topic that is read; let /stream/route and /stream/route_default name others");
+        if (!strcmp(text_of(stream, "route_default"), text_of(stream, "topic")) ||
+            !strcmp(text_of(stream, "route"), text_of(stream, "topic")))
+            lam_problem_add(checker, "/stream/topic",
+                            "the answers would go to the topic that is read; let /stream/route and "
+                            "/stream/route_default name others");
     }
     json_decref(names);
 }
@@ -106,10 +119,13 @@ static void check_dataset(struct lam_checker *checker, json_t *whole)
     size_t i;
 
     if (!text_of(dataset, "order_by"))
-        lam_problem_add(checker, "/dataset", "with several sources \"order_by\" must say what makes a version newer: \"position\", \"event_time\" or a field such as \"/updated_at\"");
-    json_array_foreach(list, i, one)
-        if (!strcmp(json_string_value(one), "$path") && i + 1 < json_array_size(list) && !json_object_get(whole, "stream"))
-            lam_problem_add(checker, "/dataset/key", "every file has a $path, so what comes after it is never looked at; let it be the last");
+        lam_problem_add(checker, "/dataset",
+                        "with several sources \"order_by\" must say what makes a version newer: \"position\", "
+                        "\"event_time\" or a field such as \"/updated_at\"");
+    json_array_foreach(list, i, one) if (!strcmp(json_string_value(one), "$path") && i + 1 < json_array_size(list) &&
+                                         !json_object_get(whole, "stream"))
+        lam_problem_add(checker, "/dataset/key",
+                        "every file has a $path, so what comes after it is never looked at; let it be the last");
 }
 
 /* Does a store at path lie where the source's pattern looks? Both absolute and clean. */
@@ -150,7 +166,10 @@ void lam_job_check_paths(struct lam_checker *checker, const struct lam_job *job)
 
         snprintf(pointer, sizeof pointer, "/sources/%zu/path", i);
         if (source->root && overlaps(source->root, source->pattern, job->store.path))
-            lam_problem_add(checker, pointer, "the source and the store (%.100s) lie in one another, so the job would read its own output; move the store", job->store.path);
+            lam_problem_add(checker, pointer,
+                            "the source and the store (%.100s) lie in one another, so the job would read its own "
+                            "output; move the store",
+                            job->store.path);
     }
 }
 
@@ -193,12 +212,18 @@ static void check_memory(struct lam_checker *checker, json_t *whole)
 
         snprintf(pointer, sizeof pointer, "/limits/%s", *name);
         if (bytes > memory / 4)
-            lam_problem_add(checker, pointer, "a %s of %" JSON_INTEGER_FORMAT " bytes does not fit: it may take a quarter of /batch/memory, "
-                            "%" JSON_INTEGER_FORMAT, *name, bytes, memory / 4);
+            lam_problem_add(checker, pointer,
+                            "a %s of %" JSON_INTEGER_FORMAT
+                            " bytes does not fit: it may take a quarter of /batch/memory, "
+                            "%" JSON_INTEGER_FORMAT,
+                            *name, bytes, memory / 4);
     }
     if (split > memory / 4)
-        lam_problem_add(checker, "/batch/split", "a split of %" JSON_INTEGER_FORMAT " bytes does not fit: it may take a quarter of /batch/memory, "
-                        "%" JSON_INTEGER_FORMAT, split, memory / 4);
+        lam_problem_add(checker, "/batch/split",
+                        "a split of %" JSON_INTEGER_FORMAT
+                        " bytes does not fit: it may take a quarter of /batch/memory, "
+                        "%" JSON_INTEGER_FORMAT,
+                        split, memory / 4);
 }
 
 void lam_job_check_fields(struct lam_checker *checker, json_t *whole)

@@ -59,17 +59,18 @@ static const struct lam_field roles_fields[] = {
 };
 static const struct lam_shape roles_shape = {roles_fields, COUNT(roles_fields), 0, NULL};
 
-#define MAPPING(type)                                                                                                                        \
-    {.name = "key", .kind = LAM_KIND_STRINGS, MAPPED_IDENTITY, AT(type, map.key), .max = 16, .pattern = KEY_PATTERN,                         \
-     .expected = "a JSON pointer such as \"/id\", or \"$key\" or \"$path\"",                                                                  \
-     .doc = "Where a record's key is: JSON pointers, $key (the key of a message) or $path; the first present wins. "                         \
-            "Default: the path of a file that is one document; other records of an append dataset have their position."},                    \
-    {.name = "event_time", .kind = LAM_KIND_VIEW, MAPPED_IDENTITY, AT(type, map.event_time), .max = 1000, .pattern = TIME_PATTERN,           \
-     .expected = "a JSON pointer such as \"/created_at\", or \"$mtime\"", .doc = "Where a record's time is: a JSON pointer, or $mtime of its file."}, \
-    {.name = "deleted", .kind = LAM_KIND_VIEW, MAPPED_IDENTITY, AT(type, map.deleted), .max = 1000, .pattern = TEXT_PATTERN,                 \
-     .expected = "a JSON pointer such as \"/deleted\"", .doc = "A field that is true in a record which deletes its key."},                 \
-    {.name = "text", .kind = LAM_KIND_STRINGS, MAPPED_ANALYSIS, AT(type, map.text), .max = 32, .pattern = TEXT_PATTERN,                      \
-     .expected = "a JSON pointer such as \"/body\"",                                                                                         \
+#define MAPPING(type)                                                                                                                  \
+    {.name = "key", .kind = LAM_KIND_STRINGS, MAPPED_IDENTITY, AT(type, map.key), .max = 16, .pattern = KEY_PATTERN,                   \
+     .expected = "a JSON pointer such as \"/id\", or \"$key\" or \"$path\"",                                                           \
+     .doc = "Where a record's key is: JSON pointers, $key (the key of a message) or $path; the first present wins. "                   \
+            "Default: the path of a file that is one document; other records of an append dataset have their position."},              \
+    {.name = "event_time", .kind = LAM_KIND_VIEW, MAPPED_IDENTITY, AT(type, map.event_time), .max = 1000, .pattern = TIME_PATTERN,     \
+     .expected = "a JSON pointer such as \"/created_at\", or \"$mtime\"",                                                              \
+     .doc = "Where a record's time is: a JSON pointer, or $mtime of its file."},                                                       \
+    {.name = "deleted", .kind = LAM_KIND_VIEW, MAPPED_IDENTITY, AT(type, map.deleted), .max = 1000, .pattern = TEXT_PATTERN,           \
+     .expected = "a JSON pointer such as \"/deleted\"", .doc = "A field that is true in a record which deletes its key."},             \
+    {.name = "text", .kind = LAM_KIND_STRINGS, MAPPED_ANALYSIS, AT(type, map.text), .max = 32, .pattern = TEXT_PATTERN,                \
+     .expected = "a JSON pointer such as \"/body\"",                                                                                   \
      .doc = "Fields that hold a record's text, joined in this order. Default: the whole text of a file that is one document."}
 
 static const struct lam_field dataset_fields[] = {
@@ -89,7 +90,8 @@ static const struct lam_field dataset_fields[] = {
 static const struct lam_shape dataset_shape = {dataset_fields, COUNT(dataset_fields), 0, NULL};
 
 static const struct lam_field csv_fields[] = {
-    {.name = "delimiter", .kind = LAM_KIND_VIEW, ANALYSIS, AT(lam_job_csv, delimiter_text), .def = "\"auto\"", .pattern = DELIMITER_PATTERN, .max = 4,
+    {.name = "delimiter", .kind = LAM_KIND_VIEW, ANALYSIS, AT(lam_job_csv, delimiter_text), .def = "\"auto\"",
+     .pattern = DELIMITER_PATTERN, .max = 4,
      .expected = "\"auto\" or one ASCII character that is no letter, digit or quote", .doc = "What separates fields; auto finds it."},
     {.name = "header", .kind = LAM_KIND_CHOICE, ANALYSIS, AT(lam_job_csv, header), .def = "\"auto\"", .choices = headers,
      .doc = "Does the first row name the columns? Columns without a name are called by their numbers."},
@@ -97,8 +99,10 @@ static const struct lam_field csv_fields[] = {
 static const struct lam_shape csv_shape = {csv_fields, COUNT(csv_fields), 0, NULL};
 
 static const struct lam_field source_fields[] = {
-    {.name = "type", .kind = LAM_KIND_CHOICE, .part = LAM_PART_NONE, NO_SLOT, .flags = LAM_FIELD_REQUIRED, .choices = source_types, .doc = "Where records come from."},
-    {.name = "name", .kind = LAM_KIND_STRING, .part = LAM_PART_NONE, AT(lam_job_source, name), .min = 1, .max = LAM_SOURCE_NAME_MAX, .pattern = SOURCE_PATTERN,
+    {.name = "type", .kind = LAM_KIND_CHOICE, .part = LAM_PART_NONE, NO_SLOT, .flags = LAM_FIELD_REQUIRED, .choices = source_types,
+     .doc = "Where records come from."},
+    {.name = "name", .kind = LAM_KIND_STRING, .part = LAM_PART_NONE, AT(lam_job_source, name), .min = 1,
+     .max = LAM_SOURCE_NAME_MAX, .pattern = SOURCE_PATTERN,
      .expected = "text without control characters", .doc = "What the store knows the source by, for ever. Default: its type and path."},
     {.name = "path", .kind = LAM_KIND_STRING, REST, AT(lam_job_source, path), .flags = LAM_FIELD_REQUIRED, .min = 1, .max = 4000,
      .pattern = SOURCE_PATTERN, .expected = "a path without control characters",
@@ -106,7 +110,8 @@ static const struct lam_field source_fields[] = {
     {.name = "format", .kind = LAM_KIND_CHOICE, ANALYSIS, AT(lam_job_source, format), .def = "\"auto\"", .choices = formats,
      .doc = "What the files are; auto goes by name and first bytes. Compressed ones are opened by themselves."},
     MAPPING(lam_job_source),
-    {.name = "csv", .kind = LAM_KIND_OBJECT, ANALYSIS, AT(lam_job_source, csv), .def = "{}", .shape = &csv_shape, .doc = "How CSV files are read."},
+    {.name = "csv", .kind = LAM_KIND_OBJECT, ANALYSIS, AT(lam_job_source, csv), .def = "{}", .shape = &csv_shape,
+     .doc = "How CSV files are read."},
     {.name = "on_missing", .kind = LAM_KIND_CHOICE, REST, AT(lam_job_source, on_missing), .def = "\"keep\"", .choices = missings,
      .doc = "What becomes of records whose file vanished, or no longer has their key."},
     {.name = "max_files", .kind = LAM_KIND_INT, REST, AT(lam_job_source, max_files), .def = "0", .max = 1e15,
@@ -136,16 +141,21 @@ static const struct lam_field stream_fields[] = {
     {.name = "brokers", .kind = LAM_KIND_STRING, REST, AT(lam_job_stream, brokers), .flags = LAM_FIELD_REQUIRED, .min = 1, .max = 4000,
      .pattern = BROKERS_PATTERN, .expected = "\"local\", or brokers such as \"kafka1:9092,kafka2:9092\"",
      .doc = "Kafka's brokers; local is a small broker inside the job, for trying out: it forgets all with the process."},
-    {.name = "topic", .kind = LAM_KIND_STRING, REST, AT(lam_job_stream, topic), .flags = LAM_FIELD_REQUIRED, .min = 1, .max = 249, .pattern = TOPIC_PATTERN,
+    {.name = "topic", .kind = LAM_KIND_STRING, REST, AT(lam_job_stream, topic), .flags = LAM_FIELD_REQUIRED, .min = 1, .max = 249,
+     .pattern = TOPIC_PATTERN,
      .expected = "a topic's name: letters, digits, \".\", \"_\" and \"-\"", .doc = "The topic that is read."},
-    {.name = "name", .kind = LAM_KIND_STRING, .part = LAM_PART_NONE, AT(lam_job_stream, name), .min = 1, .max = LAM_SOURCE_NAME_MAX, .pattern = SOURCE_PATTERN,
+    {.name = "name", .kind = LAM_KIND_STRING, .part = LAM_PART_NONE, AT(lam_job_stream, name), .min = 1,
+     .max = LAM_SOURCE_NAME_MAX, .pattern = SOURCE_PATTERN,
      .expected = "text without control characters", .doc = "What the store knows the source by, for ever. Default: stream: and the topic."},
     {.name = "partitions", .kind = LAM_KIND_INT, REST, AT(lam_job_stream, partitions), .def = "4", .min = 1, .max = 1000,
      .doc = "Partitions of the topic on the local broker; a real one has its own."},
-    {.name = "route", .kind = LAM_KIND_STRING, REST, AT(lam_job_stream, route), .def = "\"processed_{category}\"", .min = 1, .max = 249, .pattern = ROUTE_PATTERN,
+    {.name = "route", .kind = LAM_KIND_STRING, REST, AT(lam_job_stream, route), .def = "\"processed_{category}\"", .min = 1,
+     .max = 249, .pattern = ROUTE_PATTERN,
      .expected = "a topic's name, in which \"{category}\" may stand", .doc = "The topic that a record goes to when it is analysed."},
-    {.name = "route_default", .kind = LAM_KIND_STRING, REST, AT(lam_job_stream, route_default), .def = "\"processed_default\"", .min = 1, .max = 249,
-     .pattern = TOPIC_PATTERN, .expected = "a topic's name: letters, digits, \".\", \"_\" and \"-\"", .doc = "The topic for records without a category."},
+    {.name = "route_default", .kind = LAM_KIND_STRING, REST, AT(lam_job_stream, route_default), .def = "\"processed_default\"",
+     .min = 1, .max = 249,
+     .pattern = TOPIC_PATTERN, .expected = "a topic's name: letters, digits, \".\", \"_\" and \"-\"",
+     .doc = "The topic for records without a category."},
     MAPPING(lam_job_stream),
     {.name = "kafka", .kind = LAM_KIND_MAP, REST, NO_SLOT, .check = lam_kafka_check, .schema = lam_kafka_schema,
      .doc = "Properties of librdkafka, except those that the engine depends on. Secrets as {\"env\": \"NAME\"}."},
@@ -161,7 +171,8 @@ static const struct lam_field stream_fields[] = {
 static const struct lam_shape stream_shape = {stream_fields, COUNT(stream_fields), sizeof(struct lam_job_stream), NULL};
 
 static const struct lam_field classify_fields[] = {
-    {.name = "labels", .kind = LAM_KIND_MAP, ANALYSIS, NO_SLOT, .flags = LAM_FIELD_REQUIRED, .min = 2, .max = 1000, .check = lam_labels_check,
+    {.name = "labels", .kind = LAM_KIND_MAP, ANALYSIS, NO_SLOT, .flags = LAM_FIELD_REQUIRED, .min = 2, .max = 1000,
+     .check = lam_labels_check,
      .schema = lam_labels_schema, .doc = "Each label with words that describe it."},
 };
 static const struct lam_shape classify_shape = {classify_fields, COUNT(classify_fields), 0, NULL};
@@ -169,34 +180,42 @@ static const struct lam_shape classify_shape = {classify_fields, COUNT(classify_
 static const struct lam_shape empty_shape = {NULL, 0, 0, NULL};
 
 static const struct lam_field summarize_fields[] = {
-    {.name = "sentences", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, tasks.sentences), .def = "2", .min = 1, .max = 20, .doc = "Length of a summary."},
+    {.name = "sentences", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, tasks.sentences), .def = "2", .min = 1, .max = 20,
+     .doc = "Length of a summary."},
 };
 static const struct lam_shape summarize_shape = {summarize_fields, COUNT(summarize_fields), 0, NULL};
 
 static const struct lam_field keywords_fields[] = {
-    {.name = "max", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, tasks.max_keywords), .def = "8", .min = 1, .max = 100, .doc = "So many at most."},
+    {.name = "max", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, tasks.max_keywords), .def = "8", .min = 1, .max = 100,
+     .doc = "So many at most."},
 };
 static const struct lam_shape keywords_shape = {keywords_fields, COUNT(keywords_fields), 0, NULL};
 
 static const struct lam_field embed_fields[] = {
-    {.name = "dim", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, tasks.dim), .def = "128", .min = 8, .max = 8192, .doc = "Dimensions of the vector."},
+    {.name = "dim", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, tasks.dim), .def = "128", .min = 8, .max = 8192,
+     .doc = "Dimensions of the vector."},
 };
 static const struct lam_shape embed_shape = {embed_fields, COUNT(embed_fields), 0, NULL};
 
 /* A task that is there is wanted; its presence is read by hand. */
 static const struct lam_field tasks_fields[] = {
-    {.name = "classify", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &classify_shape, .doc = "The label that fits a record best."},
-    {.name = "entities", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &empty_shape, .doc = "Dates, amounts, addresses and the like in the text."},
-    {.name = "summarize", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &summarize_shape, .doc = "A summary of a few sentences."},
+    {.name = "classify", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &classify_shape,
+     .doc = "The label that fits a record best."},
+    {.name = "entities", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &empty_shape,
+     .doc = "Dates, amounts, addresses and the like in the text."},
+    {.name = "summarize", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &summarize_shape,
+     .doc = "A summary of a few sentences."},
     {.name = "sentiment", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &empty_shape, .doc = "From -1 (bad) to 1 (good)."},
-    {.name = "keywords", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &keywords_shape, .doc = "The words that tell most about a record."},
+    {.name = "keywords", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &keywords_shape,
+     .doc = "The words that tell most about a record."},
     {.name = "language", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &empty_shape, .doc = "The language of the text."},
     {.name = "embed", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &embed_shape, .doc = "A vector that stands for the text."},
 };
 static const struct lam_shape tasks_shape = {tasks_fields, COUNT(tasks_fields), 0, NULL};
 
 static const struct lam_field every_fields[] = {
-    {.name = "records", .kind = LAM_KIND_INT, REST, AT(lam_job, batch.every_records), .min = 1, .max = 1e15, .doc = "After so many archived records."},
+    {.name = "records", .kind = LAM_KIND_INT, REST, AT(lam_job, batch.every_records), .min = 1, .max = 1e15,
+     .doc = "After so many archived records."},
     {.name = "minutes", .kind = LAM_KIND_NUMBER, REST, NO_SLOT, .min = 0.001, .max = 525600, .doc = "After this time."},
     {.name = "seconds", .kind = LAM_KIND_NUMBER, REST, NO_SLOT, .min = 0.05, .max = YEAR, .doc = "After this time, added to minutes."},
 };
@@ -227,24 +246,31 @@ static const struct lam_field fast_fields[] = {
 static const struct lam_shape fast_shape = {fast_fields, COUNT(fast_fields), 0, NULL};
 
 static const struct lam_field serve_fields[] = {
-    {.name = "listen", .kind = LAM_KIND_STRING, REST, AT(lam_job, serve.listen), .def = "\"127.0.0.1:8080\"", .max = 300, .pattern = LISTEN_PATTERN,
-     .expected = "an address and a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"", .doc = "Where HTTP is answered; port 0 is any free one."},
+    {.name = "listen", .kind = LAM_KIND_STRING, REST, AT(lam_job, serve.listen), .def = "\"127.0.0.1:8080\"", .max = 300,
+     .pattern = LISTEN_PATTERN,
+     .expected = "an address and a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"",
+     .doc = "Where HTTP is answered; port 0 is any free one."},
     {.name = "token_env", .kind = LAM_KIND_STRING, REST, AT(lam_job, serve.token_env), .max = 200, .pattern = ENV_PATTERN,
      .expected = "the name of an environment variable", .doc = "The environment variable that holds the token which requests must bring."},
     {.name = "keep", .kind = LAM_KIND_BOOL, REST, AT(lam_job, serve.keep), .def = "false", .doc = "Go on serving when all input was read."},
     {.name = "hosts", .kind = LAM_KIND_STRING, REST, AT(lam_job, serve.hosts), .max = 1000,
      .doc = "More names, separated by commas, by which requests may call this server."},
-    {.name = "connections", .kind = LAM_KIND_INT, REST, AT(lam_job, serve.connections), .def = "64", .min = 1, .max = 10000, .doc = "Connections at once."},
-    {.name = "queries", .kind = LAM_KIND_INT, REST, AT(lam_job, serve.queries), .def = "4", .min = 1, .max = 256, .doc = "Queries at once; more wait."},
-    {.name = "timeout", .kind = LAM_KIND_DURATION, REST, AT(lam_job, serve.timeout_us), .def = "10", .min = 0.01, .max = 3600, .doc = "Deadline of one query."},
-    {.name = "body", .kind = LAM_KIND_SIZE, REST, AT(lam_job, serve.body), .def = "1048576", .min = 1024, .max = GIBI, .doc = "Largest body of a request."},
+    {.name = "connections", .kind = LAM_KIND_INT, REST, AT(lam_job, serve.connections), .def = "64", .min = 1, .max = 10000,
+     .doc = "Connections at once."},
+    {.name = "queries", .kind = LAM_KIND_INT, REST, AT(lam_job, serve.queries), .def = "4", .min = 1, .max = 256,
+     .doc = "Queries at once; more wait."},
+    {.name = "timeout", .kind = LAM_KIND_DURATION, REST, AT(lam_job, serve.timeout_us), .def = "10", .min = 0.01, .max = 3600,
+     .doc = "Deadline of one query."},
+    {.name = "body", .kind = LAM_KIND_SIZE, REST, AT(lam_job, serve.body), .def = "1048576", .min = 1024, .max = GIBI,
+     .doc = "Largest body of a request."},
 };
 static const struct lam_shape serve_shape = {serve_fields, COUNT(serve_fields), 0, NULL};
 
 static const struct lam_field quarantine_fields[] = {
     {.name = "max", .kind = LAM_KIND_NUMBER, REST, AT(lam_job, quarantine.max), .def = "0.01", .max = 1,
      .doc = "Share of the records read that may end in quarantine; above it the job ends with 3."},
-    {.name = "records", .kind = LAM_KIND_INT, REST, AT(lam_job, quarantine.records), .def = "0", .max = 1e15, .doc = "So many are allowed in any case."},
+    {.name = "records", .kind = LAM_KIND_INT, REST, AT(lam_job, quarantine.records), .def = "0", .max = 1e15,
+     .doc = "So many are allowed in any case."},
 };
 static const struct lam_shape quarantine_shape = {quarantine_fields, COUNT(quarantine_fields), 0, NULL};
 
@@ -253,27 +279,35 @@ static const struct lam_field limits_fields[] = {
      .doc = "Largest line, row or message."},
     {.name = "document", .kind = LAM_KIND_SIZE, ANALYSIS, AT(lam_job, limits.document), .def = "67108864", .min = 1024, .max = GIBI,
      .doc = "Largest file that is one document, decoded."},
-    {.name = "decoded", .kind = LAM_KIND_SIZE, ANALYSIS, AT(lam_job, limits.decoded), .def = "274877906944", .min = 1048576, .max = 1048576 * GIBI,
+    {.name = "decoded", .kind = LAM_KIND_SIZE, ANALYSIS, AT(lam_job, limits.decoded), .def = "274877906944", .min = 1048576,
+     .max = 1048576 * GIBI,
      .doc = "What one packed file may unpack to."},
     {.name = "ratio", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, limits.ratio), .def = "250", .min = 2, .max = 100000,
      .doc = "How many times larger a packed file may get, beyond its first 64 MiB."},
-    {.name = "depth", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, limits.depth), .def = "100", .min = 1, .max = 1000, .doc = "Deepest nesting of JSON and HTML."},
-    {.name = "raw", .kind = LAM_KIND_SIZE, REST, AT(lam_job, limits.raw), .def = "65536", .max = 16 * MEBI, .doc = "Bytes of a rejected record that are kept."},
+    {.name = "depth", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, limits.depth), .def = "100", .min = 1, .max = 1000,
+     .doc = "Deepest nesting of JSON and HTML."},
+    {.name = "raw", .kind = LAM_KIND_SIZE, REST, AT(lam_job, limits.raw), .def = "65536", .max = 16 * MEBI,
+     .doc = "Bytes of a rejected record that are kept."},
 };
 static const struct lam_shape limits_shape = {limits_fields, COUNT(limits_fields), 0, NULL};
 
 static const struct lam_field job_fields[] = {
     {.name = "$schema", .kind = LAM_KIND_STRING, .part = LAM_PART_NONE, NO_SLOT, .max = 4000, .doc = "For editors; not read."},
-    {.name = "name", .kind = LAM_KIND_STRING, REST, AT(lam_job, name), .flags = LAM_FIELD_REQUIRED, .min = 1, .max = 64, .pattern = NAME_PATTERN,
+    {.name = "name", .kind = LAM_KIND_STRING, REST, AT(lam_job, name), .flags = LAM_FIELD_REQUIRED, .min = 1, .max = 64,
+     .pattern = NAME_PATTERN,
      .expected = "letters, digits, \".\", \"_\" and \"-\", a letter or digit first", .doc = "The job's name, for people, logs and Kafka."},
     {.name = "store", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .flags = LAM_FIELD_REQUIRED, .shape = &store_shape,
      .doc = "Where results are kept, relative to the job file."},
-    {.name = "roles", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .def = "{}", .shape = &roles_shape, .doc = "How `run` shares out its ranks."},
-    {.name = "dataset", .kind = LAM_KIND_OBJECT, IDENTITY, AT(lam_job, dataset), .def = "{}", .shape = &dataset_shape, .doc = "What a record is."},
-    {.name = "sources", .kind = LAM_KIND_LIST, REST, AT(lam_job, sources), .def = "[]", .max = 1000, .shape = &source_shape, .doc = "Corpora, read by the batch layer."},
+    {.name = "roles", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .def = "{}", .shape = &roles_shape,
+     .doc = "How `run` shares out its ranks."},
+    {.name = "dataset", .kind = LAM_KIND_OBJECT, IDENTITY, AT(lam_job, dataset), .def = "{}", .shape = &dataset_shape,
+     .doc = "What a record is."},
+    {.name = "sources", .kind = LAM_KIND_LIST, REST, AT(lam_job, sources), .def = "[]", .max = 1000, .shape = &source_shape,
+     .doc = "Corpora, read by the batch layer."},
     {.name = "stream", .kind = LAM_KIND_OBJECT, REST, AT(lam_job, stream), .flags = LAM_FIELD_POINTER, .shape = &stream_shape,
      .doc = "The topic that the speed layer reads, and where its answers go."},
-    {.name = "tasks", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .def = "{}", .shape = &tasks_shape, .doc = "What is asked about each text."},
+    {.name = "tasks", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .def = "{}", .shape = &tasks_shape,
+     .doc = "What is asked about each text."},
     {.name = "batch", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .def = "{}", .shape = &batch_shape, .doc = "The batch layer."},
     {.name = "deep", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .def = "{}", .shape = &deep_shape, .doc = "The thorough analysis."},
     {.name = "fast", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .def = "{}", .shape = &fast_shape, .doc = "The quick analysis."},
@@ -282,8 +316,10 @@ static const struct lam_field job_fields[] = {
      .doc = "At most one commit in this time."},
     {.name = "deadline", .kind = LAM_KIND_DURATION, REST, AT(lam_job, deadline_us), .def = "60", .min = 1, .max = 86400,
      .doc = "How long ranks wait for one that is silent, before the job ends and can be resumed."},
-    {.name = "quarantine", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .def = "{}", .shape = &quarantine_shape, .doc = "How many bad records are bearable."},
-    {.name = "limits", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .def = "{}", .shape = &limits_shape, .doc = "What a single record may take."},
+    {.name = "quarantine", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .def = "{}", .shape = &quarantine_shape,
+     .doc = "How many bad records are bearable."},
+    {.name = "limits", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .def = "{}", .shape = &limits_shape,
+     .doc = "What a single record may take."},
 };
 
 const struct lam_shape lam_job_shape = {job_fields, COUNT(job_fields), sizeof(struct lam_job), NULL};

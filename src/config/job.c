@@ -53,10 +53,14 @@ static const char *clean_pattern(struct lam_arena *arena, const char *pattern)
     return clean ? clean + 1 : NULL;
 }
 
-static bool goes_up(const char *pattern) { return strstr(pattern, "/../") || (strlen(pattern) > 2 && !strcmp(pattern + strlen(pattern) - 3, "/..")); }
+static bool goes_up(const char *pattern)
+{
+    return strstr(pattern, "/../") || (strlen(pattern) > 2 && !strcmp(pattern + strlen(pattern) - 3, "/.."));
+}
 
 /* Cuts the path as written before the first name with a glob character, so that such characters in the folder's own name mean nothing. */
-static int resolve_source(struct lam_checker *checker, struct lam_arena *arena, const char *folder, size_t index, struct lam_job_source *source)
+static int resolve_source(struct lam_checker *checker, struct lam_arena *arena, const char *folder, size_t index,
+                          struct lam_job_source *source)
 {
     const char *written = source->path, *glob = written + strcspn(written, "*?[");
     char pointer[LAM_POINTER_MAX];
@@ -148,7 +152,10 @@ static int resolve_stream(struct lam_arena *arena, json_t *whole, struct lam_job
     return fill_kafka(arena, json_object_get(json_object_get(whole, "stream"), "kafka"), stream);
 }
 
-static int by_name(const void *a, const void *b) { return lam_sv_cmp(((const struct lam_label *)a)->name, ((const struct lam_label *)b)->name); }
+static int by_name(const void *a, const void *b)
+{
+    return lam_sv_cmp(((const struct lam_label *)a)->name, ((const struct lam_label *)b)->name);
+}
 
 static int fill_labels(struct lam_arena *arena, json_t *json, struct lam_tasks *tasks)
 {
@@ -177,8 +184,9 @@ static int fill_tasks(struct lam_arena *arena, json_t *json, struct lam_tasks *t
     static const struct {
         const char *name;
         enum lam_task task;
-    } known[] = {{"classify", LAM_TASK_CLASSIFY},   {"entities", LAM_TASK_ENTITIES}, {"summarize", LAM_TASK_SUMMARIZE}, {"sentiment", LAM_TASK_SENTIMENT},
-                 {"keywords", LAM_TASK_KEYWORDS},   {"language", LAM_TASK_LANGUAGE}, {"embed", LAM_TASK_EMBED}};
+    } known[] = {{"classify", LAM_TASK_CLASSIFY},   {"entities", LAM_TASK_ENTITIES}, {"summarize", LAM_TASK_SUMMARIZE},
+                 {"sentiment", LAM_TASK_SENTIMENT}, {"keywords", LAM_TASK_KEYWORDS}, {"language", LAM_TASK_LANGUAGE},
+                 {"embed", LAM_TASK_EMBED}};
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (json_object_get(json, known[i].name))
@@ -310,7 +318,8 @@ cleanup:
     return rc;
 }
 
-int lam_job_load(const char *path, const char *const *sets, size_t set_count, struct lam_job **job, struct lam_problems *problems, struct lam_error *err)
+int lam_job_load(const char *path, const char *const *sets, size_t set_count, struct lam_job **job,
+                 struct lam_problems *problems, struct lam_error *err)
 {
     const char *slash = strrchr(path, '/');
     char folder[LAM_PATH_MAX];

@@ -83,7 +83,8 @@ struct lam_job_csv {
 struct lam_job_source {
     const char *name;    /* its identity in the store; default "files:" and the path as written */
     const char *path;    /* absolute, as text without "." and "..": a file, a folder (everything in it) or a glob; for messages */
-    const char *root;    /* pattern NULL: path itself, a file or a folder; else the folders of path before the first with a glob character */
+    /* pattern NULL: path itself, a file or a folder; else the folders of path before the first with a glob character */
+    const char *root;
     const char *pattern; /* what paths below root must match: * ? [] within a name, ** for any number of folders. NULL: no glob was given */
     enum lam_job_format format;
     struct lam_job_mapping map;

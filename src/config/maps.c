@@ -45,7 +45,9 @@ static json_t *check_property(struct lam_checker *checker, const char *name, jso
         goto refuse;
     }
     if (text && lam_kafka_prop_secret(lam_sv_of(name))) {
-        lam_problem_add(checker, pointer, "a secret may not stand in a job file; name the environment variable that holds it: {\"env\": \"KAFKA_SECRET\"}");
+        lam_problem_add(checker, pointer,
+                        "a secret may not stand in a job file; name the environment variable that holds it: {\"env\": "
+                        "\"KAFKA_SECRET\"}");
         goto refuse;
     }
     if (text)
@@ -87,8 +89,8 @@ json_t *lam_kafka_schema(const struct lam_field *field)
                             "^[A-Za-z_][A-Za-z0-9_]*$", "required", "env", "additionalProperties", 0);
 
     (void)field;
-    return json_pack("{s:s, s:i, s:{s:[{s:[s,s,s]}, o]}}", "type", "object", "maxProperties", KAFKA_MAX, "additionalProperties", "anyOf", "type",
-                     "string", "number", "boolean", env);
+    return json_pack("{s:s, s:i, s:{s:[{s:[s,s,s]}, o]}}", "type", "object", "maxProperties", KAFKA_MAX,
+                     "additionalProperties", "anyOf", "type", "string", "number", "boolean", env);
 }
 
 json_t *lam_labels_check(struct lam_checker *checker, const struct lam_field *field, json_t *value, const char *pointer)
@@ -98,7 +100,8 @@ json_t *lam_labels_check(struct lam_checker *checker, const struct lam_field *fi
     uint32_t before = checker->problems->total;
 
     if (!json_is_object(value) || (double)json_object_size(value) < field->min || (double)json_object_size(value) > field->max) {
-        lam_problem_expected(checker, pointer, value, "an object of %g to %g labels, each with words that describe it", field->min, field->max);
+        lam_problem_expected(checker, pointer, value, "an object of %g to %g labels, each with words that describe it",
+                             field->min, field->max);
         return NULL;
     }
     json_object_foreach(value, name, description) {
@@ -115,7 +118,8 @@ json_t *lam_labels_check(struct lam_checker *checker, const struct lam_field *fi
 
 json_t *lam_labels_schema(const struct lam_field *field)
 {
-    return json_pack("{s:s, s:i, s:i, s:{s:s, s:i, s:i}, s:{s:s, s:i}}", "type", "object", "minProperties", (int)field->min, "maxProperties",
-                     (int)field->max, "propertyNames", "pattern", "^[^\001-\037\177]+$", "minLength", 1, "maxLength", LABEL_MAX,
-                     "additionalProperties", "type", "string", "maxLength", DESCRIPTION_MAX);
+    return json_pack("{s:s, s:i, s:i, s:{s:s, s:i, s:i}, s:{s:s, s:i}}", "type", "object", "minProperties",
+                     (int)field->min, "maxProperties", (int)field->max, "propertyNames", "pattern",
+                     "^[^\001-\037\177]+$", "minLength", 1, "maxLength", LABEL_MAX, "additionalProperties", "type",
+                     "string", "maxLength", DESCRIPTION_MAX);
 }

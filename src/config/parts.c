@@ -166,7 +166,8 @@ static void common_sources(json_t *stored, json_t *now, struct list *gone, struc
         }
 }
 
-int lam_job_compare(const struct lam_job *job, struct lam_sv identity, struct lam_sv analysis, struct lam_job_change *change, struct lam_error *err)
+int lam_job_compare(const struct lam_job *job, struct lam_sv identity, struct lam_sv analysis,
+                    struct lam_job_change *change, struct lam_error *err)
 {
     json_t *stored[2] = {json_loadb(identity.ptr, identity.len, 0, NULL), json_loadb(analysis.ptr, analysis.len, 0, NULL)};
     json_t *now[2] = {json_loadb(job->identity.ptr, job->identity.len, 0, NULL), json_loadb(job->analysis.ptr, job->analysis.len, 0, NULL)};

@@ -94,7 +94,9 @@ static void check_conditions(struct lam_checker *checker, json_t *value, const c
 
     lam_pointer_join(below, pointer, "field");
     if (!field)
-        lam_problem_add(checker, pointer, "expected a rule: {\"any\": […]}, {\"all\": […]}, {\"not\": …}, or {\"field\": \"/name\", \"eq\": …}");
+        lam_problem_add(checker, pointer,
+                        "expected a rule: {\"any\": […]}, {\"all\": […]}, {\"not\": …}, or {\"field\": \"/name\", "
+                        "\"eq\": …}");
     else if (strlen(field) > 1000 || !lam_pattern_match(FIELD_PATTERN, field))
         lam_problem_expected(checker, below, json_object_get(value, "field"), "%s", FIELD_EXPECTED);
     json_object_foreach(value, name, operand) {
@@ -110,7 +112,9 @@ static void check_conditions(struct lam_checker *checker, json_t *value, const c
         count++;
     }
     if (field && !count)
-        lam_problem_add(checker, pointer, "the rule says nothing about its field; known are eq, ne, lt, le, gt, ge, in, contains, longer, exists");
+        lam_problem_add(checker, pointer,
+                        "the rule says nothing about its field; known are eq, ne, lt, le, gt, ge, in, contains, "
+                        "longer, exists");
 }
 
 static void check_several(struct lam_checker *checker, json_t *list, const char *pointer, int depth)
@@ -152,7 +156,9 @@ json_t *lam_rule_check(struct lam_checker *checker, json_t *value, const char *p
             continue;
         lam_pointer_join(below, pointer, groups[i]);
         if (json_object_size(value) > 1)
-            lam_problem_add(checker, pointer, "\"%s\" stands alone in a rule; put the other conditions into a rule of their own", groups[i]);
+            lam_problem_add(checker, pointer,
+                            "\"%s\" stands alone in a rule; put the other conditions into a rule of their own",
+                            groups[i]);
         if (!strcmp(groups[i], "not"))
             json_decref(lam_rule_check(checker, inside, below, depth + 1));
         else
@@ -207,7 +213,8 @@ static int fill_several(struct lam_arena *arena, json_t *list, struct lam_rule *
     return 0;
 }
 
-static int fill_condition(struct lam_arena *arena, const struct condition *condition, struct lam_sv field, json_t *operand, struct lam_rule *rule)
+static int fill_condition(struct lam_arena *arena, const struct condition *condition, struct lam_sv field,
+                          json_t *operand, struct lam_rule *rule)
 {
     size_t count = condition->operand == SCALARS ? json_array_size(operand) : 1;
     struct lam_rule_value *values;

@@ -68,7 +68,8 @@ static json_t *kind_schema(const struct lam_field *field)
         return string_schema(field, field->min, field->max);
     case LAM_KIND_STRINGS:
         schema = string_schema(field, 0, 0);
-        return json_pack("{s:[O, {s:s, s:i, s:o, s:o}]}", "anyOf", schema, "type", "array", "minItems", 1, "maxItems", number(field->max), "items", schema);
+        return json_pack("{s:[O, {s:s, s:i, s:o, s:o}]}", "anyOf", schema, "type", "array", "minItems", 1, "maxItems",
+                         number(field->max), "items", schema);
     case LAM_KIND_CHOICE:
         return choice_schema(field);
     case LAM_KIND_BOOL:
@@ -113,7 +114,8 @@ static json_t *object_schema(const struct lam_shape *shape)
 
 int lam_job_schema(struct lam_buf *out, struct lam_error *err)
 {
-    json_t *schema = json_pack("{s:s, s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title", "Lamina job file", "description",
+    json_t *schema = json_pack("{s:s, s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title",
+                               "Lamina job file", "description",
                                "What `lamina` runs. Rules over several fields are checked by `lamina job check`.");
     json_t *body = object_schema(&lam_job_shape);
     char *text;
@@ -121,7 +123,9 @@ int lam_job_schema(struct lam_buf *out, struct lam_error *err)
 
     json_object_update(schema, body);
     json_decref(body);
-    put(schema, "$defs", json_pack("{s:o, s:{s:[s,s,s,s]}}", "rule", lam_rule_schema(), "scalar", "type", "string", "number", "boolean", "null"));
+    put(schema, "$defs",
+        json_pack("{s:o, s:{s:[s,s,s,s]}}", "rule", lam_rule_schema(), "scalar", "type", "string", "number", "boolean",
+                  "null"));
     text = json_dumps(schema, JSON_INDENT(2));
     json_decref(schema);
     if (!text)

@@ -150,7 +150,8 @@ size_t lam_text_characters(const char *text)
     return count;
 }
 
-static json_t *check_string(struct lam_checker *checker, const struct lam_field *field, json_t *value, const char *pointer, double min, double max)
+static json_t *check_string(struct lam_checker *checker, const struct lam_field *field, json_t *value,
+                            const char *pointer, double min, double max)
 {
     const char *text = json_string_value(value);
     size_t count;
@@ -301,7 +302,8 @@ static json_t *check_value(struct lam_checker *checker, const struct lam_field *
 }
 
 /* The field with the nearest name anywhere: someone may have put it into the wrong object. */
-static void find_elsewhere(const struct lam_shape *shape, const char *name, const char *pointer, char found[LAM_POINTER_MAX], double *distance)
+static void find_elsewhere(const struct lam_shape *shape, const char *name, const char *pointer,
+                           char found[LAM_POINTER_MAX], double *distance)
 {
     for (size_t i = 0; i < shape->count; i++) {
         const char *best = NULL;

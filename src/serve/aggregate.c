@@ -100,7 +100,8 @@ static int build_key(struct lam_aggregation *aggregation, struct lam_error *err)
         struct lam_rule_value value;
         bool there = lam_field_get(aggregation->reader, group->field, &value);
 
-        if ((i && (rc = lam_buf_add(key, ",", 1, err))) || (rc = lam_buf_add_json(key, group->field, err)) || (rc = lam_buf_add(key, ":", 1, err)))
+        if ((i && (rc = lam_buf_add(key, ",", 1, err))) || (rc = lam_buf_add_json(key, group->field, err)) ||
+            (rc = lam_buf_add(key, ":", 1, err)))
             return rc;
         rc = there ? add_value(key, group->kind, &value, err) : lam_buf_add(key, "null", 4, err);
     }
@@ -179,7 +180,8 @@ static int write_metric(const struct lam_metric *metric, const struct lam_agg *a
     bool best = metric->op == LAM_METRIC_MIN || metric->op == LAM_METRIC_MAX;
 
     if (metric->op == LAM_METRIC_AVG)
-        return agg->count ? lam_json_add_double(out, lam_exact_double(&agg->sum) / (double)agg->count, err) : lam_buf_add(out, "null", 4, err);
+        return agg->count ? lam_json_add_double(out, lam_exact_double(&agg->sum) / (double)agg->count, err)
+                          : lam_buf_add(out, "null", 4, err);
     if (best && agg->count && metric->kind == LAM_FIELD_TIME)
         return lam_json_add_time(out, agg->best.i64, err);
     if (best && agg->count && metric->kind == LAM_FIELD_FLOAT)

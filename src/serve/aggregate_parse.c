@@ -170,7 +170,8 @@ static int read_all(struct lam_aggregate *aggregate, json_t *json, struct lam_er
         return LAM_FAIL(err, LAM_E_INVALID, "/: expected an object with metrics, group_by, filter, limit");
     if (other)
         return LAM_FAIL(err, LAM_E_INVALID, "/%.64s: unknown member; known are metrics, group_by, filter, limit", other);
-    if ((rc = read_metrics(aggregate, json_object_get(json, "metrics"), err)) || (rc = read_group_by(aggregate, json_object_get(json, "group_by"), err)) ||
+    if ((rc = read_metrics(aggregate, json_object_get(json, "metrics"), err)) ||
+        (rc = read_group_by(aggregate, json_object_get(json, "group_by"), err)) ||
         (rc = read_limit(aggregate, json_object_get(json, "limit"), err)))
         return rc;
     return filter ? lam_filter_add_parsed(aggregate->filter, filter, "/filter", err) : 0;

@@ -13,8 +13,8 @@
 #define METADATA_DEPTH 1000
 
 enum id {
-    KEY, CATEGORY, CONFIDENCE, SENTIMENT, LANGUAGE, EVENT_TIME, ARRIVAL, PROCESSED_AT, SOURCE, TEXT, TITLE, SUMMARY, MEDIA_TYPE, LAYER, DEPTH,
-    ANALYZER, MODEL, TOKENS, PENDING, VIEW
+    KEY, CATEGORY, CONFIDENCE, SENTIMENT, LANGUAGE, EVENT_TIME, ARRIVAL, PROCESSED_AT, SOURCE, TEXT, TITLE, SUMMARY,
+    MEDIA_TYPE, LAYER, DEPTH, ANALYZER, MODEL, TOKENS, PENDING, VIEW
 };
 
 static const struct known {
@@ -73,7 +73,10 @@ static int unknown(struct lam_sv name, struct lam_error *err)
     for (size_t i = 0; i < KNOWN; i++)
         lam_nearest_try(word, known[i].name, &best, &distance);
     if (best)
-        return LAM_FAIL(err, LAM_E_INVALID, "unknown field \"%s\"; did you mean \"%s\"? A field of the record itself is a JSON pointer: \"/%s\"", word, best, word);
+        return LAM_FAIL(err, LAM_E_INVALID,
+                        "unknown field \"%s\"; did you mean \"%s\"? A field of the record itself is a JSON pointer: "
+                        "\"/%s\"",
+                        word, best, word);
     return LAM_FAIL(err, LAM_E_INVALID, "unknown field \"%s\"; a field of the record itself is a JSON pointer: \"/%s\"", word, word);
 }
 

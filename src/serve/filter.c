@@ -39,7 +39,10 @@ int lam_test_of(struct lam_sv word)
     return op == LAM_RULE_ANY || op == LAM_RULE_ALL || op == LAM_RULE_NOT ? -1 : op;
 }
 
-static int full(struct lam_error *err) { return LAM_FAIL(err, LAM_E_LIMIT, "the filter is too long: more than %zu bytes", LAM_FILTER_MAX_BYTES); }
+static int full(struct lam_error *err)
+{
+    return LAM_FAIL(err, LAM_E_LIMIT, "the filter is too long: more than %zu bytes", LAM_FILTER_MAX_BYTES);
+}
 
 static int count_nodes(struct lam_filter *filter, size_t count, struct lam_error *err)
 {
@@ -103,8 +106,12 @@ int lam_test_fits(int test, enum lam_field_kind kind, struct lam_sv field, struc
     return 0;
 }
 
-/* The texts with a prefix lie from it to the least text above all of them: the prefix with its last byte raised, which UTF-8 leaves room for. */
-static int make_prefix(struct lam_filter *filter, struct lam_sv field, const struct lam_rule_value *values, struct lam_rule *rule, struct lam_error *err)
+/*
+ * The texts with a prefix lie from it to the least text above all of them: the prefix with its last byte raised, which
+ * UTF-8 leaves room for.
+ */
+static int make_prefix(struct lam_filter *filter, struct lam_sv field, const struct lam_rule_value *values,
+                       struct lam_rule *rule, struct lam_error *err)
 {
     struct lam_rule *ends = lam_filter_rules(filter, 2, err);
     struct lam_rule_value *above = ends ? lam_filter_values(filter, 1, err) : NULL;

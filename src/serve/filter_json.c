@@ -39,7 +39,10 @@ static struct at below_index(const struct at *at, size_t i)
     return below(at, name);
 }
 
-static int placed(int rc, const struct at *at, struct lam_error *err) { return rc ? LAM_PASS(err, rc, "%s", *at->text ? at->text : "/") : 0; }
+static int placed(int rc, const struct at *at, struct lam_error *err)
+{
+    return rc ? LAM_PASS(err, rc, "%s", *at->text ? at->text : "/") : 0;
+}
 
 static int read_time(json_t *json, int64_t *time_us, struct lam_error *err)
 {
@@ -59,7 +62,8 @@ static struct lam_number read_number(json_t *json)
 }
 
 /* A scalar, as the kind of field wants it. */
-static int read_value(struct lam_filter *filter, enum lam_field_kind kind, json_t *json, struct lam_rule_value *value, struct lam_error *err)
+static int read_value(struct lam_filter *filter, enum lam_field_kind kind, json_t *json, struct lam_rule_value *value,
+                      struct lam_error *err)
 {
     struct lam_sv text;
     int64_t time_us;
@@ -141,8 +145,8 @@ static int check_operand(int test, enum lam_field_kind kind, json_t *json, struc
     }
 }
 
-static int add_test(struct lam_filter *filter, struct lam_sv field, enum lam_field_kind kind, const char *name, json_t *json, const struct at *at,
-                    struct lam_rule *rule, struct lam_error *err)
+static int add_test(struct lam_filter *filter, struct lam_sv field, enum lam_field_kind kind, const char *name,
+                    json_t *json, const struct at *at, struct lam_rule *rule, struct lam_error *err)
 {
     struct lam_rule_value *values = NULL;
     struct at place = below(at, name);
@@ -199,10 +203,11 @@ static int add_tests(struct lam_filter *filter, json_t *json, const struct at *a
     return 0;
 }
 
-static int add_rule(struct lam_filter *filter, json_t *json, const struct at *at, unsigned depth, struct lam_rule *rule, struct lam_error *err);
+static int add_rule(struct lam_filter *filter, json_t *json, const struct at *at, unsigned depth, struct lam_rule *rule,
+                    struct lam_error *err);
 
-static int add_several(struct lam_filter *filter, json_t *list, const struct at *at, unsigned depth, enum lam_rule_op op, struct lam_rule *rule,
-                       struct lam_error *err)
+static int add_several(struct lam_filter *filter, json_t *list, const struct at *at, unsigned depth,
+                       enum lam_rule_op op, struct lam_rule *rule, struct lam_error *err)
 {
     size_t count = op == LAM_RULE_NOT ? 1 : json_array_size(list);
     struct lam_rule *rules;
@@ -222,7 +227,8 @@ static int add_several(struct lam_filter *filter, json_t *list, const struct at 
     return 0;
 }
 
-static int add_rule(struct lam_filter *filter, json_t *json, const struct at *at, unsigned depth, struct lam_rule *rule, struct lam_error *err)
+static int add_rule(struct lam_filter *filter, json_t *json, const struct at *at, unsigned depth, struct lam_rule *rule,
+                    struct lam_error *err)
 {
     static const char *const words[] = {"any", "all", "not"};
     static const enum lam_rule_op ops[] = {LAM_RULE_ANY, LAM_RULE_ALL, LAM_RULE_NOT};
@@ -236,12 +242,16 @@ static int add_rule(struct lam_filter *filter, json_t *json, const struct at *at
         if (!inside)
             continue;
         if (json_object_size(json) > 1)
-            return placed(LAM_FAIL(err, LAM_E_INVALID, "\"%s\" stands alone: put other conditions into an object of their own", words[i]), at, err);
+            return placed(LAM_FAIL(err, LAM_E_INVALID,
+                                   "\"%s\" stands alone: put other conditions into an object of their own", words[i]),
+                          at, err);
         place = below(at, words[i]);
         return add_several(filter, inside, &place, depth, ops[i], rule, err);
     }
     if (!json_is_object(json) || !json_object_size(json))
-        return placed(LAM_FAIL(err, LAM_E_INVALID, "expected a condition: {\"field\": \"category\", \"eq\": \"billing\"}, {\"all\": […]}, {\"any\": […]}, {\"not\": …}"),
+        return placed(LAM_FAIL(err, LAM_E_INVALID,
+                               "expected a condition: {\"field\": \"category\", \"eq\": \"billing\"}, {\"all\": […]}, "
+                               "{\"any\": […]}, {\"not\": …}"),
                       at, err);
     return add_tests(filter, json, at, rule, err);
 }

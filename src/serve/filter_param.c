@@ -21,7 +21,8 @@ static int read_any(struct lam_filter *filter, struct lam_sv text, struct lam_ru
     return 0;
 }
 
-static int read_typed(struct lam_filter *filter, enum lam_field_kind kind, struct lam_sv text, struct lam_rule_value *value, struct lam_error *err)
+static int read_typed(struct lam_filter *filter, enum lam_field_kind kind, struct lam_sv text,
+                      struct lam_rule_value *value, struct lam_error *err)
 {
     struct lam_number number;
     struct lam_sv copy;
@@ -66,8 +67,8 @@ static int read_value(struct lam_filter *filter, enum lam_field_kind kind, struc
 }
 
 /* eq, ne and in: is any reading of any of the texts there? */
-static int add_equal(struct lam_filter *filter, struct lam_sv field, enum lam_field_kind kind, int test, struct lam_sv text, struct lam_rule *rule,
-                     struct lam_error *err)
+static int add_equal(struct lam_filter *filter, struct lam_sv field, enum lam_field_kind kind, int test,
+                     struct lam_sv text, struct lam_rule *rule, struct lam_error *err)
 {
     struct lam_rule *inside = test == LAM_RULE_NE ? lam_filter_rules(filter, 1, err) : rule;
     struct lam_rule_value *values;
@@ -95,8 +96,8 @@ static int add_equal(struct lam_filter *filter, struct lam_sv field, enum lam_fi
 }
 
 /* All else: the test holds for one of the readings. */
-static int add_other(struct lam_filter *filter, struct lam_sv field, enum lam_field_kind kind, int test, struct lam_sv text, struct lam_rule *rule,
-                     struct lam_error *err)
+static int add_other(struct lam_filter *filter, struct lam_sv field, enum lam_field_kind kind, int test,
+                     struct lam_sv text, struct lam_rule *rule, struct lam_error *err)
 {
     enum lam_field_kind wanted = test == LAM_RULE_EXISTS  ? LAM_FIELD_BOOL
                                  : test == LAM_RULE_LONGER ? LAM_FIELD_NUMBER

@@ -196,19 +196,24 @@ static int start_daemon(struct lam_http *http, struct lam_error *err)
 {
     const struct lam_http_config *config = &http->config;
 
-    http->daemon = MHD_start_daemon(
-        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_access, http,
-        MHD_OPTION_EXTERNAL_LOGGER, on_log, http, MHD_OPTION_LISTEN_SOCKET, http->listen.fd, MHD_OPTION_CONNECTION_LIMIT, config->max_connections,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, config->max_header + ANSWER_HEADERS, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_THREAD_STACK_SIZE, STACK,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_URI_LOG_CALLBACK, on_request, http,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
+    http->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+                                        MHD_USE_ITC | MHD_USE_ERROR_LOG,
+                                    0, NULL, NULL, on_access, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http,
+                                    MHD_OPTION_LISTEN_SOCKET, http->listen.fd, MHD_OPTION_CONNECTION_LIMIT,
+                                    config->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                    config->max_header + ANSWER_HEADERS, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+                                    MHD_OPTION_THREAD_STACK_SIZE, STACK, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+                                    http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_URI_LOG_CALLBACK,
+                                    on_request, http, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
     return http->daemon ? 0 : LAM_FAIL(err, LAM_E_IO, "the HTTP server on %s did not start", http->listen.url);
 }
 
 static int check_config(const struct lam_http *http, struct lam_error *err)
 {
     if (!http->listen.loopback && !*http->token)
-        return LAM_FAIL(err, LAM_E_INVALID, "listening on %s, which other machines reach, needs a token: name an environment variable that holds one",
+        return LAM_FAIL(err, LAM_E_INVALID,
+                        "listening on %s, which other machines reach, needs a token: name an environment variable that "
+                        "holds one",
                         http->config.listen);
     if (*http->token && strlen(http->token) < TOKEN_MIN)
         return LAM_FAIL(err, LAM_E_INVALID, "the token is shorter than %d bytes", TOKEN_MIN);
@@ -251,7 +256,8 @@ int lam_http_start(const struct lam_http_config *config, struct lam_http **out, 
     http->hosts = strdup(config->hosts ? config->hosts : "");
     http->listen.fd = -1;
     init_locks(http);
-    rc = http->token && http->hosts ? lam_listen_open(config->listen, &http->listen, err) : LAM_FAIL(err, LAM_E_MEMORY, "no memory for an HTTP server");
+    rc = http->token && http->hosts ? lam_listen_open(config->listen, &http->listen, err)
+                                    : LAM_FAIL(err, LAM_E_MEMORY, "no memory for an HTTP server");
     if (rc || (rc = check_config(http, err))) {
         free_http(http);
         return rc;

@@ -19,7 +19,8 @@
 #define LAM_HTTP_ROW_PREFIX "/v1/records/"
 
 enum endpoint {
-    ENDPOINT_RECORD, ENDPOINT_RECORDS, ENDPOINT_AGGREGATE, ENDPOINT_STATUS, ENDPOINT_LIVEZ, ENDPOINT_READYZ, ENDPOINT_METRICS, ENDPOINT_OPENAPI,
+    ENDPOINT_RECORD, ENDPOINT_RECORDS, ENDPOINT_AGGREGATE, ENDPOINT_STATUS, ENDPOINT_LIVEZ, ENDPOINT_READYZ,
+    ENDPOINT_METRICS, ENDPOINT_OPENAPI,
     ENDPOINT_NONE, /* anything else */
     ENDPOINTS
 };
@@ -59,9 +60,11 @@ struct request {
 };
 
 /* Answers: each queues one response and returns what MHD wants to hear. bytes is taken over. */
-enum MHD_Result lam_http_answer(struct request *request, unsigned status, const char *type, struct lam_buf *bytes, const char *header, const char *value);
+enum MHD_Result lam_http_answer(struct request *request, unsigned status, const char *type, struct lam_buf *bytes,
+                                const char *header, const char *value);
 enum MHD_Result lam_http_problem(struct request *request, unsigned status, int code, const char *detail);
-enum MHD_Result lam_http_problem_with(struct request *request, unsigned status, int code, const char *detail, const char *header, const char *value);
+enum MHD_Result lam_http_problem_with(struct request *request, unsigned status, int code, const char *detail,
+                                      const char *header, const char *value);
 
 /* Answers the request, whose body is complete. */
 enum MHD_Result lam_http_dispatch(struct request *request);

@@ -24,7 +24,8 @@ static int write_requests(struct lam_http *http, struct lam_buf *out, struct lam
     FAMILY("lamina_http_requests_total", LAM_METRIC_COUNTER, "Requests answered, by endpoint and class of status.");
     for (int i = 0; i < ENDPOINTS; i++)
         for (int j = 2; j < 6 && !rc; j++) {
-            const struct lam_metric_label labels[] = {{"endpoint", lam_sv_of(lam_http_endpoint_name((enum endpoint)i))}, {"status", lam_sv_of(classes[j])}};
+            const struct lam_metric_label labels[] = {{"endpoint", lam_sv_of(lam_http_endpoint_name((enum endpoint)i))},
+                                                      {"status", lam_sv_of(classes[j])}};
             uint64_t count = atomic_load_explicit(&http->answered[i][j], memory_order_relaxed);
 
             if (count)
@@ -40,7 +41,8 @@ static int write_requests(struct lam_http *http, struct lam_buf *out, struct lam
     }
     if (rc)
         return rc;
-    FAMILY("lamina_query_errors_total", LAM_METRIC_COUNTER, "Queries that failed while they ran, by error; keys that were not found are none.");
+    FAMILY("lamina_query_errors_total", LAM_METRIC_COUNTER,
+           "Queries that failed while they ran, by error; keys that were not found are none.");
     for (int i = 1; i < 14 && !rc; i++) {
         const struct lam_metric_label label = {"code", lam_sv_of(lam_error_name(-i))};
         uint64_t count = atomic_load_explicit(&http->query_errors[i], memory_order_relaxed);
@@ -65,7 +67,8 @@ static int write_process(struct lam_http *http, struct lam_buf *out, struct lam_
     {
         const struct lam_metric_label anon = {"kind", LAM_SV("anon")}, shmem = {"kind", LAM_SV("shmem")}, file = {"kind", LAM_SV("file")};
 
-        FAMILY("lamina_memory_bytes", LAM_METRIC_GAUGE, "Resident memory of this process; file is mapped segments, which the kernel can take back.");
+        FAMILY("lamina_memory_bytes", LAM_METRIC_GAUGE,
+               "Resident memory of this process; file is mapped segments, which the kernel can take back.");
         if ((rc = lam_metrics_count(out, "lamina_memory_bytes", &anon, 1, use.rss_anon, err)) ||
             (rc = lam_metrics_count(out, "lamina_memory_bytes", &shmem, 1, use.rss_shmem, err)) ||
             (rc = lam_metrics_count(out, "lamina_memory_bytes", &file, 1, use.rss_file, err)))
@@ -74,7 +77,8 @@ static int write_process(struct lam_http *http, struct lam_buf *out, struct lam_
     pthread_mutex_lock(&http->lock);
     queries = http->queries;
     pthread_mutex_unlock(&http->lock);
-    if ((rc = gauge(out, "lamina_uptime_seconds", "Since the server started.", (double)(lam_mono_us(http->config.clock) - http->start_us) / 1e6, err)) ||
+    if ((rc = gauge(out, "lamina_uptime_seconds", "Since the server started.",
+                    (double)(lam_mono_us(http->config.clock) - http->start_us) / 1e6, err)) ||
         (rc = gauge(out, "lamina_http_connections", "Open now.", lam_watch_count(&http->watch), err)))
         return rc;
     return gauge(out, "lamina_queries_running", "Queries that run now.", queries, err);
@@ -94,7 +98,9 @@ static int write_records(const struct lam_reader_stats *stats, struct lam_buf *o
         for (size_t j = 0; j < 8; j++)
             sums[j] += values[j];
     }
-    FAMILY("lamina_records", LAM_METRIC_GAUGE, "Positions of the view by what became of them; read is the sum of live, superseded, deleted, quarantined, filtered.");
+    FAMILY("lamina_records", LAM_METRIC_GAUGE,
+           "Positions of the view by what became of them; read is the sum of live, superseded, deleted, quarantined, "
+           "filtered.");
     for (size_t j = 0; j < 8 && !rc; j++) {
         const struct lam_metric_label label = {"state", lam_sv_of(states[j])};
 
@@ -113,15 +119,21 @@ static int write_rows(const struct lam_reader_stats *stats, struct lam_buf *out,
         (rc = lam_metrics_count(out, "lamina_rows", &speed, 1, stats->speed_rows, err)) ||
         (rc = lam_metrics_count(out, "lamina_rows", &tail, 1, stats->tail_rows, err)))
         return rc;
-    if (stats->lag_records >= 0 && (rc = gauge(out, "lamina_lag_records", "Records in the topic that were not consumed yet.", (double)stats->lag_records, err)))
+    if (stats->lag_records >= 0 &&
+        (rc = gauge(out, "lamina_lag_records", "Records in the topic that were not consumed yet.",
+                    (double)stats->lag_records, err)))
         return rc;
-    if (stats->lag_ms >= 0 && (rc = gauge(out, "lamina_lag_seconds", "Age of the newest record that answers cover.", (double)stats->lag_ms / 1e3, err)))
+    if (stats->lag_ms >= 0 && (rc = gauge(out, "lamina_lag_seconds", "Age of the newest record that answers cover.",
+                                          (double)stats->lag_ms / 1e3, err)))
         return rc;
-    if (stats->documents_per_s >= 0 && (rc = gauge(out, "lamina_documents_per_second", "Rate of the batch layer.", stats->documents_per_s, err)))
+    if (stats->documents_per_s >= 0 &&
+        (rc = gauge(out, "lamina_documents_per_second", "Rate of the batch layer.", stats->documents_per_s, err)))
         return rc;
     if (stats->events_per_s >= 0 && (rc = gauge(out, "lamina_events_per_second", "Rate of the speed layer.", stats->events_per_s, err)))
         return rc;
-    return stats->agreement >= 0 ? gauge(out, "lamina_agreement_ratio", "Fast and deep answers for the same record that agree.", stats->agreement, err) : 0;
+    return stats->agreement >= 0 ? gauge(out, "lamina_agreement_ratio",
+                                         "Fast and deep answers for the same record that agree.", stats->agreement, err)
+                                 : 0;
 }
 
 static int write_snapshot(const struct lam_reader *reader, struct lam_snapshot *snapshot, struct lam_buf *out, struct lam_error *err)

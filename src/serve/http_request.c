@@ -8,7 +8,8 @@
 #define PROBLEM "application/problem+json"
 #define SMALL_ANSWER ((size_t)1 << 20) /* a longer one keeps its query's slot until it is sent, which bounds the memory of all answers */
 
-enum MHD_Result lam_http_answer(struct request *request, unsigned status, const char *type, struct lam_buf *bytes, const char *header, const char *value)
+enum MHD_Result lam_http_answer(struct request *request, unsigned status, const char *type, struct lam_buf *bytes,
+                                const char *header, const char *value)
 {
     struct MHD_Response *response;
     enum MHD_Result result;
@@ -53,7 +54,8 @@ static const char *title_of(unsigned status)
     }
 }
 
-enum MHD_Result lam_http_problem_with(struct request *request, unsigned status, int code, const char *detail, const char *header, const char *value)
+enum MHD_Result lam_http_problem_with(struct request *request, unsigned status, int code, const char *detail,
+                                      const char *header, const char *value)
 {
     struct lam_sv path = lam_sv(request->target, strcspn(request->target, "?"));
     struct lam_buf out;
@@ -63,10 +65,10 @@ enum MHD_Result lam_http_problem_with(struct request *request, unsigned status, 
     if (status >= 500 && status != 503)
         lam_log_warn(request->http->config.log, "serve", "%u on %.*s: %s", status, LAM_SV_ARG(path), detail);
     lam_buf_init(&out, (size_t)64 << 10);
-    if (lam_buf_addf(&out, NULL, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"code\":\"%s\",\"detail\":", title_of(status), status,
-                     lam_error_name(code)) ||
-        lam_buf_add_json(&out, lam_sv_of(detail), NULL) || lam_buf_addf(&out, NULL, ",\"instance\":") || lam_buf_add_json(&out, path, NULL) ||
-        lam_buf_addf(&out, NULL, "}\n")) {
+    if (lam_buf_addf(&out, NULL, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"code\":\"%s\",\"detail\":",
+                     title_of(status), status, lam_error_name(code)) ||
+        lam_buf_add_json(&out, lam_sv_of(detail), NULL) || lam_buf_addf(&out, NULL, ",\"instance\":") ||
+        lam_buf_add_json(&out, path, NULL) || lam_buf_addf(&out, NULL, "}\n")) {
         lam_buf_release(&out);
         return MHD_NO;
     }
@@ -110,7 +112,8 @@ static int next_link(const struct lam_uri *uri, const char *cursor, struct lam_b
 
         if (lam_sv_eq(param->name, LAM_SV("cursor")))
             continue;
-        if ((rc = lam_uri_encode(param->name, out, NULL)) || (rc = lam_buf_add(out, "=", 1, NULL)) || (rc = lam_uri_encode(param->value, out, NULL)))
+        if ((rc = lam_uri_encode(param->name, out, NULL)) || (rc = lam_buf_add(out, "=", 1, NULL)) ||
+            (rc = lam_uri_encode(param->value, out, NULL)))
             return rc;
         rc = lam_buf_add(out, "&", 1, NULL);
     }

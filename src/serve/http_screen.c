@@ -11,14 +11,16 @@ static const struct route {
     const char *path, *allow;
     enum endpoint endpoint;
 } routes[] = {
-    {"/v1/records", "GET, HEAD", ENDPOINT_RECORDS}, {"/v1/aggregate", "POST", ENDPOINT_AGGREGATE}, {"/v1/status", "GET, HEAD", ENDPOINT_STATUS},
-    {"/livez", "GET, HEAD", ENDPOINT_LIVEZ},        {"/readyz", "GET, HEAD", ENDPOINT_READYZ},     {"/healthz", "GET, HEAD", ENDPOINT_READYZ},
+    {"/v1/records", "GET, HEAD", ENDPOINT_RECORDS}, {"/v1/aggregate", "POST", ENDPOINT_AGGREGATE},
+    {"/v1/status", "GET, HEAD", ENDPOINT_STATUS},   {"/livez", "GET, HEAD", ENDPOINT_LIVEZ},
+    {"/readyz", "GET, HEAD", ENDPOINT_READYZ},      {"/healthz", "GET, HEAD", ENDPOINT_READYZ},
     {"/metrics", "GET, HEAD", ENDPOINT_METRICS},    {"/openapi.json", "GET, HEAD", ENDPOINT_OPENAPI},
 };
 
 const char *lam_http_endpoint_name(enum endpoint endpoint)
 {
-    static const char *const names[ENDPOINTS] = {"record", "records", "aggregate", "status", "livez", "readyz", "metrics", "openapi", "none"};
+    static const char *const names[ENDPOINTS] = {"record", "records", "aggregate", "status", "livez",
+                                                 "readyz", "metrics", "openapi",   "none"};
 
     return names[endpoint];
 }
@@ -140,7 +142,8 @@ int lam_http_screen(struct request *request, const char *method, enum MHD_Result
     if (!is_known_host(request))
         *result = lam_http_problem(request, 403, LAM_E_INVALID, "the Host header names neither this server nor localhost");
     else if (!open && !is_authorized(request))
-        *result = lam_http_problem_with(request, 401, LAM_E_INVALID, "a bearer token is needed: Authorization: Bearer …", "WWW-Authenticate",
+        *result = lam_http_problem_with(request, 401, LAM_E_INVALID,
+                                        "a bearer token is needed: Authorization: Bearer …", "WWW-Authenticate",
                                         "Bearer realm=\"lamina\"");
     else if (request->endpoint == ENDPOINT_NONE)
         *result = lam_http_problem(request, 404, LAM_E_NOT_FOUND, "no such endpoint; GET /openapi.json lists them");

@@ -122,12 +122,15 @@ static int add_enrichment(struct lam_buf *out, const struct lam_enrichment *enr,
 {
     int rc;
 
-    if ((rc = ADD(out, ",\"enrichment\":{\"category\":", err)) || (rc = add_text(out, enr->category, err)) || (rc = ADD(out, ",\"confidence\":", err)) ||
-        (rc = enr->category.len ? lam_json_add_float(out, enr->confidence, err) : ADD(out, "null", err)) || (rc = ADD(out, ",\"sentiment\":", err)) ||
-        (rc = lam_json_add_float(out, enr->sentiment, err)) || (rc = ADD(out, ",\"language\":", err)) || (rc = add_text(out, enr->language, err)) ||
-        (rc = ADD(out, ",\"summary\":", err)) || (rc = add_text(out, enr->summary, err)) || (rc = ADD(out, ",\"keywords\":", err)) ||
-        (rc = lam_json_add_raw(out, enr->keywords, "null", err)) || (rc = ADD(out, ",\"entities\":", err)) ||
-        (rc = lam_json_add_raw(out, enr->entities, "null", err)) || (flags & LAM_JSON_ROW_EMBEDDING && (rc = add_embedding(out, enr, err))))
+    if ((rc = ADD(out, ",\"enrichment\":{\"category\":", err)) || (rc = add_text(out, enr->category, err)) ||
+        (rc = ADD(out, ",\"confidence\":", err)) ||
+        (rc = enr->category.len ? lam_json_add_float(out, enr->confidence, err) : ADD(out, "null", err)) ||
+        (rc = ADD(out, ",\"sentiment\":", err)) || (rc = lam_json_add_float(out, enr->sentiment, err)) ||
+        (rc = ADD(out, ",\"language\":", err)) || (rc = add_text(out, enr->language, err)) ||
+        (rc = ADD(out, ",\"summary\":", err)) || (rc = add_text(out, enr->summary, err)) ||
+        (rc = ADD(out, ",\"keywords\":", err)) || (rc = lam_json_add_raw(out, enr->keywords, "null", err)) ||
+        (rc = ADD(out, ",\"entities\":", err)) || (rc = lam_json_add_raw(out, enr->entities, "null", err)) ||
+        (flags & LAM_JSON_ROW_EMBEDDING && (rc = add_embedding(out, enr, err))))
         return rc;
     return ADD(out, "}", err);
 }
@@ -137,10 +140,14 @@ static int add_provenance(struct lam_buf *out, const struct lam_row *row, struct
     const struct lam_enrichment *enr = &row->enr;
     int rc;
 
-    if ((rc = lam_buf_addf(out, err, ",\"provenance\":{\"layer\":\"%s\",\"depth\":\"%s\",\"analyzer\":", lam_layer_name(enr->layer), lam_depth_name(enr->depth))) ||
+    if ((rc = lam_buf_addf(out, err, ",\"provenance\":{\"layer\":\"%s\",\"depth\":\"%s\",\"analyzer\":",
+                           lam_layer_name(enr->layer), lam_depth_name(enr->depth))) ||
         (rc = add_text(out, enr->analyzer, err)) ||
-        (rc = lam_buf_addf(out, err, ",\"model\":%" PRIu32 ",\"prompt\":%" PRIu32 ",\"tokens\":%" PRIu32 ",\"escalated\":%s,\"processed_at\":", enr->model,
-                           enr->prompt, enr->tokens, row->rec.flags & LAM_ROW_ESCALATED ? "true" : "false")) ||
+        (rc = lam_buf_addf(out, err,
+                           ",\"model\":%" PRIu32 ",\"prompt\":%" PRIu32 ",\"tokens\":%" PRIu32
+                           ",\"escalated\":%s,\"processed_at\":",
+                           enr->model, enr->prompt, enr->tokens,
+                           row->rec.flags & LAM_ROW_ESCALATED ? "true" : "false")) ||
         (rc = lam_json_add_time(out, enr->processed_us ? enr->processed_us : LAM_TIME_NONE, err)))
         return rc;
     return ADD(out, "}", err);
@@ -151,19 +158,23 @@ int lam_json_row_add(struct lam_buf *out, const struct lam_hit *hit, unsigned fl
     const struct lam_record *rec = &hit->row.rec;
     int rc;
 
-    if ((rc = ADD(out, "{\"key\":", err)) || (rc = lam_buf_add_json(out, rec->key, err)) || (rc = ADD(out, ",\"source\":", err)) ||
-        (rc = add_text(out, hit->source, err)) ||
-        (rc = hit->row.enr.layer == LAM_LAYER_SPEED ? ADD(out, ",\"layer\":\"speed\",\"view\":", err) : ADD(out, ",\"layer\":\"batch\",\"view\":", err)) ||
-        (rc = hit->view ? add_unsigned(out, hit->view, err) : ADD(out, "null", err)) || (rc = ADD(out, ",\"position\":", err)) ||
-        (rc = add_position(out, &rec->pos, err)) || (rc = ADD(out, ",\"event_time\":", err)) || (rc = lam_json_add_time(out, rec->event_time_us, err)) ||
-        (rc = ADD(out, ",\"arrival\":", err)) || (rc = lam_json_add_time(out, rec->arrival_us, err)) || (rc = ADD(out, ",\"media_type\":", err)) ||
-        (rc = add_text(out, rec->media_type, err)) || (rc = ADD(out, ",\"title\":", err)) || (rc = add_text(out, rec->title, err)))
+    if ((rc = ADD(out, "{\"key\":", err)) || (rc = lam_buf_add_json(out, rec->key, err)) ||
+        (rc = ADD(out, ",\"source\":", err)) || (rc = add_text(out, hit->source, err)) ||
+        (rc = hit->row.enr.layer == LAM_LAYER_SPEED ? ADD(out, ",\"layer\":\"speed\",\"view\":", err)
+                                                    : ADD(out, ",\"layer\":\"batch\",\"view\":", err)) ||
+        (rc = hit->view ? add_unsigned(out, hit->view, err) : ADD(out, "null", err)) ||
+        (rc = ADD(out, ",\"position\":", err)) || (rc = add_position(out, &rec->pos, err)) ||
+        (rc = ADD(out, ",\"event_time\":", err)) || (rc = lam_json_add_time(out, rec->event_time_us, err)) ||
+        (rc = ADD(out, ",\"arrival\":", err)) || (rc = lam_json_add_time(out, rec->arrival_us, err)) ||
+        (rc = ADD(out, ",\"media_type\":", err)) || (rc = add_text(out, rec->media_type, err)) ||
+        (rc = ADD(out, ",\"title\":", err)) || (rc = add_text(out, rec->title, err)))
         return rc;
     if (!(flags & LAM_JSON_ROW_NO_TEXT) && ((rc = ADD(out, ",\"text\":", err)) || (rc = add_text(out, rec->text, err))))
         return rc;
-    if ((rc = ADD(out, ",\"structure\":", err)) || (rc = lam_json_add_raw(out, rec->structure, "null", err)) || (rc = ADD(out, ",\"metadata\":", err)) ||
-        (rc = lam_json_add_raw(out, rec->metadata, "null", err)) ||
-        (rc = rec->flags & LAM_ROW_PENDING ? ADD(out, ",\"pending\":true", err) : ADD(out, ",\"pending\":false", err)) ||
+    if ((rc = ADD(out, ",\"structure\":", err)) || (rc = lam_json_add_raw(out, rec->structure, "null", err)) ||
+        (rc = ADD(out, ",\"metadata\":", err)) || (rc = lam_json_add_raw(out, rec->metadata, "null", err)) ||
+        (rc = rec->flags & LAM_ROW_PENDING ? ADD(out, ",\"pending\":true", err)
+                                           : ADD(out, ",\"pending\":false", err)) ||
         (rc = add_enrichment(out, &hit->row.enr, flags, err)) || (rc = add_provenance(out, &hit->row, err)))
         return rc;
     return ADD(out, "}", err);

@@ -93,7 +93,8 @@ int lam_listen_open(const char *text, struct lam_listen *listening, struct lam_e
     } else {
         listening->loopback = is_loopback(infos->ai_addr);
         listening->port = bound_port(listening->fd);
-        snprintf(listening->url, sizeof listening->url, strchr(listening->host, ':') ? "http://[%s]:%u" : "http://%s:%u", listening->host, listening->port);
+        snprintf(listening->url, sizeof listening->url,
+                 strchr(listening->host, ':') ? "http://[%s]:%u" : "http://%s:%u", listening->host, listening->port);
     }
     freeaddrinfo(infos);
     return rc;

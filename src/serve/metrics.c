@@ -46,8 +46,8 @@ static int add_escaped(struct lam_buf *out, struct lam_sv value, struct lam_erro
 }
 
 /* The name with its labels, and a label of the caller's own behind them. */
-static int add_series(struct lam_buf *out, const char *name, const char *suffix, const struct lam_metric_label *labels, size_t count, const char *le,
-                      struct lam_error *err)
+static int add_series(struct lam_buf *out, const char *name, const char *suffix, const struct lam_metric_label *labels,
+                      size_t count, const char *le, struct lam_error *err)
 {
     int rc = lam_buf_addf(out, err, "%s%s%s", name, suffix, count || le ? "{" : "");
 

@@ -144,7 +144,8 @@ static int step(struct run *run, struct lam_error *err)
     if (run->limits->stop && atomic_load_explicit(run->limits->stop, memory_order_relaxed))
         return LAM_FAIL(err, LAM_E_CANCELLED, "the server stops");
     if (spent_us(run) > timeout_us)
-        return LAM_FAIL(err, LAM_E_TIMEOUT, "the query took longer than %u ms, over %" PRIu64 " rows: narrow it", run->limits->timeout_ms, run->info->rows_seen - 1);
+        return LAM_FAIL(err, LAM_E_TIMEOUT, "the query took longer than %u ms, over %" PRIu64 " rows: narrow it",
+                        run->limits->timeout_ms, run->info->rows_seen - 1);
     return 0;
 }
 
@@ -185,7 +186,8 @@ static int visit_list(void *arg, const struct lam_hit *hit, struct lam_error *er
         return rc;
     lam_field_reader_row(run->reader, hit);
     if (lam_filter_match(run->query->filter, run->reader)) {
-        if ((run->info->rows && (rc = lam_buf_add(run->out, ",", 1, err))) || (rc = lam_json_row_add(run->out, hit, run->query->flags, err)))
+        if ((run->info->rows && (rc = lam_buf_add(run->out, ",", 1, err))) ||
+            (rc = lam_json_row_add(run->out, hit, run->query->flags, err)))
             return rc == LAM_E_LIMIT ? LAM_PASS(err, rc, "the page is too long: ask for fewer rows with limit") : rc;
         run->info->rows++;
     }
@@ -283,7 +285,8 @@ static int pin_and_answer(struct run *run, const struct lam_reader *reader, stru
     run->append = as_of.append;
     run->info->view = as_of.view;
     run->info->commit = as_of.commit;
-    if ((rc = lam_buf_addf(run->out, err, "{\"as_of\":")) || (rc = lam_as_of_add_json(run->out, &as_of, err)) || (rc = answer(run, reader, snapshot, err)))
+    if ((rc = lam_buf_addf(run->out, err, "{\"as_of\":")) || (rc = lam_as_of_add_json(run->out, &as_of, err)) ||
+        (rc = answer(run, reader, snapshot, err)))
         goto cleanup;
     rc = lam_buf_add(run->out, "}", 1, err);
 
@@ -297,8 +300,8 @@ cleanup:
     return rc;
 }
 
-int lam_query_run(const struct lam_query *query, const struct lam_reader *reader, const struct lam_query_limits *limits, struct lam_buf *out,
-                  struct lam_query_info *info, struct lam_error *err)
+int lam_query_run(const struct lam_query *query, const struct lam_reader *reader, const struct lam_query_limits *limits,
+                  struct lam_buf *out, struct lam_query_info *info, struct lam_error *err)
 {
     struct lam_query_info local;
     struct run run = {.query = query, .limits = limits, .out = out, .info = info ? info : &local};

@@ -69,8 +69,8 @@ int lam_query_param(struct lam_query *query, struct lam_sv name, struct lam_sv v
  * LAM_PENDING: the reader is still loading. LAM_E_NOT_FOUND: no such key. LAM_E_INVALID: the cursor. LAM_E_LIMIT: too many groups, or
  * an answer beyond out's max. LAM_E_TIMEOUT, LAM_E_CANCELLED. LAM_E_CORRUPT names the damaged segment.
  */
-int lam_query_run(const struct lam_query *query, const struct lam_reader *reader, const struct lam_query_limits *limits, struct lam_buf *out,
-                  struct lam_query_info *info, struct lam_error *err);
+int lam_query_run(const struct lam_query *query, const struct lam_reader *reader, const struct lam_query_limits *limits,
+                  struct lam_buf *out, struct lam_query_info *info, struct lam_error *err);
 
 /* The object that every answer carries as "as_of". */
 int lam_as_of_add_json(struct lam_buf *out, const struct lam_as_of *as_of, struct lam_error *err);

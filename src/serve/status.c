@@ -7,10 +7,12 @@
 static int add_counts(struct lam_buf *out, const struct lam_source_count *count, struct lam_error *err)
 {
     return lam_buf_addf(out, err,
-                        "\"read\":%" PRIu64 ",\"live\":%" PRIu64 ",\"superseded\":%" PRIu64 ",\"deleted\":%" PRIu64 ",\"quarantined\":%" PRIu64
-                        ",\"filtered\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"unavailable\":%" PRIu64 ",\"balanced\":%s}",
-                        count->read, count->live, count->superseded, count->deleted, count->quarantined, count->filtered, count->pending,
-                        count->unavailable, lam_source_count_balances(count) ? "true" : "false");
+                        "\"read\":%" PRIu64 ",\"live\":%" PRIu64 ",\"superseded\":%" PRIu64 ",\"deleted\":%" PRIu64
+                        ",\"quarantined\":%" PRIu64 ",\"filtered\":%" PRIu64 ",\"pending\":%" PRIu64
+                        ",\"unavailable\":%" PRIu64 ",\"balanced\":%s}",
+                        count->read, count->live, count->superseded, count->deleted, count->quarantined,
+                        count->filtered, count->pending, count->unavailable,
+                        lam_source_count_balances(count) ? "true" : "false");
 }
 
 static void add_up(struct lam_source_count *total, const struct lam_source_count *count)
@@ -78,11 +80,13 @@ static int add_rates(struct lam_buf *out, const struct lam_reader_stats *stats, 
 {
     int rc;
 
-    if ((rc = add_lag(out, ",\"lag\":{\"records\":", stats->lag_records, err)) || (rc = add_lag(out, ",\"ms\":", stats->lag_ms, err)) ||
+    if ((rc = add_lag(out, ",\"lag\":{\"records\":", stats->lag_records, err)) ||
+        (rc = add_lag(out, ",\"ms\":", stats->lag_ms, err)) ||
         (rc = add_measured(out, "},\"rates\":{\"documents_per_s\":", stats->documents_per_s, err)) ||
         (rc = add_measured(out, ",\"events_per_s\":", stats->events_per_s, err)) ||
         (rc = add_measured(out, "},\"queryable_ms\":{\"p50\":", stats->queryable_p50_ms, err)) ||
-        (rc = add_measured(out, ",\"p99\":", stats->queryable_p99_ms, err)) || (rc = add_measured(out, "},\"agreement\":", stats->agreement, err)) ||
+        (rc = add_measured(out, ",\"p99\":", stats->queryable_p99_ms, err)) ||
+        (rc = add_measured(out, "},\"agreement\":", stats->agreement, err)) ||
         (rc = lam_buf_addf(out, err, ",\"layers\":")))
         return rc;
     return lam_json_add_raw(out, stats->layers, "{}", err);
@@ -93,8 +97,9 @@ int lam_status_add_json(struct lam_buf *out, const struct lam_reader *reader, st
     struct lam_reader_stats stats = LAM_READER_STATS_NONE;
     int rc = reader->ops->stats(snapshot, &stats, err);
 
-    if (rc || (rc = lam_buf_addf(out, err, ",\"rows\":{\"view\":%" PRIu64 ",\"speed\":%" PRIu64 ",\"tail\":%" PRIu64 "}", stats.view_rows, stats.speed_rows,
-                                 stats.tail_rows)) ||
+    if (rc ||
+        (rc = lam_buf_addf(out, err, ",\"rows\":{\"view\":%" PRIu64 ",\"speed\":%" PRIu64 ",\"tail\":%" PRIu64 "}",
+                           stats.view_rows, stats.speed_rows, stats.tail_rows)) ||
         (rc = add_sources(out, &stats, err)) || (rc = add_categories(out, &stats, err)))
         return rc;
     return add_rates(out, &stats, err);

@@ -15,7 +15,10 @@ struct lam_broker {
     char id[32];
 };
 
-static void no_log(const rd_kafka_t *rk, int level, const char *facility, const char *text) { (void)rk, (void)level, (void)facility, (void)text; }
+static void no_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    (void)rk, (void)level, (void)facility, (void)text;
+}
 
 int lam_broker_open(struct lam_broker **result, struct lam_error *err)
 {

@@ -1,9 +1,10 @@
 /*
  * The local broker ("brokers": "local"): librdkafka's mock cluster, inside this process, for trying out.
  *
- * Other processes can connect to it at its bootstrap address (127.0.0.1 and a free port). It keeps the last 5 MB of a partition, forgets everything with
- * the process, and takes transactions without effect: so each process of it is a life of its own, outputs are at-least-once, and the
- * replayer never runs far ahead (replay.h). Any thread may call; each call is short.
+ * Other processes can connect to it at its bootstrap address (127.0.0.1 and a free port). It keeps the last 5 MB of a
+ * partition, forgets everything with the process, and takes transactions without effect: so each process of it is a
+ * life of its own, outputs are at-least-once, and the replayer never runs far ahead (replay.h). Any thread may call;
+ * each call is short.
  */
 #ifndef LAMINA_SOURCE_BROKER_H
 #define LAMINA_SOURCE_BROKER_H

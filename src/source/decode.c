@@ -96,8 +96,8 @@ static int read_raw(struct lam_decoder *d, void *to, size_t room, size_t *len, s
     if (n < 0)
         return LAM_FAIL(err, LAM_E_IO, "read %s at byte %" PRIu64 ": %s", d->options.name, d->next, strerror(errno));
     if (n == 0)
-        return LAM_FAIL(err, LAM_E_CONFLICT, "%s ends at byte %" PRIu64 ", not at %" PRIu64 " as when it was listed", d->options.name, d->next,
-                        d->options.size);
+        return LAM_FAIL(err, LAM_E_CONFLICT, "%s ends at byte %" PRIu64 ", not at %" PRIu64 " as when it was listed",
+                        d->options.name, d->next, d->options.size);
     end = min_u64(d->next + (uint64_t)n, d->digest_to);
     from = d->next > d->digest_from ? d->next : d->digest_from;
     if (from < end) {

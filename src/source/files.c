@@ -57,7 +57,8 @@ static int open_decoder(struct lam_files *files, struct lam_error *err)
     uint64_t whole = (split->digest_begin + LAM_DIGEST_BLOCK - 1) / LAM_DIGEST_BLOCK * LAM_DIGEST_BLOCK; /* first block to digest */
     struct lam_decoder_options decode = {.pack = split->pack, .name = files->name, .size = split->size, .digest_begin = split->digest_begin,
                                          .digest_end = split->end, .max_decoded = o->max_decoded, .max_ratio = o->max_ratio};
-    uint64_t expected = plain ? split->size - (split->size < start ? split->size : start) : 4 * split->size + 4096; /* text packs to a quarter */
+    /* text packs to a quarter */
+    uint64_t expected = plain ? split->size - (split->size < start ? split->size : start) : 4 * split->size + 4096;
     int rc;
 
     if (plain && !document && start >= split->end) /* no record starts here (LAM_SPLIT_NONE, too): it is read for its digests alone */
@@ -98,7 +99,8 @@ int lam_files_open(struct lam_files **files, const struct lam_files_options *opt
     if (!rc)
         rc = check_same(f, err);
     if (!rc && split->format == LAM_FORMAT_CSV)
-        rc = lam_csv_head_read(&f->head, &f->head_state, &f->head_offset, f->fd, f->name, split->pack, split->size, options, &f->head_why, err);
+        rc = lam_csv_head_read(&f->head, &f->head_state, &f->head_offset, f->fd, f->name, split->pack, split->size,
+                               options, &f->head_why, err);
     if (!rc)
         rc = open_decoder(f, err);
     if (rc) {
@@ -185,7 +187,8 @@ static int take_row(struct lam_files *files, const struct lam_raw_row *row, stru
         return LAM_PENDING;
     if (format == LAM_FORMAT_CSV && files->head.header && row->offset == files->head_offset)
         return LAM_PENDING;
-    *item = (struct lam_item){.kind = LAM_ITEM_RECORD, .offset = row->offset, .bytes = row->bytes, .raw = row->bytes, .media_type = "application/json"};
+    *item = (struct lam_item){
+        .kind = LAM_ITEM_RECORD, .offset = row->offset, .bytes = row->bytes, .raw = row->bytes, .media_type = "application/json"};
     if (row->too_long)
         rc = LAM_FAIL(&files->why, LAM_E_LIMIT, "a record of more than %zu bytes", files->options->max_record);
     else if (format == LAM_FORMAT_CSV) {
@@ -229,7 +232,8 @@ int lam_files_next(struct lam_files *files, struct lam_item *item, struct lam_er
         if (rc == LAM_END)
             files->over = true;
         else if (rc && rc == files->rows.window.over) {
-            *item = (struct lam_item){.offset = row.offset, .raw = lam_sv(lam_window_ptr(&files->rows.window), lam_window_len(&files->rows.window))};
+            *item = (struct lam_item){
+                .offset = row.offset, .raw = lam_sv(lam_window_ptr(&files->rows.window), lam_window_len(&files->rows.window))};
             files->why = files->rows.window.why;
             return reject(files, item, LAM_ITEM_DAMAGE);
         }

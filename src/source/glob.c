@@ -96,7 +96,10 @@ static bool matches(struct lam_sv pattern, struct lam_sv path, bool below)
     return path.len == 0 && !below;
 }
 
-bool lam_glob_match(struct lam_sv pattern, struct lam_sv path) { return path.len > 0 && matches(pattern.len ? pattern : LAM_SV("**"), path, false); }
+bool lam_glob_match(struct lam_sv pattern, struct lam_sv path)
+{
+    return path.len > 0 && matches(pattern.len ? pattern : LAM_SV("**"), path, false);
+}
 
 bool lam_glob_match_below(struct lam_sv pattern, struct lam_sv folder)
 {

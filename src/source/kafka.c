@@ -33,7 +33,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
             LAM_FAIL(&kafka->failure, LAM_E_IO, "%s: librdkafka gives up: %s", kafka->who, text);
         return;
     }
-    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+        code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         kafka->suspect = true;
     lam_noise_add(&kafka->noise, rd_kafka_err2name(code), reason);
 }
@@ -63,7 +64,8 @@ static int configure(rd_kafka_conf_t *conf, struct lam_kafka *kafka, const struc
     for (size_t i = 0; !rc && i < sizeof own / sizeof *own; i++)
         rc = lam_props_set(conf, own[i].name, own[i].value, err);
     if (!rc)
-        rc = lam_props_set_int(conf, "queued.max.messages.kbytes", kbytes < 1024 ? 1024 : (long long)(kbytes < 2000000 ? kbytes : 2000000), err);
+        rc = lam_props_set_int(conf, "queued.max.messages.kbytes",
+                               kbytes < 1024 ? 1024 : (long long)(kbytes < 2000000 ? kbytes : 2000000), err);
     if (!rc)
         rc = lam_props_apply(conf, options->props, options->prop_count, err);
     rd_kafka_conf_set_opaque(conf, kafka);
@@ -77,11 +79,14 @@ int lam_kafka_no_answer(struct lam_kafka *kafka, const char *what, rd_kafka_resp
 {
     rd_kafka_poll(kafka->rk, 0); /* the reason behind a time-out comes by on_error */
     if (code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        return LAM_FAIL(err, LAM_E_TIMEOUT, "%s: %s: no broker of %s answered in %d ms%s%s", kafka->who, what, kafka->brokers, kafka->timeout_ms,
-                        kafka->noise.last[0] ? ": " : "", kafka->noise.last);
-    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
-        return LAM_FAIL(err, LAM_E_NOT_FOUND, "%s: %s: there is no topic %s, or no such partition of it, on %s", kafka->who, what, kafka->topic, kafka->brokers);
-    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED || code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
+        return LAM_FAIL(err, LAM_E_TIMEOUT, "%s: %s: no broker of %s answered in %d ms%s%s", kafka->who, what,
+                        kafka->brokers, kafka->timeout_ms, kafka->noise.last[0] ? ": " : "", kafka->noise.last);
+    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+        code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+        return LAM_FAIL(err, LAM_E_NOT_FOUND, "%s: %s: there is no topic %s, or no such partition of it, on %s",
+                        kafka->who, what, kafka->topic, kafka->brokers);
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+        code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
         return LAM_FAIL(err, LAM_E_INVALID, "%s: %s: %s", kafka->who, what, rd_kafka_err2str(code));
     return LAM_FAIL(err, LAM_E_IO, "%s: %s: %s", kafka->who, what, rd_kafka_err2str(code));
 }
@@ -241,8 +246,8 @@ int lam_kafka_assign(struct lam_kafka *kafka, const struct lam_kafka_offset *sta
 {
     for (size_t i = 0; i < count; i++)
         if (starts[i].partition >= kafka->partitions || (starts[i].offset < 0 && starts[i].offset != LAM_KAFKA_BEGINNING))
-            return LAM_FAIL(err, LAM_E_INVALID, "%s: partition %u of %u from offset %lld on cannot be read", kafka->who, starts[i].partition, kafka->partitions,
-                            (long long)starts[i].offset);
+            return LAM_FAIL(err, LAM_E_INVALID, "%s: partition %u of %u from offset %lld on cannot be read", kafka->who,
+                            starts[i].partition, kafka->partitions, (long long)starts[i].offset);
     for (size_t i = 0; i < count; i++)
         kafka->next[starts[i].partition] = starts[i].offset;
     kafka->failure.code = 0;
@@ -265,7 +270,8 @@ static void fail_by_gap(struct lam_kafka *kafka, uint32_t partition)
             snprintf(there, sizeof there, "it has none, and the next will be %lld", (long long)high);
     }
     kafka->has_gap = true;
-    LAM_FAIL(&kafka->failure, LAM_E_NOT_FOUND, "%s: offset %lld of partition %u is wanted next, and the broker does not have it: %s", kafka->who,
+    LAM_FAIL(&kafka->failure, LAM_E_NOT_FOUND,
+             "%s: offset %lld of partition %u is wanted next, and the broker does not have it: %s", kafka->who,
              (long long)gap->wanted, partition, there);
 }
 
@@ -313,7 +319,9 @@ static void look_for_topic(struct lam_kafka *kafka)
     if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
         LAM_FAIL(&kafka->failure, LAM_E_NOT_FOUND, "%s: the topic was deleted while it was read", kafka->who);
     else if (!code && !again && partitions < kafka->partitions)
-        LAM_FAIL(&kafka->failure, LAM_E_NOT_FOUND, "%s: the topic was made anew while it was read, with %u partitions instead of %u", kafka->who, partitions, kafka->partitions);
+        LAM_FAIL(&kafka->failure, LAM_E_NOT_FOUND,
+                 "%s: the topic was made anew while it was read, with %u partitions instead of %u", kafka->who,
+                 partitions, kafka->partitions);
     else
         kafka->suspect = code || again;
     kafka->look_again_us = lam_kafka_now_us() + LOOK_MS * 1000;
@@ -333,7 +341,8 @@ static int add_headers(struct lam_kafka *kafka, const rd_kafka_message_t *messag
     if (rd_kafka_message_headers(message, &headers))
         return 0;
     for (size_t i = 0; !rc && !rd_kafka_header_get_all(headers, i, &name, &value, &bytes); i++) {
-        if ((rc = lam_buf_add(buf, i ? ",[" : "[[", 2, err)) || (rc = lam_buf_add_json(buf, lam_sv_of(name), err)) || (rc = lam_buf_add(buf, ",", 1, err)))
+        if ((rc = lam_buf_add(buf, i ? ",[" : "[[", 2, err)) || (rc = lam_buf_add_json(buf, lam_sv_of(name), err)) ||
+            (rc = lam_buf_add(buf, ",", 1, err)))
             break;
         rc = value ? lam_buf_add_json(buf, lam_sv(value, bytes), err) : lam_buf_add(buf, "null", 4, err);
         if (!rc)
@@ -350,7 +359,8 @@ static int fill_event(struct lam_kafka *kafka, const rd_kafka_message_t *message
     rd_kafka_timestamp_type_t type;
     int64_t timestamp_ms;
 
-    *event = (struct lam_kafka_event){.kind = LAM_KAFKA_EOF, .partition = (uint32_t)message->partition, .offset = message->offset, .timestamp_us = LAM_TIME_NONE};
+    *event = (struct lam_kafka_event){
+        .kind = LAM_KAFKA_EOF, .partition = (uint32_t)message->partition, .offset = message->offset, .timestamp_us = LAM_TIME_NONE};
     if (message->err)
         return 0;
     timestamp_ms = rd_kafka_message_timestamp(message, &type);
@@ -382,7 +392,8 @@ static int make_room(struct lam_kafka *kafka, size_t max, struct lam_error *err)
     return 0;
 }
 
-int lam_kafka_poll(struct lam_kafka *kafka, size_t max, int timeout_ms, const struct lam_kafka_event **events, size_t *count, struct lam_error *err)
+int lam_kafka_poll(struct lam_kafka *kafka, size_t max, int timeout_ms, const struct lam_kafka_event **events,
+                   size_t *count, struct lam_error *err)
 {
     size_t header = 0;
     ssize_t got;

@@ -112,11 +112,12 @@ struct lam_kafka_event {
 };
 
 /*
- * Waits up to timeout_ms for messages (0: only looks), and gives at most max of them. *events is the handle's, with all views in it, until the
- * next poll or close. 0 with *count 0: nothing came. A failure (gap, topic deleted, not allowed to read, librdkafka's fatal
- * errors) is told after the events before it; then it stays.
+ * Waits up to timeout_ms for messages (0: only looks), and gives at most max of them. *events is the handle's, with all
+ * views in it, until the next poll or close. 0 with *count 0: nothing came. A failure (gap, topic deleted, not allowed
+ * to read, librdkafka's fatal errors) is told after the events before it; then it stays.
  */
-int lam_kafka_poll(struct lam_kafka *kafka, size_t max, int timeout_ms, const struct lam_kafka_event **events, size_t *count, struct lam_error *err);
+int lam_kafka_poll(struct lam_kafka *kafka, size_t max, int timeout_ms, const struct lam_kafka_event **events,
+                   size_t *count, struct lam_error *err);
 
 /* While paused, poll gives no messages, but serves what librdkafka needs served. */
 void lam_kafka_pause(struct lam_kafka *kafka, bool paused);

@@ -82,7 +82,8 @@ int lam_kafka_retention_ms(struct lam_kafka *kafka, int64_t *retention_ms, struc
             rc = read_answer(answers[0], retention_ms);
     }
     if (rc)
-        LAM_FAIL(err, rc, "the broker does not tell how long %s keeps its records: %s", kafka->topic, event ? rd_kafka_event_error_string(event) : "no answer");
+        LAM_FAIL(err, rc, "the broker does not tell how long %s keeps its records: %s", kafka->topic,
+                 event ? rd_kafka_event_error_string(event) : "no answer");
     if (event)
         rd_kafka_event_destroy(event);
     rd_kafka_AdminOptions_destroy(options);

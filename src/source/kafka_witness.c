@@ -5,7 +5,10 @@
 
 #include "base/hash.h"
 
-uint32_t lam_witness_crc(struct lam_sv key, struct lam_sv value) { return lam_crc32c(lam_crc32c(0, key.ptr, key.len), value.ptr, value.len); }
+uint32_t lam_witness_crc(struct lam_sv key, struct lam_sv value)
+{
+    return lam_crc32c(lam_crc32c(0, key.ptr, key.len), value.ptr, value.len);
+}
 
 /* The offset is not there: below what is kept, or beyond the end? */
 static void judge(struct lam_kafka *kafka, struct lam_kafka_witness *witness)
@@ -13,7 +16,9 @@ static void judge(struct lam_kafka *kafka, struct lam_kafka_witness *witness)
     int64_t low, high;
 
     witness->state = LAM_WITNESS_GONE;
-    if (!rd_kafka_query_watermark_offsets(kafka->rk, kafka->topic, (int32_t)witness->partition, &low, &high, kafka->timeout_ms) && witness->offset >= high)
+    if (!rd_kafka_query_watermark_offsets(kafka->rk, kafka->topic, (int32_t)witness->partition, &low, &high,
+                                          kafka->timeout_ms) &&
+        witness->offset >= high)
         witness->state = LAM_WITNESS_BEYOND;
 }
 

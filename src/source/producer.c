@@ -78,25 +78,30 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     }
 }
 
-static int configure(rd_kafka_conf_t *conf, struct lam_producer *producer, const struct lam_producer_options *options, struct lam_error *err)
+static int configure(rd_kafka_conf_t *conf, struct lam_producer *producer, const struct lam_producer_options *options,
+                     struct lam_error *err)
 {
     size_t kbytes = (options->max_bytes ? options->max_bytes : DEFAULT_BYTES) / 1024;
     const struct lam_kafka_prop own[] = {
-        {"bootstrap.servers", options->brokers}, {"client.id", "lamina"}, {"enable.idempotence", "true"}, {"acks", "all"}, {"partitioner", "murmur2_random"},
-        {"socket.timeout.ms", "10000"}, {"reconnect.backoff.max.ms", "1000"},
+        {"bootstrap.servers", options->brokers}, {"client.id", "lamina"},
+        {"enable.idempotence", "true"},          {"acks", "all"},
+        {"partitioner", "murmur2_random"},       {"socket.timeout.ms", "10000"},
+        {"reconnect.backoff.max.ms", "1000"},
     };
     int rc = 0;
 
     for (size_t i = 0; !rc && i < sizeof own / sizeof *own; i++)
         rc = lam_props_set(conf, own[i].name, own[i].value, err);
     if (!rc)
-        rc = lam_props_set_int(conf, "queue.buffering.max.kbytes", kbytes < 1024 ? 1024 : (long long)(kbytes < 2000000 ? kbytes : 2000000), err);
+        rc = lam_props_set_int(conf, "queue.buffering.max.kbytes",
+                               kbytes < 1024 ? 1024 : (long long)(kbytes < 2000000 ? kbytes : 2000000), err);
     if (!rc)
         rc = lam_props_set_int(conf, "queue.buffering.max.messages", MESSAGES_MAX, err);
     if (!rc)
         rc = lam_props_set_int(conf, "linger.ms", options->linger_ms > 0 ? options->linger_ms : 5, err);
     if (!rc)
-        rc = lam_props_set_int(conf, "message.timeout.ms", options->message_timeout_ms > 0 ? options->message_timeout_ms : DEFAULT_TIMEOUT_MS, err);
+        rc = lam_props_set_int(conf, "message.timeout.ms",
+                               options->message_timeout_ms > 0 ? options->message_timeout_ms : DEFAULT_TIMEOUT_MS, err);
     if (!rc)
         rc = lam_props_apply(conf, options->props, options->prop_count, err);
     rd_kafka_conf_set_opaque(conf, producer);
@@ -166,9 +171,12 @@ int lam_producer_send(struct lam_producer *producer, const struct lam_message *m
     int64_t timestamp_ms = message->timestamp_us == LAM_TIME_NONE ? 0 : message->timestamp_us / 1000;
     rd_kafka_resp_err_t code;
 
-    code = rd_kafka_producev(producer->rk, RD_KAFKA_V_TOPIC(message->topic), RD_KAFKA_V_PARTITION(message->partition < 0 ? RD_KAFKA_PARTITION_UA : message->partition),
-                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(message->has_key ? key : NULL, message->has_key ? message->key.len : 0),
-                             RD_KAFKA_V_VALUE((void *)(uintptr_t)(message->null_value ? NULL : value), message->null_value ? 0 : message->value.len),
+    code = rd_kafka_producev(producer->rk, RD_KAFKA_V_TOPIC(message->topic),
+                             RD_KAFKA_V_PARTITION(message->partition < 0 ? RD_KAFKA_PARTITION_UA : message->partition),
+                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                             RD_KAFKA_V_KEY(message->has_key ? key : NULL, message->has_key ? message->key.len : 0),
+                             RD_KAFKA_V_VALUE((void *)(uintptr_t)(message->null_value ? NULL : value),
+                                              message->null_value ? 0 : message->value.len),
                              RD_KAFKA_V_TIMESTAMP(timestamp_ms > 0 ? timestamp_ms : 0), RD_KAFKA_V_HEADERS(headers),
                              RD_KAFKA_V_OPAQUE((void *)(uintptr_t)message->tag), RD_KAFKA_V_END);
     if (!code) {
@@ -181,7 +189,8 @@ int lam_producer_send(struct lam_producer *producer, const struct lam_message *m
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return LAM_PENDING;
     if (code == RD_KAFKA_RESP_ERR__FATAL)
-        return LAM_FAIL(err, LAM_E_IO, "producer of %s: librdkafka gave up: %s", message->topic, atomic_load(&producer->fatal) ? producer->fatal_text : rd_kafka_err2str(code));
+        return LAM_FAIL(err, LAM_E_IO, "producer of %s: librdkafka gave up: %s", message->topic,
+                        atomic_load(&producer->fatal) ? producer->fatal_text : rd_kafka_err2str(code));
     return LAM_FAIL(err, code_of(code), "producer of %s: %s", message->topic, rd_kafka_err2str(code));
 }
 
@@ -194,11 +203,13 @@ int lam_producer_flush(struct lam_producer *producer, int timeout_ms, struct lam
     uint64_t failed = stats.failed - producer->flushed_failed, open = stats.sent - stats.delivered - stats.failed;
 
     if (code && open)
-        return LAM_FAIL(err, LAM_E_TIMEOUT, "producer: %llu messages are not delivered after %d ms%s%s", (unsigned long long)open, timeout_ms,
-                        producer->noise.last[0] ? ": " : "", producer->noise.last);
+        return LAM_FAIL(err, LAM_E_TIMEOUT, "producer: %llu messages are not delivered after %d ms%s%s",
+                        (unsigned long long)open, timeout_ms, producer->noise.last[0] ? ": " : "",
+                        producer->noise.last);
     producer->flushed_failed = stats.failed;
     if (failed)
-        return LAM_FAIL(err, LAM_E_IO, "producer: %llu messages were not delivered; the first: %s", (unsigned long long)failed, producer->first_failure);
+        return LAM_FAIL(err, LAM_E_IO, "producer: %llu messages were not delivered; the first: %s",
+                        (unsigned long long)failed, producer->first_failure);
     return 0;
 }
 

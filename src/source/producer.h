@@ -1,10 +1,12 @@
 /*
- * Writing to Kafka, at least once: an idempotent producer whose delivery reports are counted. Nothing is delivered until its report says so.
+ * Writing to Kafka, at least once: an idempotent producer whose delivery reports are counted. Nothing is delivered
+ * until its report says so.
  *
  *     send … send ── poll (reports) ── flush(deadline): all delivered, or why not ── then, and only then, the output position moves
  *
- * Idempotent: within one handle no retry doubles or reorders a message of a partition. acks=all. Keys are partitioned as Java does (murmur2).
- * send from any thread; poll and flush from one thread, which is the one that on_report is called on.
+ * Idempotent: within one handle no retry doubles or reorders a message of a partition. acks=all. Keys are partitioned
+ * as Java does (murmur2). send from any thread; poll and flush from one thread, which is the one that on_report is
+ * called on.
  */
 #ifndef LAMINA_SOURCE_PRODUCER_H
 #define LAMINA_SOURCE_PRODUCER_H
@@ -28,7 +30,10 @@ struct lam_message {
     uint64_t tag;         /* the caller's, comes back in the report */
 };
 
-/* What became of one message. rc: 0, or LAM_E_TIMEOUT (never answered within message.timeout.ms), LAM_E_LIMIT (too large), LAM_E_NOT_FOUND (no topic), LAM_E_IO. */
+/*
+ * What became of one message. rc: 0, or LAM_E_TIMEOUT (never answered within message.timeout.ms), LAM_E_LIMIT (too
+ * large), LAM_E_NOT_FOUND (no topic), LAM_E_IO.
+ */
 struct lam_report {
     uint64_t tag;
     int rc;

@@ -41,7 +41,8 @@ int lam_props_apply(rd_kafka_conf_t *conf, const struct lam_kafka_prop *props, s
         if (res == RD_KAFKA_CONF_UNKNOWN)
             return LAM_FAIL(err, LAM_E_INVALID, "librdkafka %s knows no property %s", rd_kafka_version_str(), props[i].name);
         if (res != RD_KAFKA_CONF_OK)
-            return LAM_FAIL(err, LAM_E_INVALID, "the property %s: %s", props[i].name, lam_kafka_prop_secret(name) ? "librdkafka refuses its value" : why);
+            return LAM_FAIL(err, LAM_E_INVALID, "the property %s: %s", props[i].name,
+                            lam_kafka_prop_secret(name) ? "librdkafka refuses its value" : why);
     }
     return 0;
 }
@@ -56,7 +57,8 @@ void lam_noise_add(struct lam_kafka_noise *noise, const char *what, const char *
         snprintf(noise->last, sizeof noise->last, "%s", reason);
     if (!atomic_load(&noise->log) || (noise->logged_us && now - noise->logged_us < QUIET_US))
         return;
-    lam_log_warn(atomic_load(&noise->log), "source", "%s: %s: %s (%llu such in the last while; it is tried again)", noise->who, what, reason, (unsigned long long)noise->since);
+    lam_log_warn(atomic_load(&noise->log), "source", "%s: %s: %s (%llu such in the last while; it is tried again)",
+                 noise->who, what, reason, (unsigned long long)noise->since);
     noise->logged_us = now;
     noise->since = 0;
 }
@@ -146,7 +148,8 @@ bool lam_kafka_destroy(rd_kafka_t *rk, struct lam_kafka_noise *noise)
     }
     leave(farewell);
     if (!done && atomic_load(&noise->log))
-        lam_log_warn(atomic_load(&noise->log), "source", "%s: librdkafka does not end within %d ms; it is left behind", noise->who, LAM_KAFKA_CLOSE_MS);
+        lam_log_warn(atomic_load(&noise->log), "source", "%s: librdkafka does not end within %d ms; it is left behind",
+                     noise->who, LAM_KAFKA_CLOSE_MS);
     if (!done)
         atomic_store(&noise->log, NULL);
     return done;

@@ -152,7 +152,8 @@ static int wait_for_reports(struct lam_replay *replay, const uint64_t *next_offs
     for (uint32_t p = 0; p < replay->options.partitions; p++)
         while (!is_known(&replay->lanes[p], next_offsets[p]) && !replay->ended && !replay->progress.rc)
             if (pthread_cond_timedwait(&replay->changed, &replay->lock, &deadline) == ETIMEDOUT)
-                return LAM_FAIL(err, LAM_E_TIMEOUT, "replay of %s: reports of partition %u are owed for %d s", replay->options.path, p, REPORTS_S);
+                return LAM_FAIL(err, LAM_E_TIMEOUT, "replay of %s: reports of partition %u are owed for %d s",
+                                replay->options.path, p, REPORTS_S);
     return 0;
 }
 
@@ -226,7 +227,8 @@ static bool wait_for_room(struct lam_replay *replay, uint32_t partition, size_t 
         bool room;
 
         pthread_mutex_lock(&replay->lock);
-        room = replay->lanes[partition].held == 0 || replay->options.keep == SIZE_MAX || replay->lanes[partition].held + bytes <= replay->options.keep;
+        room = replay->lanes[partition].held == 0 || replay->options.keep == SIZE_MAX ||
+               replay->lanes[partition].held + bytes <= replay->options.keep;
         replay->progress.held = !room;
         pthread_mutex_unlock(&replay->lock);
         if (room || stopped(replay))
@@ -255,10 +257,17 @@ static bool wait_for_time(struct lam_replay *replay, double *due_us)
     return !stopped(replay);
 }
 
-static int send_line(struct lam_replay *replay, const struct lam_replay_line *line, uint32_t partition, uint64_t number, uint64_t begin, uint64_t end, struct lam_error *err)
+static int send_line(struct lam_replay *replay, const struct lam_replay_line *line, uint32_t partition, uint64_t number,
+                     uint64_t begin, uint64_t end, struct lam_error *err)
 {
-    struct lam_message message = {.topic = replay->options.topic, .partition = (int32_t)partition, .has_key = line->has_key, .null_value = line->deleted,
-                                  .key = line->key, .value = line->value, .timestamp_us = line->time_us, .tag = number};
+    struct lam_message message = {.topic = replay->options.topic,
+                                  .partition = (int32_t)partition,
+                                  .has_key = line->has_key,
+                                  .null_value = line->deleted,
+                                  .key = line->key,
+                                  .value = line->value,
+                                  .timestamp_us = line->time_us,
+                                  .tag = number};
     struct pending pending = {number, begin, NOT_DELIVERED, OVERHEAD + line->key.len + (line->deleted ? 0 : line->value.len)};
     int rc;
 
@@ -278,7 +287,8 @@ static int send_line(struct lam_replay *replay, const struct lam_replay_line *li
     return rc ? LAM_PASS(err, rc, "replay of %s: line %llu", replay->options.path, (unsigned long long)number) : 0;
 }
 
-static int play_line(struct lam_replay *replay, struct lam_sv text, uint64_t number, uint64_t begin, uint64_t end, double *due_us, struct lam_error *err)
+static int play_line(struct lam_replay *replay, struct lam_sv text, uint64_t number, uint64_t begin, uint64_t end,
+                     double *due_us, struct lam_error *err)
 {
     struct lam_replay_line line;
     uint32_t partition;
@@ -286,7 +296,8 @@ static int play_line(struct lam_replay *replay, struct lam_sv text, uint64_t num
 
     if ((rc = lam_replay_line_read(&replay->options, replay->json, &replay->key, text, &line, err)))
         return rc;
-    partition = line.has_key ? lam_producer_partition(line.key, replay->options.partitions) : (uint32_t)(number % replay->options.partitions);
+    partition = line.has_key ? lam_producer_partition(line.key, replay->options.partitions)
+                             : (uint32_t)(number % replay->options.partitions);
     if (number <= replay->skip[partition]) {
         pthread_mutex_lock(&replay->lock);
         replay->next_line = number + 1;
@@ -349,7 +360,8 @@ static void *run(void *arg)
     replay->ended = true;
     pthread_cond_broadcast(&replay->changed);
     replay->progress.held = false;
-    replay->progress.done = !rc && !replay->progress.rc && replay->progress.delivered == replay->progress.sent && !atomic_load(&replay->stop);
+    replay->progress.done = !rc && !replay->progress.rc && replay->progress.delivered == replay->progress.sent &&
+                            !atomic_load(&replay->stop);
     pthread_mutex_unlock(&replay->lock);
     return NULL;
 }
@@ -395,7 +407,8 @@ static int open_all(struct lam_replay *replay, const struct lam_replay_options *
     if (!replay->lanes || !replay->skip || !replay->json)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the replay of %s", options->path);
     replay->start_line = 1;
-    if (options->cursor.len && (rc = lam_replay_cursor_read(options->cursor, options->partitions, replay->skip, &replay->start_line, &replay->start_byte, err)))
+    if (options->cursor.len && (rc = lam_replay_cursor_read(options->cursor, options->partitions, replay->skip,
+                                                            &replay->start_line, &replay->start_byte, err)))
         return rc;
     if (!(replay->file = fopen(options->path, "re")))
         return LAM_FAIL(err, errno == ENOENT ? LAM_E_NOT_FOUND : LAM_E_IO, "open %s: %s", options->path, strerror(errno));

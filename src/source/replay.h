@@ -4,11 +4,13 @@
  *     file ── line ── partition by key (murmur2; lines without a key in turn) ── waits for its time, and for room ── producer ── report
  *
  * It never runs further ahead of the archive than the broker keeps: of each partition at most `keep` bytes are produced and not archived;
- * the caller tells what is archived (lam_replay_archived), and the thread goes on. Every line is sent, JSON or not: what is wrong with it is found where it is read.
+ * the caller tells what is archived (lam_replay_archived), and the thread goes on. Every line is sent, JSON or not:
+ * what is wrong with it is found where it is read.
  *
- * Resuming: a cursor is a small JSON text, {"byte":B,"line":N,"lines":[…]}: for each partition the last line of it that is archived, and where in the file to start
- * looking. It stands in the log with the archive position it belongs to. A replayer that starts with it sends exactly the lines that were not archived, each once,
- * whichever partitions were ahead.
+ * Resuming: a cursor is a small JSON text, {"byte":B,"line":N,"lines":[…]}: for each partition the last line of it that
+ * is archived, and where in the file to start looking. It stands in the log with the archive position it belongs to. A
+ * replayer that starts with it sends exactly the lines that were not archived, each once, whichever partitions were
+ * ahead.
  */
 #ifndef LAMINA_SOURCE_REPLAY_H
 #define LAMINA_SOURCE_REPLAY_H
@@ -33,7 +35,10 @@ struct lam_replay_options {
     const struct lam_log *log;
 };
 
-/* Opens the file, counts its lines and starts the thread. LAM_E_NOT_FOUND, LAM_E_IO, LAM_E_INVALID: a cursor that does not fit file or partitions. */
+/*
+ * Opens the file, counts its lines and starts the thread. LAM_E_NOT_FOUND, LAM_E_IO, LAM_E_INVALID: a cursor that does
+ * not fit file or partitions.
+ */
 int lam_replay_start(struct lam_replay **replay, const struct lam_replay_options *options, struct lam_error *err);
 
 /* Stops the thread within a second or so, delivered or not, and frees. NULL-safe. */
@@ -43,10 +48,11 @@ void lam_replay_stop(struct lam_replay *replay);
 void lam_replay_archived(struct lam_replay *replay, uint32_t partition, uint64_t next_offset);
 
 /*
- * Adds the cursor that belongs to these archive positions, one next offset a partition (as many as partitions), which never go back from one call to the next.
- * It is for the commit that moves the archive there; lam_replay_archived, after that commit, forgets what it no longer needs.
- * A record can be read before the producer has heard that it was written: then this waits for the report, milliseconds as a rule, 5 s at most
- * (LAM_E_TIMEOUT: ask again). So not on a thread that must not block.
+ * Adds the cursor that belongs to these archive positions, one next offset a partition (as many as partitions), which
+ * never go back from one call to the next. It is for the commit that moves the archive there; lam_replay_archived,
+ * after that commit, forgets what it no longer needs. A record can be read before the producer has heard that it was
+ * written: then this waits for the report, milliseconds as a rule, 5 s at most (LAM_E_TIMEOUT: ask again). So not on a
+ * thread that must not block.
  */
 int lam_replay_cursor(struct lam_replay *replay, const uint64_t *next_offsets, struct lam_buf *out, struct lam_error *err);
 

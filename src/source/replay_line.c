@@ -5,15 +5,16 @@
 
 struct lam_sv lam_replay_line_trim(struct lam_sv text)
 {
-    while (text.len && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r' || text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
+    while (text.len && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r' ||
+                        text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
         text.len--;
     while (text.len && (*text.ptr == ' ' || *text.ptr == '\t' || *text.ptr == '\r'))
         text = lam_sv(text.ptr + 1, text.len - 1);
     return text;
 }
 
-int lam_replay_line_read(const struct lam_replay_options *options, struct lam_json *json, struct lam_buf *key, struct lam_sv text, struct lam_replay_line *line,
-                         struct lam_error *err)
+int lam_replay_line_read(const struct lam_replay_options *options, struct lam_json *json, struct lam_buf *key,
+                         struct lam_sv text, struct lam_replay_line *line, struct lam_error *err)
 {
     uint32_t at;
     int rc;
@@ -42,7 +43,8 @@ int lam_replay_line_read(const struct lam_replay_options *options, struct lam_js
         line->key = lam_buf_sv(key);
     at = options->time.len ? lam_json_find(json, LAM_JSON_ROOT, options->time) : LAM_JSON_NONE;
     if (lam_json_type(json, at) == LAM_JSON_STRING || lam_json_type(json, at) == LAM_JSON_NUMBER)
-        lam_time_parse(lam_json_type(json, at) == LAM_JSON_STRING ? lam_json_string(json, at) : lam_json_raw(json, at), &line->time_us, NULL);
+        lam_time_parse(lam_json_type(json, at) == LAM_JSON_STRING ? lam_json_string(json, at) : lam_json_raw(json, at),
+                       &line->time_us, NULL);
     line->deleted = line->has_key && options->deleted.len && lam_json_bool(json, lam_json_find(json, LAM_JSON_ROOT, options->deleted));
     return 0;
 }
@@ -85,7 +87,8 @@ int lam_replay_cursor_read(struct lam_sv text, uint32_t partitions, uint64_t *li
 
     if (!json)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a cursor");
-    good = lam_json_parse(json, text, NULL) == 0 && unsigned_at(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("line")), line) && *line > 0 &&
+    good = lam_json_parse(json, text, NULL) == 0 &&
+           unsigned_at(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("line")), line) && *line > 0 &&
            unsigned_at(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("byte")), byte);
     iter = lam_json_iter(json, good ? lam_json_field(json, LAM_JSON_ROOT, LAM_SV("lines")) : LAM_JSON_NONE);
     while (good && lam_json_next(&iter)) {
@@ -95,7 +98,8 @@ int lam_replay_cursor_read(struct lam_sv text, uint32_t partitions, uint64_t *li
     lam_json_free(json);
     if (good && count == partitions)
         return 0;
-    return LAM_FAIL(err, LAM_E_INVALID, "'%.*s' is no cursor of a replay into %u partitions", (int)(text.len < 100 ? text.len : 100), text.ptr, partitions);
+    return LAM_FAIL(err, LAM_E_INVALID, "'%.*s' is no cursor of a replay into %u partitions",
+                    (int)(text.len < 100 ? text.len : 100), text.ptr, partitions);
 }
 
 int lam_replay_seek(FILE *file, const char *path, uint64_t byte, struct lam_error *err)
@@ -112,5 +116,6 @@ int lam_replay_seek(FILE *file, const char *path, uint64_t byte, struct lam_erro
         return LAM_FAIL(err, LAM_E_IO, "read %s: %s", path, strerror(errno));
     if (before != EOF && getc(file) == EOF) /* the last line, without a line end */
         return 0;
-    return LAM_FAIL(err, LAM_E_INVALID, "%s is not the file that was replayed: no line begins at byte %llu", path, (unsigned long long)byte);
+    return LAM_FAIL(err, LAM_E_INVALID, "%s is not the file that was replayed: no line begins at byte %llu", path,
+                    (unsigned long long)byte);
 }

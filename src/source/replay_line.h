@@ -16,8 +16,8 @@ struct lam_replay_line {
 };
 
 /* Views point into text, json and key. A line that is no JSON has no key, no time and its bytes as value. */
-int lam_replay_line_read(const struct lam_replay_options *options, struct lam_json *json, struct lam_buf *key, struct lam_sv text, struct lam_replay_line *line,
-                         struct lam_error *err);
+int lam_replay_line_read(const struct lam_replay_options *options, struct lam_json *json, struct lam_buf *key,
+                         struct lam_sv text, struct lam_replay_line *line, struct lam_error *err);
 
 /* Without line end and blanks at both ends. */
 struct lam_sv lam_replay_line_trim(struct lam_sv text);

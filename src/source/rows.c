@@ -2,8 +2,8 @@
 
 #define WINDOW_SLACK ((size_t)256 << 10) /* beyond one row, so that not every row costs a call */
 
-int lam_rows_init(struct lam_rows *rows, struct lam_decoder *decoder, uint64_t offset, bool find, uint64_t expected, bool csv, char delimiter,
-                  size_t max_record, struct lam_error *err)
+int lam_rows_init(struct lam_rows *rows, struct lam_decoder *decoder, uint64_t offset, bool find, uint64_t expected,
+                  bool csv, char delimiter, size_t max_record, struct lam_error *err)
 {
     *rows = (struct lam_rows){.stop = UINT64_MAX, .terminated = true};
     lam_row_scanner_init(&rows->scanner, csv, delimiter, max_record);
@@ -174,7 +174,8 @@ static int read_first(struct lam_rows *rows, struct lam_csv_head *head, enum lam
 int lam_csv_head_read(struct lam_csv_head *head, enum lam_head_state *state, uint64_t *offset, int fd, const char *name, enum lam_pack pack,
                       uint64_t size, const struct lam_files_options *options, struct lam_error *why, struct lam_error *err)
 {
-    struct lam_decoder_options decode = {.pack = pack, .name = name, .size = size, .max_decoded = options->max_decoded, .max_ratio = options->max_ratio};
+    struct lam_decoder_options decode = {
+        .pack = pack, .name = name, .size = size, .max_decoded = options->max_decoded, .max_ratio = options->max_ratio};
     struct lam_decoder *decoder;
     struct lam_rows rows;
     int rc;

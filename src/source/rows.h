@@ -27,8 +27,8 @@ struct lam_raw_row {
 };
 
 /* decoder stands at offset, which is a row's start, or (find) the byte before the one at which to look for it. */
-int lam_rows_init(struct lam_rows *rows, struct lam_decoder *decoder, uint64_t offset, bool find, uint64_t expected, bool csv, char delimiter,
-                  size_t max_record, struct lam_error *err);
+int lam_rows_init(struct lam_rows *rows, struct lam_decoder *decoder, uint64_t offset, bool find, uint64_t expected,
+                  bool csv, char delimiter, size_t max_record, struct lam_error *err);
 void lam_rows_release(struct lam_rows *rows);
 
 /*

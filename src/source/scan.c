@@ -242,7 +242,9 @@ static int missing(struct lam_scan *scan, struct lam_scan_file *file)
     file->before = before;
     file->size = before->size;
     file->mtime_ns = before->mtime_ns;
-    file->state = scan->cut || (dark && before->path.len > dark && !memcmp(before->path.ptr, scan->dark, dark)) ? LAM_FILE_KEPT : LAM_FILE_VANISHED;
+    file->state = scan->cut || (dark && before->path.len > dark && !memcmp(before->path.ptr, scan->dark, dark))
+                      ? LAM_FILE_KEPT
+                      : LAM_FILE_VANISHED;
     return 0;
 }
 
@@ -258,7 +260,8 @@ static int found(struct lam_scan *scan, struct lam_scan_file *file, struct lam_e
     if (scan->next_before < scan->before_count && lam_sv_eq(scan->before[scan->next_before].path, path))
         file->before = &scan->before[scan->next_before++];
     if (entry->errnum) {
-        LAM_FAIL(&why, LAM_E_IO, "%s %s/%s: %s", entry->folder ? "list folder" : "look at", scan->root, entry->path, strerror(entry->errnum));
+        LAM_FAIL(&why, LAM_E_IO, "%s %s/%s: %s", entry->folder ? "list folder" : "look at", scan->root, entry->path,
+                 strerror(entry->errnum));
         if (entry->folder)
             snprintf(scan->dark, sizeof scan->dark, "%s", entry->path);
         return unreadable(file, &why);

@@ -4,7 +4,8 @@
 
 #define FILL_STEP ((size_t)128 << 10)
 
-int lam_window_init(struct lam_window *window, struct lam_decoder *decoder, uint64_t offset, size_t first, size_t max, struct lam_error *err)
+int lam_window_init(struct lam_window *window, struct lam_decoder *decoder, uint64_t offset, size_t first, size_t max,
+                    struct lam_error *err)
 {
     *window = (struct lam_window){.decoder = decoder, .offset = offset, .max = max};
     window->cap = first < FILL_STEP ? first + 1 : FILL_STEP;

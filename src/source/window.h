@@ -17,7 +17,8 @@ struct lam_window {
 };
 
 /* max: bytes shown at most; first: bytes to begin with, where it is known how many there are. */
-int lam_window_init(struct lam_window *window, struct lam_decoder *decoder, uint64_t offset, size_t first, size_t max, struct lam_error *err);
+int lam_window_init(struct lam_window *window, struct lam_decoder *decoder, uint64_t offset, size_t first, size_t max,
+                    struct lam_error *err);
 void lam_window_release(struct lam_window *window);
 
 static inline const char *lam_window_ptr(const struct lam_window *window) { return window->mem + window->begin; }

@@ -42,7 +42,10 @@ static void init_best(struct lam_agg *agg, enum lam_agg_kind kind)
 static void init_min(struct lam_agg *agg) { init_best(agg, LAM_AGG_MIN); }
 static void init_max(struct lam_agg *agg) { init_best(agg, LAM_AGG_MAX); }
 
-/* 1 and 1.0 are equal and look different, as do 0.0 and -0.0: of equals the integer is kept, then the positive zero, whichever came first. */
+/*
+ * 1 and 1.0 are equal and look different, as do 0.0 and -0.0: of equals the integer is kept, then the positive zero,
+ * whichever came first.
+ */
 static bool looks_better(const struct lam_number *a, const struct lam_number *b)
 {
     if (a->kind != LAM_NUMBER_DOUBLE || b->kind != LAM_NUMBER_DOUBLE)

@@ -68,7 +68,8 @@ static uint32_t partition_place(const struct lam_cutoff_source *source, uint32_t
     return low;
 }
 
-static int set_source(struct lam_cutoff *cutoff, uint32_t source, uint32_t life, bool stream, struct lam_cutoff_source **set, struct lam_error *err)
+static int set_source(struct lam_cutoff *cutoff, uint32_t source, uint32_t life, bool stream,
+                      struct lam_cutoff_source **set, struct lam_error *err)
 {
     uint32_t at = place(cutoff, source);
     struct lam_cutoff_source *grown;
@@ -106,7 +107,8 @@ int lam_cutoff_set_stream(struct lam_cutoff *cutoff, uint32_t source, uint32_t l
     return set_source(cutoff, source, life, true, &set, err);
 }
 
-int lam_cutoff_set_partition(struct lam_cutoff *cutoff, uint32_t source, uint32_t life, uint32_t partition, uint64_t next, struct lam_error *err)
+int lam_cutoff_set_partition(struct lam_cutoff *cutoff, uint32_t source, uint32_t life, uint32_t partition,
+                             uint64_t next, struct lam_error *err)
 {
     struct lam_cutoff_source *set;
     struct lam_cutoff_partition *grown;
@@ -153,5 +155,6 @@ bool lam_cutoff_covers(const struct lam_cutoff *cutoff, const struct lam_positio
 
     if (!found || pos->life > found->life)
         return false;
-    return pos->life < found->life || !found->stream || pos->offset < lam_cutoff_next(cutoff, pos->source, pos->life, lam_position_partition(pos));
+    return pos->life < found->life || !found->stream ||
+           pos->offset < lam_cutoff_next(cutoff, pos->source, pos->life, lam_position_partition(pos));
 }

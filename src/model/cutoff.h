@@ -36,10 +36,14 @@ void lam_cutoff_release(struct lam_cutoff *cutoff);
 /* to is overwritten, not released. After a failure it is empty. */
 int lam_cutoff_copy(struct lam_cutoff *to, const struct lam_cutoff *from, struct lam_error *err);
 
-/* Sets what is covered of a source; a second call for the same source or partition replaces. LAM_E_MEMORY. A new life drops the partitions. */
+/*
+ * Sets what is covered of a source; a second call for the same source or partition replaces. LAM_E_MEMORY. A new life
+ * drops the partitions.
+ */
 int lam_cutoff_set_corpus(struct lam_cutoff *cutoff, uint32_t source, uint32_t life, struct lam_error *err);
 int lam_cutoff_set_stream(struct lam_cutoff *cutoff, uint32_t source, uint32_t life, struct lam_error *err); /* with no partition yet */
-int lam_cutoff_set_partition(struct lam_cutoff *cutoff, uint32_t source, uint32_t life, uint32_t partition, uint64_t next, struct lam_error *err);
+int lam_cutoff_set_partition(struct lam_cutoff *cutoff, uint32_t source, uint32_t life, uint32_t partition,
+                             uint64_t next, struct lam_error *err);
 
 /* NULL: nothing of it is covered. */
 const struct lam_cutoff_source *lam_cutoff_source(const struct lam_cutoff *cutoff, uint32_t source);

@@ -1,6 +1,7 @@
 /*
- * The long accumulator: a double is m · 2^e with m below 2^53, so it touches three limbs of 32 bits at most. Limbs are signed and wide, so that
- * a carry need not travel at once; settling makes every limb but the highest 0 .. 2^32-1, and that form is unique for a value.
+ * The long accumulator: a double is m · 2^e with m below 2^53, so it touches three limbs of 32 bits at most. Limbs are
+ * signed and wide, so that a carry need not travel at once; settling makes every limb but the highest 0 .. 2^32-1, and
+ * that form is unique for a value.
  */
 #include "exact_sum.h"
 
@@ -168,7 +169,10 @@ int lam_exact_add_text(struct lam_buf *buf, const struct lam_exact_sum *sum, str
     return lam_buf_add(buf, p, (size_t)(text + sizeof text - p), err);
 }
 
-/* integer u128, doubles, plus_inf, minus_inf, nan: u64 each; then u8 first, u8 count and the limbs that are not 0, i64 each. Little-endian: of the same machine or one like it. */
+/*
+ * integer u128, doubles, plus_inf, minus_inf, nan: u64 each; then u8 first, u8 count and the limbs that are not 0, i64
+ * each. Little-endian: of the same machine or one like it.
+ */
 int lam_exact_encode(struct lam_buf *buf, struct lam_exact_sum *sum, struct lam_error *err)
 {
     uint64_t head[6];

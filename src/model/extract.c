@@ -49,7 +49,8 @@ static int missing_key(const struct lam_extract *settings, const struct lam_extr
     size_t len = 0;
 
     for (size_t i = 0; i < settings->key_count && len < POINTERS_SHOWN; i++)
-        len += (size_t)snprintf(tried + len, sizeof tried - len, "%s%.*s", i ? ", " : "", (int)(settings->key[i].len < 80 ? settings->key[i].len : 80), settings->key[i].ptr);
+        len += (size_t)snprintf(tried + len, sizeof tried - len, "%s%.*s", i ? ", " : "",
+                                (int)(settings->key[i].len < 80 ? settings->key[i].len : 80), settings->key[i].ptr);
     if (settings->key_count == 0)
         return LAM_FAIL(err, LAM_E_INVALID, "no key: dataset.key names no field");
     if (input->null_value)
@@ -86,8 +87,8 @@ static int one_key(struct lam_sv pointer, const struct lam_extract_input *input,
     return key->len ? 0 : LAM_END;
 }
 
-static int extract_key(struct lam_extractor *extractor, const struct lam_extract *settings, const struct lam_extract_input *input, struct lam_sv *key,
-                       struct lam_error *err)
+static int extract_key(struct lam_extractor *extractor, const struct lam_extract *settings,
+                       const struct lam_extract_input *input, struct lam_sv *key, struct lam_error *err)
 {
     int rc = LAM_END;
 
@@ -173,14 +174,16 @@ static int extract_time(const struct lam_extract *settings, const struct lam_ext
     return LAM_FAIL(err, LAM_E_INVALID, "event time %s lies more than max_skew after its arrival at %s", event, arrival);
 }
 
-static int order_of_field(struct lam_buf *order, const struct lam_extract *settings, const struct lam_extract_input *input, uint32_t *flags, struct lam_error *err)
+static int order_of_field(struct lam_buf *order, const struct lam_extract *settings,
+                          const struct lam_extract_input *input, uint32_t *flags, struct lam_error *err)
 {
     uint32_t at = find(input, settings->order_field);
 
     switch (lam_json_type(input->json, at)) {
     case LAM_JSON_STRING:
         if (lam_json_string(input->json, at).len > LAM_KEY_MAX)
-            return LAM_FAIL(err, LAM_E_LIMIT, "an order value of %zu bytes, the limit is %d", lam_json_string(input->json, at).len, LAM_KEY_MAX);
+            return LAM_FAIL(err, LAM_E_LIMIT, "an order value of %zu bytes, the limit is %d",
+                            lam_json_string(input->json, at).len, LAM_KEY_MAX);
         return lam_order_add_string(order, lam_json_string(input->json, at), err);
     case LAM_JSON_NUMBER:
         return lam_order_add_number(order, lam_json_raw(input->json, at), err);
@@ -193,8 +196,8 @@ static int order_of_field(struct lam_buf *order, const struct lam_extract *setti
     }
 }
 
-static int extract_order(struct lam_extractor *extractor, const struct lam_extract *settings, const struct lam_extract_input *input, struct lam_record *rec,
-                         struct lam_error *err)
+static int extract_order(struct lam_extractor *extractor, const struct lam_extract *settings,
+                         const struct lam_extract_input *input, struct lam_record *rec, struct lam_error *err)
 {
     int rc = 0;
 
@@ -213,7 +216,8 @@ static int extract_order(struct lam_extractor *extractor, const struct lam_extra
 
 /* --- text --- */
 
-static int add_scalar(struct lam_buf *text, const struct lam_json *json, uint32_t at, const char *between, size_t *count, struct lam_error *err)
+static int add_scalar(struct lam_buf *text, const struct lam_json *json, uint32_t at, const char *between,
+                      size_t *count, struct lam_error *err)
 {
     enum lam_json_type type = lam_json_type(json, at);
     struct lam_sv words = type == LAM_JSON_STRING ? lam_json_string(json, at) : lam_json_raw(json, at);
@@ -246,8 +250,8 @@ static int add_field(struct lam_buf *text, const struct lam_json *json, uint32_t
     return rc;
 }
 
-static int extract_text(struct lam_extractor *extractor, const struct lam_extract *settings, const struct lam_extract_input *input, struct lam_sv *text,
-                        struct lam_error *err)
+static int extract_text(struct lam_extractor *extractor, const struct lam_extract *settings,
+                        const struct lam_extract_input *input, struct lam_sv *text, struct lam_error *err)
 {
     size_t fields = 0;
     uint32_t at;
@@ -255,7 +259,9 @@ static int extract_text(struct lam_extractor *extractor, const struct lam_extrac
 
     *text = input->text;
     if (!input->json || settings->text_count == 0)
-        return text->len <= extractor->text.max ? 0 : LAM_FAIL(err, LAM_E_LIMIT, "a text of %zu bytes, the limit is %zu", text->len, extractor->text.max);
+        return text->len <= extractor->text.max ? 0
+                                                : LAM_FAIL(err, LAM_E_LIMIT, "a text of %zu bytes, the limit is %zu",
+                                                           text->len, extractor->text.max);
     if (settings->text_count == 1 && lam_json_type(input->json, at = find(input, settings->text[0])) == LAM_JSON_STRING &&
         lam_json_string(input->json, at).len <= extractor->text.max) {
         *text = lam_json_string(input->json, at); /* as a rule: nothing to join, nothing to copy */
@@ -267,15 +273,17 @@ static int extract_text(struct lam_extractor *extractor, const struct lam_extrac
     return rc ? LAM_PASS(err, rc, "the record's text") : 0;
 }
 
-int lam_extract_record(struct lam_extractor *extractor, const struct lam_extract *settings, const struct lam_extract_input *input, struct lam_record *rec,
-                       struct lam_error *err)
+int lam_extract_record(struct lam_extractor *extractor, const struct lam_extract *settings,
+                       const struct lam_extract_input *input, struct lam_record *rec, struct lam_error *err)
 {
     int rc;
 
     lam_buf_clear(&extractor->key);
     lam_buf_clear(&extractor->order);
     lam_buf_clear(&extractor->text);
-    *rec = (struct lam_record){.pos = input->pos, .arrival_us = input->arrival_us, .media_type = input->media_type, .title = input->title, .structure = input->structure};
+    *rec = (struct lam_record){
+        .pos = input->pos, .arrival_us = input->arrival_us, .media_type = input->media_type, .title = input->title,
+        .structure = input->structure};
     if (input->null_value || (settings->deleted.len && input->json && lam_json_bool(input->json, find(input, settings->deleted))))
         rec->op = LAM_OP_DELETE;
     if (rec->op == LAM_OP_DELETE && settings->append)

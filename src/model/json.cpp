@@ -108,7 +108,11 @@ extern "C" void lam_json_free(struct lam_json *json)
     delete json;
 }
 
-static bool ends_token(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',' || c == ':' || c == ']' || c == '}' || c == '[' || c == '{' || c == '"'; }
+static bool ends_token(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',' || c == ':' || c == ']' || c == '}' ||
+           c == '[' || c == '{' || c == '"';
+}
 
 /* The scalar that starts at offset, up to what ends it. */
 static struct lam_sv token(const lam_json *json, size_t offset)

@@ -45,7 +45,9 @@ static const struct {
     {"api.version.request", "it is on: brokers without it are not supported"},
 };
 
-static const char *const secrets[] = {"sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem", "ssl_key", "sasl.oauthbearer.config", "sasl.oauthbearer.client.secret"};
+static const char *const secrets[] = {
+    "sasl.password", "ssl.key.password",        "ssl.keystore.password",         "ssl.key.pem",
+    "ssl_key",       "sasl.oauthbearer.config", "sasl.oauthbearer.client.secret"};
 
 const char *lam_kafka_prop_refused(struct lam_sv name)
 {

@@ -102,7 +102,10 @@ double lam_number_as_double(const struct lam_number *number)
     }
 }
 
-static __int128 wide(const struct lam_number *number) { return number->kind == LAM_NUMBER_I64 ? (__int128)number->i64 : (__int128)number->u64; }
+static __int128 wide(const struct lam_number *number)
+{
+    return number->kind == LAM_NUMBER_I64 ? (__int128)number->i64 : (__int128)number->u64;
+}
 
 /* An integer against a double, exactly: the double's whole part fits 128 bits wherever the two are close. */
 static int cmp_integer_double(__int128 n, double d)

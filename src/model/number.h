@@ -34,7 +34,10 @@ int lam_number_cmp(const struct lam_number *a, const struct lam_number *b);
 
 double lam_number_as_double(const struct lam_number *number);
 
-/* As JSON: integers in decimal, doubles in the shortest form that reads back the same, with ".0" where it has no fraction; null where not finite. */
+/*
+ * As JSON: integers in decimal, doubles in the shortest form that reads back the same, with ".0" where it has no
+ * fraction; null where not finite.
+ */
 int lam_number_add(struct lam_buf *buf, const struct lam_number *number, struct lam_error *err);
 
 #endif

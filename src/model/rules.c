@@ -1,9 +1,19 @@
 #include "rules.h"
 
 static const struct lam_sv words[] = {
-    [LAM_RULE_ANY] = {"any", 3}, [LAM_RULE_ALL] = {"all", 3}, [LAM_RULE_NOT] = {"not", 3},       [LAM_RULE_EQ] = {"eq", 2},         [LAM_RULE_NE] = {"ne", 2},
-    [LAM_RULE_LT] = {"lt", 2},   [LAM_RULE_LE] = {"le", 2},   [LAM_RULE_GT] = {"gt", 2},         [LAM_RULE_GE] = {"ge", 2},         [LAM_RULE_IN] = {"in", 2},
-    [LAM_RULE_EXISTS] = {"exists", 6}, [LAM_RULE_LONGER] = {"longer", 6}, [LAM_RULE_CONTAINS] = {"contains", 8},
+    [LAM_RULE_ANY] = {"any", 3},
+    [LAM_RULE_ALL] = {"all", 3},
+    [LAM_RULE_NOT] = {"not", 3},
+    [LAM_RULE_EQ] = {"eq", 2},
+    [LAM_RULE_NE] = {"ne", 2},
+    [LAM_RULE_LT] = {"lt", 2},
+    [LAM_RULE_LE] = {"le", 2},
+    [LAM_RULE_GT] = {"gt", 2},
+    [LAM_RULE_GE] = {"ge", 2},
+    [LAM_RULE_IN] = {"in", 2},
+    [LAM_RULE_EXISTS] = {"exists", 6},
+    [LAM_RULE_LONGER] = {"longer", 6},
+    [LAM_RULE_CONTAINS] = {"contains", 8},
 };
 
 int lam_rule_op_of(struct lam_sv word)
@@ -91,13 +101,15 @@ static bool longer(const struct lam_rule_value *value, const struct lam_rule_val
 {
     struct lam_number n = {.kind = LAM_NUMBER_U64, .u64 = length(value)};
 
-    return (value->type == LAM_JSON_STRING || value->type == LAM_JSON_ARRAY) && than->type == LAM_JSON_NUMBER && lam_number_cmp(&n, &than->number) > 0;
+    return (value->type == LAM_JSON_STRING || value->type == LAM_JSON_ARRAY) && than->type == LAM_JSON_NUMBER &&
+           lam_number_cmp(&n, &than->number) > 0;
 }
 
 static bool contains(const struct lam_rule_value *value, const struct lam_rule_value *part)
 {
     if (value->type == LAM_JSON_STRING)
-        return part->type == LAM_JSON_STRING && (part->text.len == 0 || memmem(value->text.ptr, value->text.len, part->text.ptr, part->text.len));
+        return part->type == LAM_JSON_STRING &&
+               (part->text.len == 0 || memmem(value->text.ptr, value->text.len, part->text.ptr, part->text.len));
     if (value->type == LAM_JSON_ARRAY) {
         struct lam_json_iter iter = lam_json_iter(value->json, value->at);
 

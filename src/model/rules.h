@@ -65,9 +65,18 @@ bool lam_rule_eval_json(const struct lam_rule *rule, const struct lam_json *json
 
 /* A value of a document; LAM_JSON_ABSENT for LAM_JSON_NONE. */
 struct lam_rule_value lam_rule_value_json(const struct lam_json *json, uint32_t at);
-static inline struct lam_rule_value lam_rule_value_string(struct lam_sv text) { return (struct lam_rule_value){.type = LAM_JSON_STRING, .text = text}; }
-static inline struct lam_rule_value lam_rule_value_number(struct lam_number number) { return (struct lam_rule_value){.type = LAM_JSON_NUMBER, .number = number}; }
-static inline struct lam_rule_value lam_rule_value_bool(bool value) { return (struct lam_rule_value){.type = LAM_JSON_BOOL, .boolean = value}; }
+static inline struct lam_rule_value lam_rule_value_string(struct lam_sv text)
+{
+    return (struct lam_rule_value){.type = LAM_JSON_STRING, .text = text};
+}
+static inline struct lam_rule_value lam_rule_value_number(struct lam_number number)
+{
+    return (struct lam_rule_value){.type = LAM_JSON_NUMBER, .number = number};
+}
+static inline struct lam_rule_value lam_rule_value_bool(bool value)
+{
+    return (struct lam_rule_value){.type = LAM_JSON_BOOL, .boolean = value};
+}
 
 /* The op that a word of the job file names ("eq", "longer"); -1 where it names none. */
 int lam_rule_op_of(struct lam_sv word);

@@ -135,8 +135,9 @@ int lam_wire_add_row(struct lam_wire *wire, const struct lam_row *row, struct la
 {
     const struct lam_record *rec = &row->rec;
     const struct lam_enrichment *enr = &row->enr;
-    const struct lam_sv strings[ROW_STRINGS] = {rec->key,      rec->order,   rec->media_type, rec->title,    rec->text,     rec->structure, rec->metadata,
-                                                enr->category, enr->entities, enr->summary,    enr->language, enr->keywords, enr->analyzer};
+    const struct lam_sv strings[ROW_STRINGS] = {
+        rec->key,      rec->order,    rec->media_type, rec->title,    rec->text,     rec->structure, rec->metadata,
+        enr->category, enr->entities, enr->summary,    enr->language, enr->keywords, enr->analyzer};
     uint32_t dim = enr->embedding ? enr->dim : 0;
     int rc = make_room(wire, strings, ROW_STRINGS, ROW_FIXED + (size_t)dim * 4, err);
     char *out;
@@ -243,8 +244,10 @@ static void get_row(struct reader *reader, struct lam_row *row, const unsigned c
 {
     struct lam_record *rec = &row->rec;
     struct lam_enrichment *enr = &row->enr;
-    struct lam_sv *const strings[ROW_STRINGS] = {&rec->key,      &rec->order,    &rec->media_type, &rec->title,    &rec->text,     &rec->structure, &rec->metadata,
-                                                 &enr->category, &enr->entities, &enr->summary,    &enr->language, &enr->keywords, &enr->analyzer};
+    struct lam_sv *const strings[ROW_STRINGS] = {&rec->key,      &rec->order,     &rec->media_type, &rec->title,
+                                                 &rec->text,     &rec->structure, &rec->metadata,   &enr->category,
+                                                 &enr->entities, &enr->summary,   &enr->language,   &enr->keywords,
+                                                 &enr->analyzer};
     uint64_t has_embedding;
 
     get_position(reader, &rec->pos);
@@ -266,7 +269,8 @@ static void get_row(struct reader *reader, struct lam_row *row, const unsigned c
     for (size_t i = 0; i < ROW_STRINGS; i++)
         *strings[i] = get_sv(reader);
     *bits = get_bytes(reader, (size_t)enr->dim * 4);
-    if (has_embedding > 1 || (!has_embedding && enr->dim) || rec->op > LAM_OP_DELETE || enr->layer > LAM_LAYER_SPEED || enr->depth > LAM_DEPTH_DEEP)
+    if (has_embedding > 1 || (!has_embedding && enr->dim) || rec->op > LAM_OP_DELETE || enr->layer > LAM_LAYER_SPEED ||
+        enr->depth > LAM_DEPTH_DEEP)
         reader->bad = true;
     if (!has_embedding)
         *bits = NULL;
@@ -325,7 +329,8 @@ int lam_wire_decode(struct lam_sv frame, struct lam_block *block, struct lam_err
         return LAM_FAIL(err, LAM_E_CORRUPT, "the crc of a wire frame of %zu bytes is wrong", whole.len);
     reader = (struct reader){(const unsigned char *)whole.ptr + 4, (const unsigned char *)whole.ptr + whole.len - 4, false};
     if ((version = get_int(&reader, 2)) != VERSION || get_int(&reader, 2))
-        return LAM_FAIL(err, LAM_E_CORRUPT, "a wire frame of version %u, this is %d: all ranks must run the same build", (unsigned)version, VERSION);
+        return LAM_FAIL(err, LAM_E_CORRUPT, "a wire frame of version %u, this is %d: all ranks must run the same build",
+                        (unsigned)version, VERSION);
     get_int(&reader, 8);
     rows = get_int(&reader, 4);
     rejects = get_int(&reader, 4);

@@ -19,11 +19,13 @@ static bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c ==
 /* No content, or closed by the next of their kind: they do not nest by themselves. */
 static bool does_not_nest(struct lam_sv name)
 {
-    static const char *const names[] = {"area", "base",   "br",    "col",  "embed", "hr",    "img",     "input",    "link",     "meta",  "param", "source",
-                                        "track", "wbr",   "keygen", "frame", "basefont", "bgsound", "command", "p",   "li",       "dt",    "dd",    "tr",
-                                        "td",   "th",     "tbody", "thead", "tfoot", "colgroup", "caption", "option", "optgroup", "html",  "head",  "body",
-                                        "a",    "nobr",   "rb",    "rt",   "rp",    "rtc",   "h1",      "h2",       "h3",       "h4",    "h5",    "h6",
-                                        "image", "isindex", "!"};
+    static const char *const names[] = {
+        "area",    "base",  "br",       "col",     "embed",   "hr",       "img",   "input",    "link",
+        "meta",    "param", "source",   "track",   "wbr",     "keygen",   "frame", "basefont", "bgsound",
+        "command", "p",     "li",       "dt",      "dd",      "tr",       "td",    "th",       "tbody",
+        "thead",   "tfoot", "colgroup", "caption", "option",  "optgroup", "html",  "head",     "body",
+        "a",       "nobr",  "rb",       "rt",      "rp",      "rtc",      "h1",    "h2",       "h3",
+        "h4",      "h5",    "h6",       "image",   "isindex", "!"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strlen(names[i]) == name.len && !strncasecmp(names[i], name.ptr, name.len))

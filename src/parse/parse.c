@@ -73,7 +73,8 @@ static int check_text(struct lam_sv bytes, struct lam_error *err)
     if (nul)
         return LAM_FAIL(err, LAM_E_INVALID, "is binary: a NUL at byte %zu", (size_t)(nul - bytes.ptr));
     if (bad < bytes.len)
-        return LAM_FAIL(err, LAM_E_INVALID, "is not UTF-8: 0x%02x at byte %zu; other encodings are not yet read", (unsigned char)bytes.ptr[bad], bad);
+        return LAM_FAIL(err, LAM_E_INVALID, "is not UTF-8: 0x%02x at byte %zu; other encodings are not yet read",
+                        (unsigned char)bytes.ptr[bad], bad);
     return 0;
 }
 

@@ -138,7 +138,8 @@ void lam_writer_heading_end(struct lam_writer *writer)
     lam_writer_title(writer, 1 + level, label);
     if (writer->heading_count >= writer->max_structure)
         return;
-    writer->rc = lam_buf_addf(&writer->headings, &writer->err, "%s{\"level\":%d,\"offset\":%zu,\"text\":", writer->heading_count ? "," : "", level,
+    writer->rc = lam_buf_addf(&writer->headings, &writer->err,
+                              "%s{\"level\":%d,\"offset\":%zu,\"text\":", writer->heading_count ? "," : "", level,
                               writer->heading_at);
     add_label(writer, &writer->headings, label);
     if (!writer->rc)
@@ -207,8 +208,8 @@ int lam_writer_finish(struct lam_writer *writer, struct lam_error *err)
     while (text->len > writer->floor && is_blank(text->ptr[text->len - 1]))
         text->len--;
     if (!writer->rc && writer->heading_count + writer->link_count > 0)
-        writer->rc = lam_buf_addf(&writer->structure, &writer->err, "{\"headings\":[%.*s],\"links\":[%.*s]}", LAM_SV_ARG(lam_buf_sv(&writer->headings)),
-                                  LAM_SV_ARG(lam_buf_sv(&writer->links)));
+        writer->rc = lam_buf_addf(&writer->structure, &writer->err, "{\"headings\":[%.*s],\"links\":[%.*s]}",
+                                  LAM_SV_ARG(lam_buf_sv(&writer->headings)), LAM_SV_ARG(lam_buf_sv(&writer->links)));
     if (writer->rc && err)
         *err = writer->err;
     return writer->rc;

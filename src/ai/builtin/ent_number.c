@@ -23,7 +23,10 @@ struct number {
     size_t end;
 };
 
-/* Does the separator at i, with three digits behind it, part thousands? A comma does; a point where its currency or what follows says so. */
+/*
+ * Does the separator at i, with three digits behind it, part thousands? A comma does; a point where its currency or
+ * what follows says so.
+ */
 static bool parts_thousands(const struct lam_tokens *tokens, size_t i, bool points_group)
 {
     char after = lam_at(tokens, i + 4);

@@ -29,7 +29,8 @@ struct lam_as_of {
     int64_t committed_us; /* wall time of that commit; LAM_TIME_NONE: the log is empty */
     int64_t pinned_us;    /* wall time of the pin */
     bool append;          /* kind of the dataset */
-    struct lam_sv note;   /* one line for whoever reads the answer (another analysis, a tail that is as old as the last roll); empty: none */
+    /* one line for whoever reads the answer (another analysis, a tail that is as old as the last roll); empty: none */
+    struct lam_sv note;
 };
 
 /* A winning row. Deleted and superseded rows are never seen here. */
@@ -85,7 +86,10 @@ struct lam_reader_stats {
     ((struct lam_reader_stats){.lag_records = -1, .lag_ms = -1, .documents_per_s = -1, .events_per_s = -1, .queryable_p50_ms = -1, \
                                .queryable_p99_ms = -1, .agreement = -1})
 
-/* Groups of a row's fields, so that a query reads no columns that it does not need. Key, hash, position, order, times, op, flags are always there. */
+/*
+ * Groups of a row's fields, so that a query reads no columns that it does not need. Key, hash, position, order, times,
+ * op, flags are always there.
+ */
 enum lam_want {
     LAM_WANT_TEXT = 1,
     LAM_WANT_DOCUMENT = 2,   /* media type, title, structure */
@@ -117,11 +121,15 @@ struct lam_reader_ops {
     /* Never fails. */
     void (*as_of)(struct lam_snapshot *snapshot, struct lam_as_of *as_of);
 
-    /* Visits the winning row of a key (append: the newest one of that key). LAM_E_NOT_FOUND: none, or it was deleted. wants: enum lam_want. */
+    /*
+     * Visits the winning row of a key (append: the newest one of that key). LAM_E_NOT_FOUND: none, or it was deleted.
+     * wants: enum lam_want.
+     */
     int (*get)(struct lam_snapshot *snapshot, struct lam_sv key, uint32_t wants, lam_visit *visit, void *visit_arg, struct lam_error *err);
 
     /* Visits every winning row behind from (NULL: from the start), each once. 0: came to the end. */
-    int (*scan)(struct lam_snapshot *snapshot, const struct lam_cursor *from, uint32_t wants, lam_visit *visit, void *visit_arg, struct lam_error *err);
+    int (*scan)(struct lam_snapshot *snapshot, const struct lam_cursor *from, uint32_t wants, lam_visit *visit,
+                void *visit_arg, struct lam_error *err);
 
     /* Fills what it knows into stats, which begins as LAM_READER_STATS_NONE. */
     int (*stats)(struct lam_snapshot *snapshot, struct lam_reader_stats *stats, struct lam_error *err);

@@ -19,7 +19,10 @@ struct lam_sv {
 
 static inline struct lam_sv lam_sv(const char *ptr, size_t len) { return (struct lam_sv){ptr, len}; }
 static inline struct lam_sv lam_sv_of(const char *text) { return (struct lam_sv){text, text ? strlen(text) : 0}; }
-static inline bool lam_sv_eq(struct lam_sv a, struct lam_sv b) { return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0); }
+static inline bool lam_sv_eq(struct lam_sv a, struct lam_sv b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
 
 /* Order of the bytes, a prefix before what it begins: <0, 0, >0. */
 static inline int lam_sv_cmp(struct lam_sv a, struct lam_sv b)

@@ -139,6 +139,26 @@ class ChangedFiles(BatchCase):
             self.assertEqual(self.texts(kind), ["one", "two"])
             self.assertEqual(self.counts(kind), [2, 0, 0, 0])
 
+    def test_on_missing_delete_deletes_what_is_not_found_any_more(self):
+        for kind, dataset in (("t", {}), ("p", {"order_by": "position", "event_time": None})):
+            job = self.job(kind, dataset=dataset, sources=[{"type": "files", "name": "data", "path": "data/**", "on_missing": "delete"}])
+            self.write("a.jsonl", lines({"id": "a", "at": 1700000001, "text": "one"}, {"id": "b", "at": 1700000009, "text": "two"}), time.time() - 200)
+            gone = self.write("m.jsonl", lines({"id": "c", "at": 1700000001, "text": "three"}), time.time() - 200)
+            self.write("k.jsonl", lines({"id": "k", "text": "kept"}), time.time() - 200)
+            self.batch(job)
+            self.write("a.jsonl", lines({"id": "a", "at": 1700000001, "text": "one again"}), time.time() - 100)
+            os.rename(gone, os.path.join(self.folder, "m.jsonl"))
+            self.batch(job, 2)
+            self.assertEqual(sorted(self.rows(kind)), ["a", "k"])
+            self.assertEqual(self.counts(kind), [2, 2 + 1, 2, 0])
+            self.assertIn("othing new", self.batch(job))
+            for name in ("m.jsonl", "b.jsonl", "z.jsonl"):  # it comes back, and moves up and down
+                os.rename(os.path.join(self.folder, "m.jsonl"), os.path.join(self.data, name))
+                self.batch(job)
+                self.assertEqual(sorted(self.rows(kind)), ["a", "c", "k"])
+                self.counts(kind)
+                os.rename(os.path.join(self.data, name), os.path.join(self.folder, "m.jsonl"))
+
     def test_edited_packed_file_and_csv(self):
         rng = self.random
         first, _ = csv_bytes(rng, records(rng, 300, 400, deletes=0))

@@ -2,6 +2,7 @@
  * A list:     {"format":1,"run":"…","segments":[entry, …],"pieces":[piece, …]}
  * `adopted`:  {"format":1,"identity":"…","analysis":"…","from":"…","lists":["runs/…/staged-….json", …]}
  */
+#include "map.h"
 #include "stage.h"
 
 #include <inttypes.h>
@@ -244,6 +245,50 @@ static int write_adopted(struct lam_commitlog *log, const struct lam_adoption *a
     return rc;
 }
 
+static int check_group(const struct lam_fs *fs, const char *root, const struct lam_staged *group, struct lam_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < group->segment_count; i++) {
+        struct lam_map *map;
+
+        if ((rc = lam_map_open(fs, root, &group->segments[i], &map, err)))
+            break;
+        rc = lam_map_need(map, LAM_COLUMNS_ALL, err);
+        lam_map_unref(map);
+    }
+    return rc;
+}
+
+/*
+ * Drops groups with a damaged or missing segment: their work is done again. Here, before `adopted` is written, for what stands in it is what every
+ * later run will use too. Costs one reading of what was staged, which the run does anyway.
+ */
+static int drop_damaged(struct lam_commitlog *log, const struct lam_fs *fs, struct lam_staged_list *list, struct lam_error *err)
+{
+    const struct lam_log *lines = lam_commitlog_options(log)->log;
+    size_t kept = 0, at = 0;
+    int rc = 0;
+
+    for (; at < list->count; at++) {
+        rc = check_group(fs, lam_commitlog_root(log), &list->groups[at], err);
+        if (rc && rc != LAM_E_CORRUPT && rc != LAM_E_NOT_FOUND)
+            break;
+        if (rc) {
+            if (lines)
+                lam_log_warn(lines, "batch", "%s is not taken over, its work is done again: %s", list->groups[at].path, err->text);
+            staged_release(&list->groups[at]);
+            rc = 0;
+        } else {
+            list->groups[kept++] = list->groups[at];
+        }
+    }
+    for (; at < list->count; at++) /* after an error: still the list's */
+        list->groups[kept++] = list->groups[at];
+    list->count = kept;
+    return rc;
+}
+
 int lam_stage_adopt(struct lam_commitlog *log, const struct lam_adoption *adoption, struct lam_staged_list *list, char from[LAM_RUN_ID], struct lam_error *err)
 {
     const struct lam_fs *fs = lam_commitlog_options(log)->fs ? lam_commitlog_options(log)->fs : &lam_fs_system;
@@ -268,6 +313,8 @@ int lam_stage_adopt(struct lam_commitlog *log, const struct lam_adoption *adopti
             lam_staged_list_release(list);
             from[0] = '\0';
             rc = 0;
+        } else if (!rc) {
+            rc = drop_damaged(log, fs, list, err);
         }
     } else {
         from[0] = '\0';

@@ -48,7 +48,10 @@ struct lam_adoption {
     struct lam_digest identity, analysis;
 };
 
-/* Finds what there is to adopt, writes runs/<id>/adopted, and adds the groups to list. *from (may be empty) is the run they come from. */
+/*
+ * Finds what there is to adopt, writes runs/<id>/adopted, and adds the groups to list. *from (may be empty) is the run they come from. A group with a
+ * damaged segment is told to the log's options.log and left out.
+ */
 int lam_stage_adopt(struct lam_commitlog *log, const struct lam_adoption *adoption, struct lam_staged_list *list, char from[LAM_RUN_ID], struct lam_error *err);
 
 #endif

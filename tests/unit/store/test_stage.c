@@ -1,5 +1,6 @@
 /* Staging: a group comes back as it was listed; adoption takes over from the right run, and nothing from any other. */
 #include "log_fixture.h"
+#include "rejects.h"
 #include "stage.h"
 
 #define BATCH (1u << LAM_TERM_BATCH)
@@ -17,7 +18,21 @@ static void make_run(const char *root, const char *run)
     OK(lam_fs_mkdirs(&lam_fs_system, path, &err));
 }
 
-/* Lists a group of one segment, whose rows are all of one piece; its name says whose it is. */
+/* A real segment, of one reject. */
+static void write_segment(const char *root, const char *path, struct lam_segment_entry *entry)
+{
+    const struct lam_target target = {&lam_fs_system, root, path, LAM_SEGMENT_QUARANTINE};
+    struct lam_block *block = lam_block_new(1, 4096);
+    struct lam_error err = {0};
+
+    assert_non_null(block);
+    OK(lam_block_add_reject(block, &(struct lam_reject){.pos = {.source = 1, .life = 1}, .reason = LAM_SV("why"), .raw = LAM_SV("bytes")}, &err));
+    lam_segment_entry_init(entry);
+    OK(lam_rejects_write(&target, &block, 1, entry, &err));
+    lam_block_free(block);
+}
+
+/* Lists a group of one segment, which is all of one piece; its name says whose it is. */
 static void stage(const char *root, const char *run, int rank, unsigned number)
 {
     struct lam_piece piece = {.source = 1, .life = 1, .path = LAM_SV("a.jsonl"), .begin = number, .end = number + 1, .blocks = &(struct lam_digest){{0}}};
@@ -28,8 +43,8 @@ static void stage(const char *root, const char *run, int rank, unsigned number)
     char path[LAM_SEGMENT_PATH];
 
     make_run(root, run);
-    snprintf(path, sizeof path, "silver/%s-%d-%u.h5", run, rank, number);
-    entry = entry_of(path, LAM_SEGMENT_RUN);
+    snprintf(path, sizeof path, "runs/%s/rejects-%d-%u.h5", run, rank, number);
+    write_segment(root, path, &entry);
     lam_buf_init(&json, 4096);
     OK(lam_piece_write(&piece, &json, &err));
     note = lam_buf_sv(&json);
@@ -117,7 +132,7 @@ static void a_group_comes_back_as_it_was_listed(void **state)
 
         assert_int_equal(list.groups[i].segment_count, 1);
         assert_int_equal(list.groups[i].piece_count, 1);
-        assert_int_equal(list.groups[i].segments[0].rows, 10);
+        assert_int_equal(list.groups[i].segments[0].rows, 1);
         assert_int_equal(list.groups[i].pieces[0].begin, number);
         assert_true(lam_sv_eq(list.groups[i].pieces[0].path, LAM_SV("a.jsonl")));
     }
@@ -298,6 +313,39 @@ static void damage_means_doing_it_again_and_never_a_run_that_cannot_begin(void *
     }
 }
 
+static void a_group_with_a_damaged_or_missing_segment_is_left_out_for_good(void **state)
+{
+    const char *hurt = "runs/00000000000000000000000000000000/rejects-0-1.h5";
+
+    for (int missing = 0; missing < 2; missing++) {
+        struct lam_commitlog *log;
+        size_t len;
+        char *bytes, *whole;
+
+        scratch_remove(scratch_join(*state, "log"));
+        scratch_remove(scratch_join(*state, "runs"));
+        log = open_log(*state, NULL, NULL);
+        begin(log, runs[0], "");
+        for (unsigned i = 0; i < 3; i++)
+            stage(*state, runs[0], 0, i);
+        bytes = scratch_read(scratch_join(*state, hurt), &len);
+        whole = scratch_read(scratch_join(*state, hurt), &len);
+        for (size_t i = 0; i + 4 < len; i++)
+            if (!memcmp(bytes + i, "bytes", 5))
+                bytes[i] ^= 1;
+        if (missing)
+            scratch_remove(scratch_join(*state, hurt));
+        else
+            scratch_write(scratch_join(*state, hurt), bytes, len);
+        assert_int_equal(begin(log, runs[1], runs[0]), 2);
+        scratch_write(scratch_join(*state, hurt), whole, len); /* back again: its work was done by the second run, it must not count twice */
+        assert_int_equal(begin(log, runs[2], runs[1]), 2);
+        free(bytes);
+        free(whole);
+        lam_commitlog_close(log);
+    }
+}
+
 static void a_list_that_was_adopted_and_is_gone_means_doing_it_again(void **state)
 {
     struct lam_commitlog *log = open_log(*state, NULL, NULL);
@@ -325,6 +373,7 @@ int main(void)
         TEST(nothing_is_adopted_from_a_run_with_another_identity_or_analysis),
         TEST(other_layers_terms_and_commits_between_do_not_matter),
         TEST(damage_means_doing_it_again_and_never_a_run_that_cannot_begin),
+        TEST(a_group_with_a_damaged_or_missing_segment_is_left_out_for_good),
         TEST(a_list_that_was_adopted_and_is_gone_means_doing_it_again),
     };
 

@@ -220,20 +220,19 @@ static uint32_t choose_bits(const struct lam_batch_job *batch)
     return bits;
 }
 
+/* {"bits":…,"old_bits":…}, then {"entry":…,"rules":[…]} for each staged segment, one a line: so that a reader never holds a tree of all of them. */
 static int write_plan(struct lam_batch_job *batch, struct lam_buf *out, struct lam_error *err)
 {
-    int rc = lam_buf_addf(out, err, "{\"bits\":%" PRIu32 ",\"old_bits\":%" PRIu32 ",\"inputs\":[", batch->bits, batch->old_bits);
-    bool first = true;
+    int rc = lam_buf_addf(out, err, "{\"bits\":%" PRIu32 ",\"old_bits\":%" PRIu32 "}", batch->bits, batch->old_bits);
 
     for (size_t i = 0; !rc && i < batch->planned.count; i++) {
         const struct lam_batch_input *input = &batch->planned.items[i];
 
         if (input->entry.kind != LAM_SEGMENT_RUN)
             continue;
-        if ((rc = lam_buf_addf(out, err, "%s{\"entry\":", first ? "" : ",")) || (rc = lam_segment_entry_write(&input->entry, out, err)) ||
+        if ((rc = lam_buf_addf(out, err, "\n{\"entry\":")) || (rc = lam_segment_entry_write(&input->entry, out, err)) ||
             (rc = lam_buf_addf(out, err, ",\"rules\":[")))
             return rc;
-        first = false;
         for (size_t r = 0; !rc && r < input->rule_count; r++) {
             struct lam_digest partition;
             char hex[LAM_DIGEST_HEX];
@@ -246,7 +245,7 @@ static int write_plan(struct lam_batch_job *batch, struct lam_buf *out, struct l
         if (!rc)
             rc = lam_buf_addf(out, err, "]}");
     }
-    return rc ? rc : lam_buf_addf(out, err, "]}");
+    return rc;
 }
 
 int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *out, struct lam_error *err)

@@ -134,21 +134,45 @@ static int read_input(struct lam_batch_job *batch, const json_t *item, struct la
     return rc;
 }
 
+static size_t count_lines(struct lam_sv bytes)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < bytes.len; i++)
+        count += bytes.ptr[i] == '\n';
+    return count;
+}
+
+/* The next line of bytes as JSON, and bytes behind it. */
+static json_t *next_line(struct lam_sv *bytes)
+{
+    const char *end = bytes->len ? memchr(bytes->ptr, '\n', bytes->len) : NULL;
+    size_t len = end ? (size_t)(end - bytes->ptr) : bytes->len;
+    json_t *json = json_loadb(bytes->ptr, len, 0, NULL);
+
+    *bytes = lam_sv(bytes->ptr + len + (end != NULL), bytes->len - len - (end != NULL));
+    return json;
+}
+
 int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err)
 {
     struct lam_batch_job *batch = arg;
-    json_t *plan = json_loadb(bytes.ptr, bytes.len, 0, NULL);
-    const json_t *inputs = json_object_get(plan, "inputs");
-    int rc = json_is_array(inputs) ? 0 : LAM_FAIL(err, LAM_E_CORRUPT, "a plan that is none");
+    size_t count = count_lines(bytes);
+    json_t *head = next_line(&bytes);
+    int rc = json_is_object(head) ? 0 : LAM_FAIL(err, LAM_E_CORRUPT, "a plan that is none");
 
     lam_batch_inputs_release(&batch->inputs);
-    batch->bits = (uint32_t)json_integer_value(json_object_get(plan, "bits"));
-    batch->old_bits = (uint32_t)json_integer_value(json_object_get(plan, "old_bits"));
-    if (!rc && !(batch->inputs.items = calloc(json_array_size(inputs) + 1, sizeof *batch->inputs.items)))
+    batch->bits = (uint32_t)json_integer_value(json_object_get(head, "bits"));
+    batch->old_bits = (uint32_t)json_integer_value(json_object_get(head, "old_bits"));
+    json_decref(head);
+    if (!rc && !(batch->inputs.items = calloc(count + 1, sizeof *batch->inputs.items)))
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a plan");
-    for (size_t i = 0; !rc && i < json_array_size(inputs); i++)
-        rc = read_input(batch, json_array_get(inputs, i), &batch->inputs.items[batch->inputs.count++], err);
-    json_decref(plan);
+    for (size_t i = 0; !rc && i < count; i++) {
+        json_t *item = next_line(&bytes);
+
+        rc = read_input(batch, item, &batch->inputs.items[batch->inputs.count++], err);
+        json_decref(item);
+    }
     return rc;
 }
 

@@ -16,15 +16,20 @@
 #define SMALL "{'name': 't', 'store': '/out/t', 'sources': [{'type': 'files', 'path': 'data/**'}]}"
 
 /* The job of the architecture's page. */
-#define FULL                                                                                                                         \
-    "{ '$schema': 'job.schema.json', 'name': 'tickets', 'store': 'out/tickets', 'roles': { 'serve': 1, 'speed': 1 },"                 \
-    "  'dataset': { 'kind': 'upsert', 'key': ['/id', '$path'], 'order_by': 'event_time', 'event_time': '/created_at', 'text': ['/subject', '/body'] }," \
-    "  'sources': [ { 'type': 'files', 'path': 'data/**' } ],"                                                                       \
-    "  'stream': { 'brokers': 'local', 'topic': 'incoming_events', 'route': 'processed_{category}', 'kafka': { 'security.protocol': 'ssl' }," \
-    "    'analyze_when': { 'any': [ { 'field': '/priority', 'eq': 'high' }, { 'field': '/requires_analysis', 'eq': true }, { 'field': '/text', 'longer': 500 } ] } }," \
-    "  'tasks': { 'classify': { 'labels': { 'outage': 'service down, errors', 'billing': 'invoices, charges, refunds' } },"           \
-    "    'entities': {}, 'summarize': { 'sentences': 3 }, 'sentiment': {}, 'embed': {} },"                                           \
-    "  'batch': { 'every': { 'records': 100000, 'minutes': 60 } }, 'deep': { 'analyzer': 'builtin' }, 'fast': { 'analyzer': 'student' }," \
+#define FULL                                                                                                           \
+    "{ '$schema': 'job.schema.json', 'name': 'tickets', 'store': 'out/tickets', 'roles': { 'serve': 1, 'speed': 1 },"  \
+    "  'dataset': { 'kind': 'upsert', 'key': ['/id', '$path'], 'order_by': 'event_time',"                              \
+    "    'event_time': '/created_at', 'text': ['/subject', '/body'] },"                                                \
+    "  'sources': [ { 'type': 'files', 'path': 'data/**' } ],"                                                         \
+    "  'stream': { 'brokers': 'local', 'topic': 'incoming_events', 'route': 'processed_{category}',"                   \
+    "    'kafka': { 'security.protocol': 'ssl' },"                                                                     \
+    "    'analyze_when': { 'any': [ { 'field': '/priority', 'eq': 'high' },"                                           \
+    "    { 'field': '/requires_analysis', 'eq': true }, { 'field': '/text', 'longer': 500 } ] } },"                    \
+    "  'tasks': {"                                                                                                     \
+    "    'classify': { 'labels': { 'outage': 'service down, errors', 'billing': 'invoices, charges, refunds' } },"     \
+    "    'entities': {}, 'summarize': { 'sentences': 3 }, 'sentiment': {}, 'embed': {} },"                             \
+    "  'batch': { 'every': { 'records': 100000, 'minutes': 60 } }, 'deep': { 'analyzer': 'builtin' },"                 \
+    "    'fast': { 'analyzer': 'student' },"                                                                           \
     "  'serve': { 'listen': '127.0.0.1:8080' } }"
 
 static struct lam_problems problems;

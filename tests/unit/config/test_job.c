@@ -75,12 +75,13 @@ static void sizes_and_durations_are_numbers_or_text_with_a_unit(void **state)
     static const struct {
         const char *set;
         uint64_t bytes;
-    } sizes[] = {{"batch.split=16 MiB", 16 << 20}, {"batch.split=16777216", 16 << 20}, {"batch.split=0.5 MiB", 1 << 19}, {"batch.split=64KiB", 65536},
-                 {"batch.split=1 MB", 1000000},    {"batch.split='8192 B'", 8192}};
+    } sizes[] = {{"batch.split=16 MiB", 16 << 20}, {"batch.split=16777216", 16 << 20}, {"batch.split=0.5 MiB", 1 << 19},
+                 {"batch.split=64KiB", 65536},     {"batch.split=1 MB", 1000000},      {"batch.split='8192 B'", 8192}};
     static const struct {
         const char *set;
         int64_t us;
-    } times[] = {{"commit_interval=2", 2000000},          {"commit_interval=0.25", 250000}, {"commit_interval=2 s", 2000000}, {"commit_interval=1 min", 60000000},
+    } times[] = {{"commit_interval=2", 2000000},     {"commit_interval=0.25", 250000},
+                 {"commit_interval=2 s", 2000000},   {"commit_interval=1 min", 60000000},
                  {"commit_interval=500 ms", 500000}, {"commit_interval='1 hour'", INT64_C(3600000000)}};
     struct lam_job *job;
 
@@ -95,8 +96,9 @@ static void sizes_and_durations_are_numbers_or_text_with_a_unit(void **state)
         assert_int_equal(job->commit_interval_us, times[i].us);
         lam_job_free(job);
     }
-    for (const char *const *set = SETS("batch.split=8 MX", "batch.split=-1", "batch.split=1.5", "batch.split=MiB", "commit_interval=1 fortnight", "commit_interval=-5 s",
-                                       "batch.split=true", "batch.split=1e400");
+    for (const char *const *set =
+             SETS("batch.split=8 MX", "batch.split=-1", "batch.split=1.5", "batch.split=MiB",
+                  "commit_interval=1 fortnight", "commit_interval=-5 s", "batch.split=true", "batch.split=1e400");
          *set; set++) {
         bad(SMALL, SETS(*set));
         assert_non_null(strstr(problems.items[0].text, "expected"));
@@ -107,7 +109,9 @@ static void sizes_and_durations_are_numbers_or_text_with_a_unit(void **state)
 static void unknown_fields_name_the_nearest_known_one(void **state)
 {
     (void)state;
-    bad("{'name': 't', 'stroe': '/o', 'store': '/out/t', 'sources': [{'type': 'files', 'path': 'd', 'formt': 'csv'}], 'roles': {'wrokers': 1}, 'workers': 3, 'zzz': 1}", NULL);
+    bad("{'name': 't', 'stroe': '/o', 'store': '/out/t', 'sources': [{'type': 'files', 'path': 'd', 'formt': 'csv'}], "
+        "'roles': {'wrokers': 1}, 'workers': 3, 'zzz': 1}",
+        NULL);
     assert_int_equal(problems.total, 5);
     assert_problem(0, "/stroe", "unknown field; did you mean \"store\"?");
     assert_problem(1, "/workers", "unknown field here; did you mean /batch/workers?");
@@ -261,7 +265,8 @@ static void paths_are_relative_to_the_job_file(void **state)
         char set[100];
 
         snprintf(set, sizeof set, "sources.0.path=%s", cases[i].path);
-        assert_int_equal(parse_in("/a[1]/jobs", SMALL, &job, SETS(set, "store=/elsewhere")), !strcmp(cases[i].path, "/") ? LAM_E_INVALID : 0);
+        assert_int_equal(parse_in("/a[1]/jobs", SMALL, &job, SETS(set, "store=/elsewhere")),
+                         !strcmp(cases[i].path, "/") ? LAM_E_INVALID : 0);
         if (!job)
             continue; /* all of / has the store in it */
         assert_string_equal(job->sources[0].root, cases[i].root);
@@ -282,9 +287,12 @@ static void a_job_does_not_read_its_own_store(void **state)
         const char *path, *store;
         bool fine;
     } cases[] = {
-        {"data", "data", false},         {"data", "data/out", false},      {"data", "data2", true},          {"data/**", "data/out/x", false},
-        {"data/in", "data", false},      {"**/*.md", "out", false},        {"*.md", "out", true},            {"*/*.md", "out", false},
-        {"*/*.md", "out/deep/er", true}, {"in*/*.md", "out", true},        {"*/*/*.md", "a/b", false},       {"/home/me/jobs", "out", false},
+        {"data", "data", false},         {"data", "data/out", false},
+        {"data", "data2", true},         {"data/**", "data/out/x", false},
+        {"data/in", "data", false},      {"**/*.md", "out", false},
+        {"*.md", "out", true},           {"*/*.md", "out", false},
+        {"*/*.md", "out/deep/er", true}, {"in*/*.md", "out", true},
+        {"*/*/*.md", "a/b", false},      {"/home/me/jobs", "out", false},
         {"/home/me/jobs", "/out", true}, {"data", "../jobs/data/o", false},
     };
 
@@ -310,8 +318,9 @@ static void secrets_and_what_the_engine_sets_have_no_place_in_a_job(void **state
     struct lam_job *job;
 
     (void)state;
-    for (const char *const *name = SETS("enable.auto.commit", "auto.offset.reset", "enable.auto.offset.store", "enable.partition.eof", "group.instance.id",
-                                        "transactional.id", "enable.idempotence", "isolation.level", "bootstrap.servers", "group.id");
+    for (const char *const *name = SETS("enable.auto.commit", "auto.offset.reset", "enable.auto.offset.store",
+                                        "enable.partition.eof", "group.instance.id", "transactional.id",
+                                        "enable.idempotence", "isolation.level", "bootstrap.servers", "group.id");
          *name; name++) {
         char set[100], pointer[100];
 
@@ -324,7 +333,8 @@ static void secrets_and_what_the_engine_sets_have_no_place_in_a_job(void **state
     assert_problem(0, "/stream/kafka/sasl.password", "a secret may not stand in a job file");
     bad(FULL, SETS("stream.kafka.sasl.password={'env': 'no good'}"));
     bad(FULL, SETS("stream.kafka.x=[1]"));
-    job = good(FULL, SETS("stream.kafka.sasl.password={'env': 'KAFKA_PASSWORD'}", "stream.kafka.fetch.wait.max.ms=50", "stream.kafka.socket.keepalive.enable=true"));
+    job = good(FULL, SETS("stream.kafka.sasl.password={'env': 'KAFKA_PASSWORD'}", "stream.kafka.fetch.wait.max.ms=50",
+                          "stream.kafka.socket.keepalive.enable=true"));
     assert_int_equal(job->stream->kafka_count, 4);
     for (size_t i = 0; i < job->stream->kafka_count; i++) {
         const struct lam_job_property *property = &job->stream->kafka[i];
@@ -381,7 +391,8 @@ static void a_rule_that_means_nothing_is_refused(void **state)
         {"{'field': '/a', 'in': []}", "/in", "a list of strings"},
         {"{'field': '/a', 'longer': -1}", "/longer", "a number of characters"},
         {"{'field': '/a', 'exists': 1}", "/exists", "true or false"},
-        {"{'not': {'not': {'not': {'not': {'not': {'not': {'not': {'not': {'field': '/a', 'eq': 1}}}}}}}}}", "/not/not/not/not/not/not/not/not", "deeper than 8"},
+        {"{'not': {'not': {'not': {'not': {'not': {'not': {'not': {'not': {'field': '/a', 'eq': 1}}}}}}}}}",
+         "/not/not/not/not/not/not/not/not", "deeper than 8"},
     };
     char many[8000] = "stream.analyze_when={'any': [{'field': '/a', 'eq': 1}";
 
@@ -407,7 +418,8 @@ static void an_override_goes_where_its_path_says(void **state)
     struct lam_job *job;
 
     (void)state;
-    job = good(SMALL, SETS("store.grace=1 h", "name=42", "dataset.key=['/a','/b']", "/sources/0/name=x/y", "tasks.summarize.sentences=5", "batch.every.records=7"));
+    job = good(SMALL, SETS("store.grace=1 h", "name=42", "dataset.key=['/a','/b']", "/sources/0/name=x/y",
+                           "tasks.summarize.sentences=5", "batch.every.records=7"));
     assert_string_equal(job->store.path, "/out/t");
     assert_int_equal(job->store.grace_us, INT64_C(3600000000));
     assert_string_equal(job->name, "42");

@@ -5,13 +5,20 @@
 
 static void the_order_and_the_writing_of_a_job_change_no_part(void **state)
 {
-    struct lam_job *a = good("{'name': 't', 'store': '/s', 'dataset': {'kind': 'upsert', 'key': '/id', 'text': '/t', 'order_by': 'position'},"
-                             " 'sources': [{'type': 'files', 'path': 'a'}, {'type': 'files', 'path': 'b'}], 'batch': {'split': '8 MiB'}}", NULL);
-    struct lam_job *b = good("{'batch': {'split': 8388608}, 'sources': [{'path': 'b', 'type': 'files', 'key': ['/id']}, {'path': 'a', 'type': 'files', 'key': ['/id']}],"
-                             " 'dataset': {'order_by': 'position', 'text': ['/t']}, 'store': {'path': '/s'}, 'name': 't'}", NULL);
+    struct lam_job *a = good("{'name': 't', 'store': '/s', 'dataset': {'kind': 'upsert', 'key': '/id', 'text': '/t',"
+                             " 'order_by': 'position'},"
+                             " 'sources': [{'type': 'files', 'path': 'a'}, {'type': 'files', 'path': 'b'}],"
+                             " 'batch': {'split': '8 MiB'}}",
+                             NULL);
+    struct lam_job *b =
+        good("{'batch': {'split': 8388608},"
+             " 'sources': [{'path': 'b', 'type': 'files', 'key': ['/id']}, {'path': 'a', 'type': 'files', 'key': ['/id']}],"
+             " 'dataset': {'order_by': 'position', 'text': ['/t']}, 'store': {'path': '/s'}, 'name': 't'}",
+             NULL);
 
     (void)state;
-    assert_sv(a->identity, "{\"dataset\":{\"kind\":\"upsert\",\"order_by\":\"position\"},\"sources\":{\"files:a\":{\"key\":[\"/id\"]},\"files:b\":{\"key\":[\"/id\"]}}}");
+    assert_sv(a->identity, "{\"dataset\":{\"kind\":\"upsert\",\"order_by\":\"position\"},\"sources\":{\"files:a\":{"
+                           "\"key\":[\"/id\"]},\"files:b\":{\"key\":[\"/id\"]}}}");
     assert_sv(b->identity, a->identity.ptr);
     assert_sv(b->analysis, a->analysis.ptr);
     assert_true(lam_digest_eq(a->identity_digest, b->identity_digest));
@@ -164,7 +171,9 @@ static void the_schema_is_json_and_knows_every_field_of_a_whole_job(void **state
     assert_int_equal(lam_job_schema(&out, &err), 0);
     assert_int_equal(lam_buf_add(&out, "", 1, &err), 0);
     assert_non_null(strstr(out.ptr, "https://json-schema.org/draft/2020-12/schema"));
-    for (const char *const *name = SETS("order_by", "max_skew", "on_missing", "analyze_when", "labels", "commit_interval", "token_env"); *name; name++) {
+    for (const char *const *name =
+             SETS("order_by", "max_skew", "on_missing", "analyze_when", "labels", "commit_interval", "token_env");
+         *name; name++) {
         char quoted[64];
 
         snprintf(quoted, sizeof quoted, "\"%s\": {", *name);

@@ -125,7 +125,8 @@ static inline struct answer *client_request(unsigned port, const char *method, c
         return answer;
     }
     if (*body)
-        snprintf(text, len, "%s %s HTTP/1.1\r\nHost: localhost:%u\r\n%sContent-Length: %zu\r\n\r\n%s", method, target, port, headers, strlen(body), body);
+        snprintf(text, len, "%s %s HTTP/1.1\r\nHost: localhost:%u\r\n%sContent-Length: %zu\r\n\r\n%s", method, target,
+                 port, headers, strlen(body), body);
     else
         snprintf(text, len, "%s %s HTTP/1.1\r\n%s%s\r\n", method, target, strstr(headers, "Host:") ? "" : "Host: localhost\r\n", headers);
     client_send(fd, text, strlen(text)); /* an early refusal is read all the same */

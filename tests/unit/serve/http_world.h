@@ -29,7 +29,8 @@ static inline struct memory_dataset *make_rows(int count, uint64_t view)
 
         snprintf(key, sizeof key, "doc/%d", i);
         snprintf(metadata, sizeof metadata, "{\"revision\": %d}", i);
-        memory_add(dataset, lam_sv_of(key), i % 3 ? "billing" : "outage", metadata)->row.rec.text = LAM_SV("a text of some length, as texts have");
+        memory_add(dataset, lam_sv_of(key), i % 3 ? "billing" : "outage", metadata)
+            ->row.rec.text = LAM_SV("a text of some length, as texts have");
     }
     return dataset;
 }

@@ -65,7 +65,10 @@ static inline void memory_dataset_unref(struct memory_dataset *dataset)
 }
 
 /* Copies the text into the dataset. */
-static inline struct lam_sv memory_text(struct memory_dataset *dataset, const char *text) { return lam_arena_copy(&dataset->arena, lam_sv_of(text)); }
+static inline struct lam_sv memory_text(struct memory_dataset *dataset, const char *text)
+{
+    return lam_arena_copy(&dataset->arena, lam_sv_of(text));
+}
 
 /* A row to be filled further. Rows have different keys, and come in the order in which they are added until memory_dataset_sort. */
 static inline struct lam_hit *memory_add(struct memory_dataset *dataset, struct lam_sv key, const char *category, const char *metadata)
@@ -78,7 +81,10 @@ static inline struct lam_hit *memory_add(struct memory_dataset *dataset, struct 
     rec->pos = (struct lam_position){.source = 0, .life = 1, .offset = dataset->count};
     rec->event_time_us = rec->arrival_us = LAM_TIME_NONE;
     rec->metadata = memory_text(dataset, metadata);
-    hit->row.enr = (struct lam_enrichment){.category = memory_text(dataset, category), .confidence = 0.9f, .sentiment = NAN, .analyzer = LAM_SV("builtin"),
+    hit->row.enr = (struct lam_enrichment){.category = memory_text(dataset, category),
+                                           .confidence = 0.9f,
+                                           .sentiment = NAN,
+                                           .analyzer = LAM_SV("builtin"),
                                            .processed_us = LAM_TIME_NONE};
     hit->view = dataset->view;
     hit->place = dataset->count++;
@@ -93,7 +99,10 @@ static inline int by_hash_and_key(const void *a, const void *b)
     return left->hash != right->hash ? (left->hash > right->hash) - (left->hash < right->hash) : lam_sv_cmp(left->key, right->key);
 }
 
-static inline void memory_dataset_sort(struct memory_dataset *dataset) { qsort(dataset->hits, dataset->count, sizeof *dataset->hits, by_hash_and_key); }
+static inline void memory_dataset_sort(struct memory_dataset *dataset)
+{
+    qsort(dataset->hits, dataset->count, sizeof *dataset->hits, by_hash_and_key);
+}
 
 /* Takes the dataset over: later pins see it. */
 static inline void memory_publish(struct memory_reader *reader, struct memory_dataset *dataset)
@@ -161,7 +170,8 @@ static int memory_fails(struct lam_snapshot *snapshot, struct lam_error *err)
     return failure ? LAM_FAIL(err, failure, "segment silver/1.h5: dataset text_bytes: checksum differs") : 0;
 }
 
-static int memory_get(struct lam_snapshot *snapshot, struct lam_sv key, uint32_t wants, lam_visit *visit, void *visit_arg, struct lam_error *err)
+static int memory_get(struct lam_snapshot *snapshot, struct lam_sv key, uint32_t wants, lam_visit *visit,
+                      void *visit_arg, struct lam_error *err)
 {
     struct memory_dataset *dataset = snapshot->dataset;
     struct lam_hit wanted = {0};
@@ -181,7 +191,8 @@ static int memory_get(struct lam_snapshot *snapshot, struct lam_sv key, uint32_t
     return hit ? visit(visit_arg, hit, err) : LAM_FAIL(err, LAM_E_NOT_FOUND, "no such key");
 }
 
-static int memory_scan(struct lam_snapshot *snapshot, const struct lam_cursor *from, uint32_t wants, lam_visit *visit, void *visit_arg, struct lam_error *err)
+static int memory_scan(struct lam_snapshot *snapshot, const struct lam_cursor *from, uint32_t wants, lam_visit *visit,
+                       void *visit_arg, struct lam_error *err)
 {
     struct memory_dataset *dataset = snapshot->dataset;
     struct lam_hit behind = {0};
@@ -206,7 +217,8 @@ static int memory_scan(struct lam_snapshot *snapshot, const struct lam_cursor *f
 
 static int memory_stats(struct lam_snapshot *snapshot, struct lam_reader_stats *stats, struct lam_error *err)
 {
-    static const struct lam_source_count sources[] = {{{"docs \"x\"\n", 9}, 0, 1, 40, 31, 4, 1, 3, 1, 2, 0}, {{"events", 6}, 1, 1, 1000, 900, 100, 0, 0, 0, 0, 0}};
+    static const struct lam_source_count sources[] = {{{"docs \"x\"\n", 9}, 0, 1, 40, 31, 4, 1, 3, 1, 2, 0},
+                                                      {{"events", 6}, 1, 1, 1000, 900, 100, 0, 0, 0, 0, 0}};
     static const struct lam_category_count categories[] = {{{"billing", 7}, 20}, {{NULL, 0}, 3}};
 
     (void)err;
@@ -229,7 +241,8 @@ static void memory_release(struct lam_snapshot *snapshot)
     free(snapshot);
 }
 
-static const struct lam_reader_ops memory_reader_ops = {memory_ready, memory_pin, memory_as_of, memory_get, memory_scan, memory_stats, memory_release};
+static const struct lam_reader_ops memory_reader_ops = {memory_ready, memory_pin,   memory_as_of,  memory_get,
+                                                        memory_scan,  memory_stats, memory_release};
 
 static inline struct lam_reader memory_reader_init(struct memory_reader *reader)
 {

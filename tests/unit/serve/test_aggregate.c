@@ -84,8 +84,10 @@ static void groups_are_what_adding_up_by_hand_gives(void **state)
 {
     struct naive naive[GROUPS] = {0};
     struct memory_dataset *dataset = random_rows(naive);
-    struct lam_aggregate *aggregate = parse("{\"metrics\": [{\"op\": \"count\"}, {\"op\": \"sum\", \"field\": \"/revision\"}, {\"op\": \"min\", \"field\": \"/revision\"},"
-                                            " {\"op\": \"max\", \"field\": \"/revision\"}, {\"op\": \"avg\", \"field\": \"/revision\", \"as\": \"mean\"}],"
+    struct lam_aggregate *aggregate = parse("{\"metrics\": [{\"op\": \"count\"}, {\"op\": \"sum\", \"field\": "
+                                            "\"/revision\"}, {\"op\": \"min\", \"field\": \"/revision\"},"
+                                            " {\"op\": \"max\", \"field\": \"/revision\"}, {\"op\": \"avg\", "
+                                            "\"field\": \"/revision\", \"as\": \"mean\"}],"
                                             " \"group_by\": [\"category\"]}");
     char *text = compute(aggregate, dataset);
     json_t *answer = json_loads(text, 0, NULL), *group;
@@ -125,7 +127,8 @@ static void groups_are_what_adding_up_by_hand_gives(void **state)
 static void any_cut_and_order_merges_to_the_same_bytes(void **state)
 {
     struct memory_dataset *dataset = memory_dataset_new(ROWS, false, 1);
-    struct lam_aggregate *aggregate = parse("{\"metrics\": [{\"op\": \"sum\", \"field\": \"/x\"}, {\"op\": \"avg\", \"field\": \"/x\"}, {\"op\": \"min\", \"field\": \"/x\"}],"
+    struct lam_aggregate *aggregate = parse("{\"metrics\": [{\"op\": \"sum\", \"field\": \"/x\"}, {\"op\": \"avg\", "
+                                            "\"field\": \"/x\"}, {\"op\": \"min\", \"field\": \"/x\"}],"
                                             " \"group_by\": [\"category\", \"/odd\"]}");
     unsigned seed = (unsigned)time(NULL);
     char *whole;
@@ -137,7 +140,8 @@ static void any_cut_and_order_merges_to_the_same_bytes(void **state)
         char key[32], metadata[96];
 
         snprintf(key, sizeof key, "k%d", i);
-        snprintf(metadata, sizeof metadata, "{\"x\": %ld.%lde%ld, \"odd\": %s}", random() % 100 - 50, random() % 1000, random() % 60 - 30, i % 2 ? "true" : "false");
+        snprintf(metadata, sizeof metadata, "{\"x\": %ld.%lde%ld, \"odd\": %s}", random() % 100 - 50, random() % 1000,
+                 random() % 60 - 30, i % 2 ? "true" : "false");
         memory_add(dataset, lam_sv_of(key), i % 3 ? "a" : "", metadata);
     }
     whole = compute(aggregate, dataset);
@@ -181,10 +185,13 @@ static void sums_are_exact(void **state)
     memory_add(dataset, LAM_SV("a"), "", "{\"i\": 9223372036854775807, \"d\": 1e100, \"f\": 0.1}");
     memory_add(dataset, LAM_SV("b"), "", "{\"i\": 9223372036854775807, \"d\": 1, \"f\": 0.2}");
     memory_add(dataset, LAM_SV("c"), "", "{\"i\": 2, \"d\": -1e100, \"f\": 1e999}");
-    assert_answer(dataset, "{\"metrics\": [{\"op\": \"sum\", \"field\": \"/i\"}, {\"op\": \"sum\", \"field\": \"/d\"}]}",
-                  "{\"rows\":3,\"groups_total\":1,\"groups\":[{\"by\":{},\"count\":3,\"metrics\":{\"sum(/i)\":18446744073709551616,\"sum(/d)\":1.0}}]}");
+    assert_answer(dataset,
+                  "{\"metrics\": [{\"op\": \"sum\", \"field\": \"/i\"}, {\"op\": \"sum\", \"field\": \"/d\"}]}",
+                  "{\"rows\":3,\"groups_total\":1,\"groups\":[{\"by\":{},\"count\":3,\"metrics\":{\"sum(/"
+                  "i)\":18446744073709551616,\"sum(/d)\":1.0}}]}");
     assert_answer(dataset, "{\"metrics\": [{\"op\": \"max\", \"field\": \"/f\"}]}",
-                  "{\"rows\":3,\"groups_total\":1,\"groups\":[{\"by\":{},\"count\":3,\"metrics\":{\"max(/f)\":0.2},\"skipped\":{\"max(/f)\":1}}]}");
+                  "{\"rows\":3,\"groups_total\":1,\"groups\":[{\"by\":{},\"count\":3,\"metrics\":{\"max(/"
+                  "f)\":0.2},\"skipped\":{\"max(/f)\":1}}]}");
     memory_dataset_unref(dataset);
 }
 
@@ -194,8 +201,11 @@ static void nothing_is_one_group_of_nothing(void **state)
 
     (void)state;
     assert_answer(dataset, "{}", "{\"rows\":0,\"groups_total\":1,\"groups\":[{\"by\":{},\"count\":0,\"metrics\":{\"count\":0}}]}");
-    assert_answer(dataset, "{\"metrics\": [{\"op\": \"max\", \"field\": \"/a\"}, {\"op\": \"avg\", \"field\": \"/a\"}, {\"op\": \"sum\", \"field\": \"/a\"}]}",
-                  "{\"rows\":0,\"groups_total\":1,\"groups\":[{\"by\":{},\"count\":0,\"metrics\":{\"max(/a)\":null,\"avg(/a)\":null,\"sum(/a)\":0}}]}");
+    assert_answer(dataset,
+                  "{\"metrics\": [{\"op\": \"max\", \"field\": \"/a\"}, {\"op\": \"avg\", \"field\": \"/a\"}, {\"op\": "
+                  "\"sum\", \"field\": \"/a\"}]}",
+                  "{\"rows\":0,\"groups_total\":1,\"groups\":[{\"by\":{},\"count\":0,\"metrics\":{\"max(/"
+                  "a)\":null,\"avg(/a)\":null,\"sum(/a)\":0}}]}");
     assert_answer(dataset, "{\"group_by\": [\"category\"]}", "{\"rows\":0,\"groups_total\":0,\"groups\":[]}");
     memory_dataset_unref(dataset);
 }
@@ -209,11 +219,17 @@ static void times_filters_and_limits(void **state)
     memory_add(dataset, LAM_SV("b"), "x", "{}")->row.rec.event_time_us = INT64_C(1700000001000000);
     memory_add(dataset, LAM_SV("c"), "y", "{}");
     memory_add(dataset, LAM_SV("d"), "say \"z\"", "{}");
-    assert_answer(dataset, "{\"metrics\": [{\"op\": \"max\", \"field\": \"event_time\", \"as\": \"latest\"}, {\"op\": \"count\", \"field\": \"event_time\"}], \"filter\": {\"field\": \"category\", \"in\": [\"x\", \"y\"]},"
-                           " \"group_by\": [\"category\"], \"limit\": 1}",
-                  "{\"rows\":3,\"groups_total\":2,\"groups\":[{\"by\":{\"category\":\"x\"},\"count\":2,\"metrics\":{\"latest\":\"2023-11-14T22:13:21Z\",\"count(event_time)\":2}}]}");
-    assert_answer(dataset, "{\"group_by\": [\"category\", \"confidence\"], \"filter\": {\"field\": \"key\", \"eq\": \"d\"}}",
-                  "{\"rows\":1,\"groups_total\":1,\"groups\":[{\"by\":{\"category\":\"say \\\"z\\\"\",\"confidence\":0.9},\"count\":1,\"metrics\":{\"count\":1}}]}");
+    assert_answer(dataset,
+                  "{\"metrics\": [{\"op\": \"max\", \"field\": \"event_time\", \"as\": \"latest\"}, {\"op\": "
+                  "\"count\", \"field\": \"event_time\"}], \"filter\": {\"field\": \"category\", \"in\": [\"x\", "
+                  "\"y\"]},"
+                  " \"group_by\": [\"category\"], \"limit\": 1}",
+                  "{\"rows\":3,\"groups_total\":2,\"groups\":[{\"by\":{\"category\":\"x\"},\"count\":2,\"metrics\":{"
+                  "\"latest\":\"2023-11-14T22:13:21Z\",\"count(event_time)\":2}}]}");
+    assert_answer(dataset,
+                  "{\"group_by\": [\"category\", \"confidence\"], \"filter\": {\"field\": \"key\", \"eq\": \"d\"}}",
+                  "{\"rows\":1,\"groups_total\":1,\"groups\":[{\"by\":{\"category\":\"say "
+                  "\\\"z\\\"\",\"confidence\":0.9},\"count\":1,\"metrics\":{\"count\":1}}]}");
     memory_dataset_unref(dataset);
 }
 
@@ -229,7 +245,8 @@ static void too_many_groups_are_refused(void **state)
         char key[32];
 
         snprintf(key, sizeof key, "k%d", i);
-        assert_int_equal(lam_aggregation_add(aggregation, memory_add(dataset, lam_sv_of(key), "", ""), &err), i < LAM_AGGREGATE_MAX_GROUPS ? 0 : LAM_E_LIMIT);
+        assert_int_equal(lam_aggregation_add(aggregation, memory_add(dataset, lam_sv_of(key), "", ""), &err),
+                         i < LAM_AGGREGATE_MAX_GROUPS ? 0 : LAM_E_LIMIT);
     }
     assert_non_null(strstr(err.text, "more than 10000 groups"));
     lam_aggregation_free(aggregation);

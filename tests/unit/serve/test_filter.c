@@ -20,7 +20,8 @@ static int set_up(void **state)
     world->dataset = memory_dataset_new(8, false, 3);
     world->reader = lam_field_reader_new();
     hit = memory_add(world->dataset, LAM_SV("INC-7"), "billing",
-                     "{\"revision\": 7, \"big\": 9007199254740993, \"ratio\": 0.5, \"name\": \"Ann\\u00e9\", \"ok\": true, \"none\": null, \"tags\": [\"a\", 2],"
+                     "{\"revision\": 7, \"big\": 9007199254740993, \"ratio\": 0.5, \"name\": \"Ann\\u00e9\", \"ok\": "
+                     "true, \"none\": null, \"tags\": [\"a\", 2],"
                      " \"a/b\": {\"~c\": \"deep\"}, \"text7\": \"7\"}");
     hit->row.rec.text = LAM_SV("the card was charged twice");
     hit->row.rec.event_time_us = INT64_C(1700000000000000); /* 2023-11-14T22:13:20Z */
@@ -141,12 +142,28 @@ static void parameters_mean_the_same(void **state)
         const char *name, *value;
         unsigned rows;
     } cases[] = {
-        {"category", "billing", 1},       {"category.ne", "billing", 2},      {"key.prefix", "INC-", 1},     {"key.in", "bare,INC-7", 3},
-        {"language.in", "en,de", 1},      {"confidence.ge", "0.9", 1},        {"/revision", "7", 1},         {"/revision.ge", "7", 1},
-        {"/revision.lt", "7", 0},         {"/revision.ne", "7", 2},           {"/text7", "7", 1},            {"/ok", "true", 1},
-        {"/ok.ne", "true", 2},            {"/revision.in", "1,7", 1},         {"summary.exists", "false", 3}, {"/absent.exists", "false", 3},
-        {"event_time.lt", "2024-01-01", 1}, {"pending", "false", 3},          {"text.contains", "card", 1},  {"/tags.contains", "2", 1},
-        {"/tags.contains", "a", 1},       {"text.longer", "25", 1},
+        {"category", "billing", 1},
+        {"category.ne", "billing", 2},
+        {"key.prefix", "INC-", 1},
+        {"key.in", "bare,INC-7", 3},
+        {"language.in", "en,de", 1},
+        {"confidence.ge", "0.9", 1},
+        {"/revision", "7", 1},
+        {"/revision.ge", "7", 1},
+        {"/revision.lt", "7", 0},
+        {"/revision.ne", "7", 2},
+        {"/text7", "7", 1},
+        {"/ok", "true", 1},
+        {"/ok.ne", "true", 2},
+        {"/revision.in", "1,7", 1},
+        {"summary.exists", "false", 3},
+        {"/absent.exists", "false", 3},
+        {"event_time.lt", "2024-01-01", 1},
+        {"pending", "false", 3},
+        {"text.contains", "card", 1},
+        {"/tags.contains", "2", 1},
+        {"/tags.contains", "a", 1},
+        {"text.longer", "25", 1},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -216,9 +233,15 @@ static void mistakes_are_told_with_their_place(void **state)
 static void bad_parameters_are_refused(void **state)
 {
     static const char *const cases[][3] = {
-        {"categry", "x", "did you mean \"category\""},   {"category.is", "x", "unknown test \"is\""}, {"confidence.gt", "much", "confidence.gt: "},
-        {"event_time.lt", "soon", "event_time.lt: "},    {"pending", "maybe", "expected true or false"}, {"pending.lt", "true", "need an order"},
-        {"text.longer", "many", "text.longer: "},        {"key.prefix", "", "expected a prefix"},      {"", "x", "unknown field"},
+        {"categry", "x", "did you mean \"category\""},
+        {"category.is", "x", "unknown test \"is\""},
+        {"confidence.gt", "much", "confidence.gt: "},
+        {"event_time.lt", "soon", "event_time.lt: "},
+        {"pending", "maybe", "expected true or false"},
+        {"pending.lt", "true", "need an order"},
+        {"text.longer", "many", "text.longer: "},
+        {"key.prefix", "", "expected a prefix"},
+        {"", "x", "unknown field"},
         {"/a.exists", "1", "expected true or false"},
     };
 

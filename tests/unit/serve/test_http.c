@@ -135,9 +135,13 @@ static void what_cannot_be_answered_is_told(void **state)
     answer = client_get(world->port, "/v1/aggregate");
     assert_string_equal(answer_header(answer, "Allow"), "POST");
     assert_problem(world, answer, 405, "method");
-    assert_problem(world, client_request(world->port, "POST", "/v1/aggregate", "Content-Type: text/plain\r\n", "{}"), 415, "application/json");
+    assert_problem(world, client_request(world->port, "POST", "/v1/aggregate", "Content-Type: text/plain\r\n", "{}"),
+                   415, "application/json");
     assert_problem(world, client_request(world->port, "POST", "/v1/aggregate", "", "{}"), 415, "application/json");
-    assert_problem(world, client_request(world->port, "POST", "/v1/aggregate", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "{}"), 415, "Content-Encoding");
+    assert_problem(world,
+                   client_request(world->port, "POST", "/v1/aggregate",
+                                  "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "{}"),
+                   415, "Content-Encoding");
     assert_problem(world, client_post(world->port, "/v1/aggregate", "{\"metrics\": "), 400, "no JSON");
     assert_problem(world, client_post(world->port, "/v1/aggregate", "{\"group_by\": [\"kategory\"]}"), 400, "/group_by/0");
 
@@ -199,7 +203,10 @@ static void bodies_have_a_limit(void **state)
     memset(body, ' ', 40000);
     assert_problem(world, client_post(world->port, "/v1/aggregate", body), 413, "longer");
 
-    snprintf(chunked, 50000, "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n9c40\r\n%s\r\n0\r\n\r\n", body);
+    snprintf(chunked, 50000,
+             "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: "
+             "chunked\r\n\r\n9c40\r\n%s\r\n0\r\n\r\n",
+             body);
     fd = client_connect(world->port);
     assert_true(client_send(fd, chunked, strlen(chunked)));
     assert_problem(world, client_receive(fd, false), 413, "longer");
@@ -242,7 +249,8 @@ static void it_is_ready_when_there_is_a_snapshot(void **state)
 
 static void foreign_hosts_are_refused_on_loopback(void **state)
 {
-    static const char *const good[] = {"localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8080", "lamina.test", "b.test:1"};
+    static const char *const good[] = {"localhost", "LOCALHOST:8080", "127.0.0.1",   "127.0.0.1:1",
+                                       "[::1]",     "[::1]:8080",     "lamina.test", "b.test:1"};
     static const char *const bad[] = {"evil.test", "localhost.evil.test", "127.0.0.1.evil.test", "[::2]", "lamina.tes", "", "localhos"};
     struct world *world = *state;
     char headers[100];
@@ -296,8 +304,14 @@ static void a_token_is_asked_for(void **state)
 
 static void addresses_are_checked(void **state)
 {
-    static const char *const bad[][2] = {{"8080", "an address and a port"}, {"127.0.0.1:http", "no port"},      {"127.0.0.1:65536", "no port"},   {":80", "missing"},
-                                         {"::1:80:", "no port"},            {"no.such.host.invalid:80", "listen"}, {"0.0.0.0:0", "needs a token"}, {"[::]:0", "needs a token"}};
+    static const char *const bad[][2] = {{"8080", "an address and a port"},
+                                         {"127.0.0.1:http", "no port"},
+                                         {"127.0.0.1:65536", "no port"},
+                                         {":80", "missing"},
+                                         {"::1:80:", "no port"},
+                                         {"no.such.host.invalid:80", "listen"},
+                                         {"0.0.0.0:0", "needs a token"},
+                                         {"[::]:0", "needs a token"}};
     struct world *world = *state;
     struct lam_http *second;
     struct lam_error err;
@@ -365,7 +379,8 @@ static void metrics_are_well_formed(void **state)
 
 static void the_description_names_every_endpoint(void **state)
 {
-    static const char *const paths[] = {"/v1/records/{key}", "/v1/records", "/v1/aggregate", "/v1/status", "/livez", "/readyz", "/healthz", "/metrics", "/openapi.json"};
+    static const char *const paths[] = {"/v1/records/{key}", "/v1/records", "/v1/aggregate", "/v1/status",   "/livez",
+                                        "/readyz",           "/healthz",    "/metrics",      "/openapi.json"};
     struct world *world = world_start(state);
     struct answer *answer = client_get(world->port, "/openapi.json");
     json_t *json = json_loads(answer->body, JSON_REJECT_DUPLICATES, NULL), *described = json_object_get(json, "paths"), *methods;
@@ -379,12 +394,14 @@ static void the_description_names_every_endpoint(void **state)
         assert_non_null(json_object_get(described, paths[i]));
     json_object_foreach(described, path, methods)
         json_object_foreach(methods, method, operation) {
-            struct answer *tried = strcmp(method, "post") ? client_get(world->port, strchr(path, '{') ? "/v1/records/doc/0" : path) : client_post(world->port, path, "{}");
+        struct answer *tried = strcmp(method, "post")
+                                   ? client_get(world->port, strchr(path, '{') ? "/v1/records/doc/0" : path)
+                                   : client_post(world->port, path, "{}");
 
-            assert_non_null(json_object_get(operation, "operationId"));
-            if (tried->status != 200)
-                fail_msg("%s %s: %s", method, path, tried->body);
-            answer_free(tried);
+        assert_non_null(json_object_get(operation, "operationId"));
+        if (tried->status != 200)
+            fail_msg("%s %s: %s", method, path, tried->body);
+        answer_free(tried);
         }
     json_decref(json);
     answer_free(answer);

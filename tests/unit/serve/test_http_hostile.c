@@ -32,8 +32,10 @@ static void garbage_is_survived(void **state)
                                         "GET http://localhost/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n",
                                         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
                                         "GET /v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
-                                        "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99999999999999999999\r\n\r\n{}",
-                                        "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                                        "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                        "application/json\r\nContent-Length: 99999999999999999999\r\n\r\n{}",
+                                        "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                        "application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
                                         "GET /v1/records/%00%00 HTTP/1.1\r\nHost: localhost\r\n : \r\n\r\n",
                                         "GET /v1/records?a&b=&=c&&&& HTTP/1.1\r\nHost: localhost\r\n\r\n"};
     struct world *world = *state;
@@ -96,7 +98,8 @@ static void long_headers_are_refused(void **state)
 static void slow_clients_lose_their_connection(void **state)
 {
     enum { SLOW = 6 };
-    static const char request[] = "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"metrics\": ";
+    static const char request[] = "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                  "application/json\r\nContent-Length: 1000\r\n\r\n{\"metrics\": ";
     struct world *world = *state;
     int fds[SLOW];
     unsigned ended = 0;
@@ -112,7 +115,9 @@ static void slow_clients_lose_their_connection(void **state)
         for (int i = 0; i < SLOW; i++) { /* one says nothing, the others a byte now and then, the last one of its body */
             size_t offset = i == SLOW - 1 ? sizeof request - 12 + at % 10 : at % 60;
 
-            if (fds[i] >= 0 && i && !client_send(fds[i], at == 0 && i == SLOW - 1 ? request : request + offset, at == 0 && i == SLOW - 1 ? sizeof request - 12 : 1)) {
+            if (fds[i] >= 0 && i &&
+                !client_send(fds[i], at == 0 && i == SLOW - 1 ? request : request + offset,
+                             at == 0 && i == SLOW - 1 ? sizeof request - 12 : 1)) {
                 close(fds[i]);
                 fds[i] = -1;
             }
@@ -202,7 +207,8 @@ static void one_connection_serves_many_requests(void **state)
 
 static void no_more_queries_run_than_allowed(void **state)
 {
-    static const char request[] = "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    static const char request[] = "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                  "application/json\r\nContent-Length: 2\r\n\r\n{}";
     struct world *world = *state;
     struct answer *answer;
     int fd;
@@ -239,7 +245,8 @@ struct asker {
 /* View v has v rows: an answer that mixes views is seen. */
 static void *ask(void *arg)
 {
-    static const char request[] = "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    static const char request[] = "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                  "application/json\r\nContent-Length: 2\r\n\r\n{}";
     struct asker *asker = arg;
     int fd = client_connect(asker->world->port);
 
@@ -252,8 +259,8 @@ static void *ask(void *arg)
             break;
         answer = client_receive(fd, false);
         at = answer->status == 200 ? strstr(answer->body, "\"rows\":") : NULL;
-        if (!at || sscanf(strstr(answer->body, "\"view\":"), "\"view\":%lu", &view) != 1 || sscanf(at, "\"rows\":%lu", &rows) != 1 || rows != view ||
-            view < asker->newest)
+        if (!at || sscanf(strstr(answer->body, "\"view\":"), "\"view\":%lu", &view) != 1 ||
+            sscanf(at, "\"rows\":%lu", &rows) != 1 || rows != view || view < asker->newest)
             asker->failures++;
         else
             asker->newest = view;
@@ -304,7 +311,8 @@ static void *stop_server(void *arg)
 
 static void requests_under_way_are_finished(void **state)
 {
-    static const char request[] = "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    static const char request[] = "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                  "application/json\r\nContent-Length: 2\r\n\r\n{}";
     struct world *world = world_start(state);
     struct stopper stopper = {world->http, 60000};
     int idle = client_connect(world->port), fd = client_connect(world->port);
@@ -330,7 +338,8 @@ static void requests_under_way_are_finished(void **state)
 
 static void queries_that_take_too_long_are_cancelled(void **state)
 {
-    static const char request[] = "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    static const char request[] = "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                  "application/json\r\nContent-Length: 2\r\n\r\n{}";
     struct world *world = world_start(state);
     int fd = client_connect(world->port);
 
@@ -346,7 +355,8 @@ static void queries_that_take_too_long_are_cancelled(void **state)
 
 static void a_main_loop_need_not_wait(void **state)
 {
-    static const char request[] = "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    static const char request[] = "POST /v1/aggregate HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                  "application/json\r\nContent-Length: 2\r\n\r\n{}";
     struct world *world = world_start(state);
     int fd = client_connect(world->port);
     struct answer *answer;

@@ -38,21 +38,47 @@ static void a_full_row_is_exactly_this(void **state)
     char *text;
 
     (void)state;
-    hit.row.rec = (struct lam_record){.pos = {.source = 3, .life = 1, .partition = {0x5f, 0x0c, [15] = 0xab}, .offset = 77},
-                                      .key = LAM_SV("INC-7"), .event_time_us = INT64_C(1700000000000000), .arrival_us = INT64_C(1700000000250000),
-                                      .flags = LAM_ROW_PENDING | LAM_ROW_ESCALATED, .media_type = LAM_SV("text/plain"), .title = LAM_SV("T"),
-                                      .text = LAM_SV("a\n\"b\""), .structure = LAM_SV("{\"headings\":[]}"), .metadata = LAM_SV("{\n \"a\": 1\r\n}")};
-    hit.row.enr = (struct lam_enrichment){.category = LAM_SV("outage"), .confidence = 0.93f, .sentiment = -0.4f, .entities = LAM_SV("[]"), .summary = LAM_SV("s"),
-                                          .language = LAM_SV("en"), .keywords = LAM_SV("[\"k\"]"), .embedding = embedding, .dim = 3, .layer = LAM_LAYER_BATCH,
-                                          .depth = LAM_DEPTH_DEEP, .analyzer = LAM_SV("builtin"), .model = 1, .prompt = 2, .tokens = 3,
+    hit.row.rec = (struct lam_record){
+        .pos = {.source = 3, .life = 1, .partition = {0x5f, 0x0c, [15] = 0xab}, .offset = 77},
+        .key = LAM_SV("INC-7"),
+        .event_time_us = INT64_C(1700000000000000),
+        .arrival_us = INT64_C(1700000000250000),
+        .flags = LAM_ROW_PENDING | LAM_ROW_ESCALATED,
+        .media_type = LAM_SV("text/plain"),
+        .title = LAM_SV("T"),
+        .text = LAM_SV("a\n\"b\""),
+        .structure = LAM_SV("{\"headings\":[]}"),
+        .metadata = LAM_SV("{\n \"a\": 1\r\n}")};
+    hit.row.enr = (struct lam_enrichment){.category = LAM_SV("outage"),
+                                          .confidence = 0.93f,
+                                          .sentiment = -0.4f,
+                                          .entities = LAM_SV("[]"),
+                                          .summary = LAM_SV("s"),
+                                          .language = LAM_SV("en"),
+                                          .keywords = LAM_SV("[\"k\"]"),
+                                          .embedding = embedding,
+                                          .dim = 3,
+                                          .layer = LAM_LAYER_BATCH,
+                                          .depth = LAM_DEPTH_DEEP,
+                                          .analyzer = LAM_SV("builtin"),
+                                          .model = 1,
+                                          .prompt = 2,
+                                          .tokens = 3,
                                           .processed_us = INT64_C(1700000001000000)};
     text = write_row(&hit, LAM_JSON_ROW_EMBEDDING);
-    assert_string_equal(text, "{\"key\":\"INC-7\",\"source\":\"docs\",\"layer\":\"batch\",\"view\":2,\"position\":{\"source\":3,\"life\":1,\"partition\":"
-                              "\"5f0c00000000000000000000000000ab\",\"offset\":77},\"event_time\":\"2023-11-14T22:13:20Z\",\"arrival\":\"2023-11-14T22:13:20.250000Z\","
-                              "\"media_type\":\"text/plain\",\"title\":\"T\",\"text\":\"a\\n\\\"b\\\"\",\"structure\":{\"headings\":[]},\"metadata\":{  \"a\": 1  },"
-                              "\"pending\":true,\"enrichment\":{\"category\":\"outage\",\"confidence\":0.93,\"sentiment\":-0.4,\"language\":\"en\",\"summary\":\"s\","
-                              "\"keywords\":[\"k\"],\"entities\":[],\"embedding\":[0.1,-0.25,1]},\"provenance\":{\"layer\":\"batch\",\"depth\":\"deep\","
-                              "\"analyzer\":\"builtin\",\"model\":1,\"prompt\":2,\"tokens\":3,\"escalated\":true,\"processed_at\":\"2023-11-14T22:13:21Z\"}}");
+    assert_string_equal(text, "{\"key\":\"INC-7\",\"source\":\"docs\",\"layer\":\"batch\",\"view\":2,\"position\":{"
+                              "\"source\":3,\"life\":1,\"partition\":"
+                              "\"5f0c00000000000000000000000000ab\",\"offset\":77},\"event_time\":\"2023-11-14T22:13:"
+                              "20Z\",\"arrival\":\"2023-11-14T22:13:20.250000Z\","
+                              "\"media_type\":\"text/"
+                              "plain\",\"title\":\"T\",\"text\":\"a\\n\\\"b\\\"\",\"structure\":{\"headings\":[]},"
+                              "\"metadata\":{  \"a\": 1  },"
+                              "\"pending\":true,\"enrichment\":{\"category\":\"outage\",\"confidence\":0.93,"
+                              "\"sentiment\":-0.4,\"language\":\"en\",\"summary\":\"s\","
+                              "\"keywords\":[\"k\"],\"entities\":[],\"embedding\":[0.1,-0.25,1]},\"provenance\":{"
+                              "\"layer\":\"batch\",\"depth\":\"deep\","
+                              "\"analyzer\":\"builtin\",\"model\":1,\"prompt\":2,\"tokens\":3,\"escalated\":true,"
+                              "\"processed_at\":\"2023-11-14T22:13:21Z\"}}");
     free(text);
 }
 
@@ -79,7 +105,10 @@ static void what_is_not_known_is_null(void **state)
 static void all_bytes_are_escaped(void **state)
 {
     char key[256], text[] = "tab\t nul\0 quote\" slash\\ del\x7f e\xc3\xa9 emoji\xf0\x9f\x98\x80 bell\a";
-    struct lam_hit hit = {.row.rec = {.key = {key, sizeof key}, .text = {text, sizeof text - 1}, .event_time_us = LAM_TIME_NONE, .arrival_us = LAM_TIME_NONE}};
+    struct lam_hit hit = {.row.rec = {.key = {key, sizeof key},
+                                      .text = {text, sizeof text - 1},
+                                      .event_time_us = LAM_TIME_NONE,
+                                      .arrival_us = LAM_TIME_NONE}};
     json_t *json, *got;
 
     (void)state;
@@ -118,7 +147,10 @@ static void floats_read_back_the_same(void **state)
 
 static void a_full_buffer_is_told(void **state)
 {
-    struct lam_hit hit = {.row.rec = {.key = LAM_SV("k"), .text = LAM_SV("some text"), .event_time_us = LAM_TIME_NONE, .arrival_us = LAM_TIME_NONE}};
+    struct lam_hit hit = {.row.rec = {.key = LAM_SV("k"),
+                                      .text = LAM_SV("some text"),
+                                      .event_time_us = LAM_TIME_NONE,
+                                      .arrival_us = LAM_TIME_NONE}};
     char *whole = write_row(&hit, 0);
     size_t len = strlen(whole);
 

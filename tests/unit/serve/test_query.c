@@ -49,7 +49,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-static int run_text(struct world *world, const struct lam_query *query, size_t max, char **text, struct lam_query_info *info, struct lam_error *err)
+static int run_text(struct world *world, const struct lam_query *query, size_t max, char **text,
+                    struct lam_query_info *info, struct lam_error *err)
 {
     struct lam_buf out;
     int rc;
@@ -100,15 +101,18 @@ static void a_key_is_found_or_not(void **state)
 
     memory_publish(&world->memory, make_rows(10, false, 4));
     assert_int_equal(get_key(world, "doc/7", &text, &err), 0);
-    assert_non_null(strstr(text, "\"as_of\":{\"store\":\"tickets\",\"view\":4,\"commit\":40,\"committed_at\":\"2023-11-14T22:13:20Z\",\"cutoff\":{\"docs\":{\"scan\":1}},"
-                                 "\"speed\":null,\"pinned_at\":\"2023-11-14T22:13:21Z\"},\"record\":{\"key\":\"doc/7\""));
+    assert_non_null(strstr(text,
+                           "\"as_of\":{\"store\":\"tickets\",\"view\":4,\"commit\":40,\"committed_at\":\"2023-11-14T22:"
+                           "13:20Z\",\"cutoff\":{\"docs\":{\"scan\":1}},"
+                           "\"speed\":null,\"pinned_at\":\"2023-11-14T22:13:21Z\"},\"record\":{\"key\":\"doc/7\""));
     free(text);
     assert_int_equal(get_key(world, "doc/70", &text, &err), LAM_E_NOT_FOUND);
     assert_string_equal(err.text, "no record with the key \"doc/70\"");
 }
 
 /* Walks all pages; each row must come exactly once. Between pages the caller may publish other datasets. */
-static unsigned walk(struct world *world, size_t limit, const char *name, const char *value, unsigned seen[], size_t max_answer, bool republish)
+static unsigned walk(struct world *world, size_t limit, const char *name, const char *value, unsigned seen[],
+                     size_t max_answer, bool republish)
 {
     char cursor[LAM_CURSOR_TEXT] = "";
     unsigned pages = 0;
@@ -299,13 +303,26 @@ static void an_aggregate_is_answered_and_narrowed(void **state)
 
     memory_publish(&world->memory, make_rows(9, false, 1));
     assert_int_equal(lam_query_init(&query, LAM_QUERY_AGGREGATE, NULL), 0);
-    assert_int_equal(lam_query_set_aggregate(&query, LAM_SV("{\"metrics\": [{\"op\": \"sum\", \"field\": \"/revision\"}], \"group_by\": [\"category\"]}"), NULL), 0);
+    assert_int_equal(lam_query_set_aggregate(&query,
+                                             LAM_SV("{\"metrics\": [{\"op\": \"sum\", \"field\": \"/revision\"}], "
+                                                    "\"group_by\": [\"category\"]}"),
+                                             NULL),
+                     0);
     assert_int_equal(lam_query_param(&query, LAM_SV("/revision.gt"), LAM_SV("0"), NULL), 0);
     json = run_json(world, &query);
     assert_int_equal(json_integer_value(json_object_get(json, "rows")), 8);
     assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "as_of"), "view")), 1);
-    assert_string_equal(json_string_value(json_object_get(json_object_get(json_array_get(json_object_get(json, "groups"), 0), "by"), "category")), "billing");
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(json_array_get(json_object_get(json, "groups"), 0), "metrics"), "sum(/revision)")), 27);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(json_array_get(json_object_get(json,
+                                                                                                         "groups"),
+                                                                                         0),
+                                                                          "by"),
+                                                          "category")),
+                        "billing");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(json_array_get(json_object_get(json, "groups"),
+                                                                                       0),
+                                                                        "metrics"),
+                                                        "sum(/revision)")),
+                     27);
     json_decref(json);
     lam_query_release(&query);
 }

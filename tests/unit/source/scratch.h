@@ -205,8 +205,9 @@ static UNUSED struct lam_files_options options_here(void)
 }
 
 /* Reads all splits of a file but those in done. */
-static UNUSED void read_file(const struct lam_files_options *options, const struct lam_scan_file *file, uint64_t split_size, const struct lam_range *done,
-                             size_t done_count, struct reading *reading)
+static UNUSED void read_file(const struct lam_files_options *options, const struct lam_scan_file *file,
+                             uint64_t split_size, const struct lam_range *done, size_t done_count,
+                             struct reading *reading)
 {
     struct lam_cutter *cutter;
     struct lam_split split, wired;

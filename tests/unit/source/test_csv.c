@@ -114,7 +114,8 @@ static void bad_rows_are_rejected_by_file_and_offset(void **state)
     assert_csv("a,b\n1,2\n3,\"open\n4,5\n", NULL, "{\"a\":\"1\",\"b\":\"2\"}\n! t.csv at byte 8: a quote is never closed\n");
     options.max_record = 12;
     assert_csv("a,b\n1,2\n3,\"open and so on\n4,5\n6,7\n", &options,
-               "{\"a\":\"1\",\"b\":\"2\"}\n! t.csv at byte 8: a record of more than 12 bytes\n{\"a\":\"4\",\"b\":\"5\"}\n{\"a\":\"6\",\"b\":\"7\"}\n");
+               "{\"a\":\"1\",\"b\":\"2\"}\n! t.csv at byte 8: a record of more than 12 "
+               "bytes\n{\"a\":\"4\",\"b\":\"5\"}\n{\"a\":\"6\",\"b\":\"7\"}\n");
     assert_csv("a,b\n123456,89012\n123456,890123\n1,2\n", &options,
                "{\"a\":\"123456\",\"b\":\"89012\"}\n! t.csv at byte 17: a record of more than 12 bytes\n{\"a\":\"1\",\"b\":\"2\"}\n");
 }

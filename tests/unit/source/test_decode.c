@@ -223,7 +223,8 @@ static void the_digest_is_of_the_raw_bytes_even_behind_damage(void **state)
     for (size_t i = 0; i < out.block_count; i++) {
         size_t left = n - i * LAM_DIGEST_BLOCK;
 
-        assert_true(lam_digest_eq(out.blocks[i], lam_hash128(packed + i * LAM_DIGEST_BLOCK, left < LAM_DIGEST_BLOCK ? left : LAM_DIGEST_BLOCK)));
+        assert_true(lam_digest_eq(out.blocks[i], lam_hash128(packed + i * LAM_DIGEST_BLOCK,
+                                                             left < LAM_DIGEST_BLOCK ? left : LAM_DIGEST_BLOCK)));
     }
     free(out.bytes);
     free(text);

@@ -29,7 +29,8 @@ static void lines_of_text_are_records_and_must_be_utf8(void **state)
     put_text("a.log", "one\n \n\ntwo\r\nbad \xff\nthree");
     assert_reads("a.log", LAM_FORMAT_LINES, NULL,
                  "record 0 [one] [one] \nrecord 4 [ ] [ ] \nrecord 7 [two] [two] \n"
-                 "reject 12 [] [bad \xff] a.log at byte 12: the line is not UTF-8 at its byte 4; other encodings are not yet read\nrecord 18 [three] [three] \n");
+                 "reject 12 [] [bad \xff] a.log at byte 12: the line is not UTF-8 at its byte 4; other encodings are "
+                 "not yet read\nrecord 18 [three] [three] \n");
 }
 
 static void a_line_that_is_too_long_is_rejected_and_the_next_one_read(void **state)
@@ -41,7 +42,8 @@ static void a_line_that_is_too_long_is_rejected_and_the_next_one_read(void **sta
     options.max_raw = 4;
     put_text("l.jsonl", "12345678\n123456789\n1\n123456789012345678901234567890\r\n2\n123456789");
     assert_reads("l.jsonl", LAM_FORMAT_AUTO, &options,
-                 "record 0 [12345678] [12345678] \nreject 9 [] [1234] l.jsonl at byte 9: a record of more than 8 bytes\nrecord 19 [1] [1] \n"
+                 "record 0 [12345678] [12345678] \nreject 9 [] [1234] l.jsonl at byte 9: a record of more than 8 "
+                 "bytes\nrecord 19 [1] [1] \n"
                  "reject 21 [] [1234] l.jsonl at byte 21: a record of more than 8 bytes\nrecord 53 [2] [2] \n"
                  "reject 55 [] [1234] l.jsonl at byte 55: a record of more than 8 bytes\n");
 }
@@ -65,7 +67,8 @@ static void a_document_is_one_record(void **state)
     put_text("d5.txt", "12345");
     assert_reads("d5.txt", LAM_FORMAT_AUTO, &options, "reject 0 [] [12] d5.txt at byte 0: a document of more than 4 bytes\n");
     put_file("d.txt.gz", packed, 12);
-    assert_reads("d.txt.gz", LAM_FORMAT_AUTO, NULL, "reject 0 [] [p] d.txt.gz at byte 0: d.txt.gz is damaged at raw byte 12: it ends within a member\n");
+    assert_reads("d.txt.gz", LAM_FORMAT_AUTO, NULL,
+                 "reject 0 [] [p] d.txt.gz at byte 0: d.txt.gz is damaged at raw byte 12: it ends within a member\n");
 }
 
 /* Records before the damage stand; then one item names file and offset; the file is not ended. */
@@ -117,7 +120,12 @@ static void packed_rows_are_those_of_the_plain_file(void **state)
 
 static struct lam_split split_of(const struct lam_scan_file *file)
 {
-    return (struct lam_split){.format = file->format, .pack = file->pack, .path = file->path, .end = file->size, .size = file->size, .mtime_ns = file->mtime_ns};
+    return (struct lam_split){.format = file->format,
+                              .pack = file->pack,
+                              .path = file->path,
+                              .end = file->size,
+                              .size = file->size,
+                              .mtime_ns = file->mtime_ns};
 }
 
 static void a_file_that_changes_under_the_reader_is_a_conflict(void **state)
@@ -160,7 +168,10 @@ static void the_media_type_of_rows_is_known_and_of_documents_asked_for(void **st
         const char *name;
         enum lam_format format;
         const char *media_type;
-    } cases[] = {{"m.jsonl", LAM_FORMAT_AUTO, "application/json"}, {"m.csv", LAM_FORMAT_AUTO, "application/json"}, {"m.x", LAM_FORMAT_LINES, "text/plain"}, {"m.md", LAM_FORMAT_AUTO, NULL}};
+    } cases[] = {{"m.jsonl", LAM_FORMAT_AUTO, "application/json"},
+                 {"m.csv", LAM_FORMAT_AUTO, "application/json"},
+                 {"m.x", LAM_FORMAT_LINES, "text/plain"},
+                 {"m.md", LAM_FORMAT_AUTO, NULL}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

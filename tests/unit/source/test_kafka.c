@@ -5,7 +5,10 @@
 
 static struct lam_broker *broker;
 
-static void kit_make_topic(const char *topic, int partitions) { assert_int_equal(lam_broker_topic(broker, topic, (uint32_t)partitions, NULL), 0); }
+static void kit_make_topic(const char *topic, int partitions)
+{
+    assert_int_equal(lam_broker_topic(broker, topic, (uint32_t)partitions, NULL), 0);
+}
 
 static int setup(void **state)
 {
@@ -42,7 +45,9 @@ static void the_engines_properties_are_refused_and_the_others_pass(void **state)
         struct lam_kafka_prop prop;
         const char *want;
     } cases[] = {
-        {{"auto.offset.reset", "earliest"}, "the property auto.offset.reset is the engine's: it is error: any other value would jump over lost records silently"},
+        {{"auto.offset.reset", "earliest"},
+         "the property auto.offset.reset is the engine's: it is error: any other value would jump over lost records "
+         "silently"},
         {{"no.such.thing", "1"}, "knows no property no.such.thing"},
         {{"fetch.wait.max.ms", "soon"}, "the property fetch.wait.max.ms: "},
     };

@@ -5,7 +5,10 @@
 
 static struct lam_broker *broker;
 
-static void kit_make_topic(const char *topic, int partitions) { assert_int_equal(lam_broker_topic(broker, topic, (uint32_t)partitions, NULL), 0); }
+static void kit_make_topic(const char *topic, int partitions)
+{
+    assert_int_equal(lam_broker_topic(broker, topic, (uint32_t)partitions, NULL), 0);
+}
 
 static int setup(void **state)
 {
@@ -52,7 +55,9 @@ static void each_message_is_reported_with_its_tag_and_place(void **state)
     kit_fresh_topic(topic, 1);
     assert_int_equal(lam_producer_open(&producer, &options, NULL), 0);
     for (uint64_t i = 1; i <= 100; i++)
-        kit_send(producer, &(struct lam_message){.topic = topic, .partition = -1, .value = LAM_SV("x"), .timestamp_us = LAM_TIME_NONE, .tag = i});
+        kit_send(producer,
+                 &(struct lam_message){
+                     .topic = topic, .partition = -1, .value = LAM_SV("x"), .timestamp_us = LAM_TIME_NONE, .tag = i});
     kit_flush(producer);
     assert_int_equal(reports.count, 100);
     assert_int_equal(reports.tags, 5050);
@@ -110,7 +115,12 @@ static void a_message_too_large_is_refused_at_once(void **state)
     struct lam_error err;
 
     (void)state;
-    assert_int_equal(lam_producer_send(producer, &(struct lam_message){.topic = "docs", .partition = 0, .value = lam_sv(value, len), .timestamp_us = LAM_TIME_NONE}, &err),
+    assert_int_equal(lam_producer_send(producer,
+                                       &(struct lam_message){.topic = "docs",
+                                                             .partition = 0,
+                                                             .value = lam_sv(value, len),
+                                                             .timestamp_us = LAM_TIME_NONE},
+                                       &err),
                      LAM_E_LIMIT);
     assert_string_equal(err.text, "producer of docs: Broker: Message size too large");
     assert_int_equal(lam_producer_stats(producer).sent, 0);
@@ -124,8 +134,14 @@ static void keys_are_placed_as_java_does(void **state)
     static const struct {
         const char *key;
         uint32_t hash;
-    } vectors[] = {{"kafka", 0xd067cf64}, {"giberish123456789", 0x8f552b0c}, {"1234", 0x9fc97b14}, {"234", 0xe7c009ca}, {"34", 0x873930da}, {"4", 0x5a4b5ca1},
-                   {"PreAmbleWillBeRemoved,ThePrePartThatIs", 0x78424f1c}, {"", 0x106e08d9}};
+    } vectors[] = {{"kafka", 0xd067cf64},
+                   {"giberish123456789", 0x8f552b0c},
+                   {"1234", 0x9fc97b14},
+                   {"234", 0xe7c009ca},
+                   {"34", 0x873930da},
+                   {"4", 0x5a4b5ca1},
+                   {"PreAmbleWillBeRemoved,ThePrePartThatIs", 0x78424f1c},
+                   {"", 0x106e08d9}};
 
     (void)state;
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)

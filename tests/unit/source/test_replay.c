@@ -12,7 +12,10 @@
 static struct lam_broker *broker;
 static char folder[] = "/tmp/test_replay.XXXXXX", path[64];
 
-static void kit_make_topic(const char *topic, int partitions) { assert_int_equal(lam_broker_topic(broker, topic, (uint32_t)partitions, NULL), 0); }
+static void kit_make_topic(const char *topic, int partitions)
+{
+    assert_int_equal(lam_broker_topic(broker, topic, (uint32_t)partitions, NULL), 0);
+}
 
 static int setup(void **state)
 {
@@ -46,15 +49,20 @@ static void write_events(int count, size_t padding)
         else if (i % 11 == 0)
             fprintf(file, "{\"n\":%d,\"time\":\"2026-01-01T00:00:%02dZ\"}\n", i, i % 60);
         else
-            fprintf(file, "{\"id\":\"key%d\",\"n\":%d,\"time\":%d,\"gone\":%s,\"pad\":\"%*s\"}%s", i % 13, i, 1767225600 + i, i % 50 == 1 ? "true" : "false", (int)padding, "",
-                    i == count ? "" : "\n");
+            fprintf(file, "{\"id\":\"key%d\",\"n\":%d,\"time\":%d,\"gone\":%s,\"pad\":\"%*s\"}%s", i % 13, i,
+                    1767225600 + i, i % 50 == 1 ? "true" : "false", (int)padding, "", i == count ? "" : "\n");
     }
     fclose(file);
 }
 
 static struct lam_replay_options options_for(const char *topic)
 {
-    return (struct lam_replay_options){.path = path, .brokers = kit_bootstrap, .topic = topic, .partitions = PARTITIONS, .key = LAM_SV("/id"), .time = LAM_SV("/time"),
+    return (struct lam_replay_options){.path = path,
+                                       .brokers = kit_bootstrap,
+                                       .topic = topic,
+                                       .partitions = PARTITIONS,
+                                       .key = LAM_SV("/id"),
+                                       .time = LAM_SV("/time"),
                                        .deleted = LAM_SV("/gone")};
 }
 
@@ -134,7 +142,8 @@ static void every_line_is_sent_once_with_its_key_time_and_deletes(void **state)
     replay = start(&options);
     wait_until_done(replay);
     progress = lam_replay_progress(replay);
-    assert_true(progress.total == 500 && progress.sent == 500 && progress.delivered == 500 && progress.archived == 0 && progress.resumed == 0);
+    assert_true(progress.total == 500 && progress.sent == 500 && progress.delivered == 500 && progress.archived == 0 &&
+                progress.resumed == 0);
     for (uint32_t p = 0; p < PARTITIONS; p++)
         ends += lam_replay_end(replay, p);
     assert_int_equal(ends, 500);
@@ -279,8 +288,12 @@ static void a_stop_does_not_wait_for_the_end(void **state)
 
 static void a_cursor_that_does_not_fit_is_refused(void **state)
 {
-    static const char *const bad[] = {"{}", "x", "{\"lines\":[1,2,3],\"line\":1,\"byte\":0}", "{\"lines\":[1,2,3,4,5],\"line\":1,\"byte\":0}",
-                                      "{\"lines\":[1,2,3,-4],\"line\":1,\"byte\":0}", "{\"lines\":[0,0,0,0],\"line\":2,\"byte\":3}",
+    static const char *const bad[] = {"{}",
+                                      "x",
+                                      "{\"lines\":[1,2,3],\"line\":1,\"byte\":0}",
+                                      "{\"lines\":[1,2,3,4,5],\"line\":1,\"byte\":0}",
+                                      "{\"lines\":[1,2,3,-4],\"line\":1,\"byte\":0}",
+                                      "{\"lines\":[0,0,0,0],\"line\":2,\"byte\":3}",
                                       "{\"lines\":[0,0,0,0],\"line\":2,\"byte\":30000000}"};
     struct lam_replay_options options = options_for("docs");
     struct lam_replay *replay;

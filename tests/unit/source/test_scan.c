@@ -233,7 +233,8 @@ static void the_state_of_a_file_follows_the_scan_before(void **state)
     put_text("s/new.txt", "n");
     unlink(at("s/vanished.txt"));
     assert_list(at("s"), NULL, before, n,
-                "changed changed.txt,changed cut.jsonl,changed edited.jsonl,grown grown.jsonl,new new.txt,changed open.jsonl,unchanged same.txt,"
+                "changed changed.txt,changed cut.jsonl,changed edited.jsonl,grown grown.jsonl,new new.txt,changed "
+                "open.jsonl,unchanged same.txt,"
                 "unchanged touched.txt,vanished vanished.txt");
 }
 

@@ -35,11 +35,34 @@ static size_t random_bytes(char *out, size_t room, const char *const *pieces, si
     return len;
 }
 
-static const char *const csv_pieces[] = {"a", "b,", ",", "\"x\"", "\"", "\"\"", "\n", "\r\n", "\r", "é", "日本", "\"q\nr\"", "\"long, \"\"quoted\"\"\r\nfield\",",
-                                         "1,2\n", "a,b\n", "c,\"d\"\n", "\n", "\xff", ";", "\t", "\"e\"f,g\n"};
-static const char *const line_pieces[] = {"{\"a\":1}", "\n", "\n", "\r\n", "\r", " ", "\t", "x", "é", "日本語", "a long line, longer than others", "\"", "\\n", "\xff"};
+static const char *const csv_pieces[] = {"a",
+                                         "b,",
+                                         ",",
+                                         "\"x\"",
+                                         "\"",
+                                         "\"\"",
+                                         "\n",
+                                         "\r\n",
+                                         "\r",
+                                         "é",
+                                         "日本",
+                                         "\"q\nr\"",
+                                         "\"long, \"\"quoted\"\"\r\nfield\",",
+                                         "1,2\n",
+                                         "a,b\n",
+                                         "c,\"d\"\n",
+                                         "\n",
+                                         "\xff",
+                                         ";",
+                                         "\t",
+                                         "\"e\"f,g\n"};
+static const char *const line_pieces[] = {
+    "{\"a\":1}", "\n",  "\n",  "\r\n", "\r", " ", "\t", "x", "é", "日本語", "a long line, longer than others",
+    "\"",        "\\n", "\xff"};
 /* Mostly well-formed rows of two fields, so that records are seen, too. */
-static const char *const row_pieces[] = {"name,text\n", "a,b\r\n", "\"a \"\"q\"\" b\",c\n", "x,\"two\nlines\"\n", "é,\"日\r\n本\"\n", ",\n", "1,\n", "s\"t,u\n", "\n"};
+static const char *const row_pieces[] = {
+    "name,text\n", "a,b\r\n", "\"a \"\"q\"\" b\",c\n", "x,\"two\nlines\"\n", "é,\"日\r\n本\"\n", ",\n", "1,\n",
+    "s\"t,u\n",    "\n"};
 
 #define COUNT(array) (sizeof array / sizeof *array)
 
@@ -65,7 +88,8 @@ static uint64_t random_split_size(void) { return rnd(3) == 0 ? 1 + rnd(8) : 1 + 
 static void assert_same(const struct reading *one, const struct reading *other, const char *what)
 {
     if (one->len != other->len || (one->len && memcmp(one->text, other->text, one->len)))
-        fail_msg("seed %" PRIu64 ", %s:\n--- in one go\n%s\n--- in splits\n%s", seed, what, one->text ? one->text : "", other->text ? other->text : "");
+        fail_msg("seed %" PRIu64 ", %s:\n--- in one go\n%s\n--- in splits\n%s", seed, what, one->text ? one->text : "",
+                 other->text ? other->text : "");
 }
 
 static enum lam_format random_format(void)
@@ -142,8 +166,8 @@ static void what_adopted_ranges_leave_is_read_once(void **state)
         lam_cutter_close(cutter);
         read_file(&options, &file, random_split_size(), done, done_count, &rest);
         if (one.records != first.records + rest.records || one.rejects != first.rejects + rest.rejects)
-            fail_msg("seed %" PRIu64 ": %" PRIu64 " records in one go, %" PRIu64 " and %" PRIu64 " in two runs", seed, one.records, first.records,
-                     rest.records);
+            fail_msg("seed %" PRIu64 ": %" PRIu64 " records in one go, %" PRIu64 " and %" PRIu64 " in two runs", seed,
+                     one.records, first.records, rest.records);
         assert_int_equal(one.len, first.len + rest.len);
         reading_release(&one);
         reading_release(&first);
@@ -283,7 +307,9 @@ static void rows_are_those_of_a_naive_parser(void **state)
 {
     static char bytes[2 * MAX_FILE], fields[2 * MAX_FILE], expected[2 * MAX_FILE];
     static struct naive naive;
-    static const char *const pieces[] = {"a", "b,", "\"x\"", "\"\"", ",", "\n", "\r\n", "é", "\"q\nr\"", "\"s, \"\"t\"\"\r\nu\",", "\"e\"f,", "g\"h", "a,b\n", "c,d\r\n", "\""};
+    static const char *const pieces[] = {"a",       "b,",   "\"x\"", "\"\"",     ",",
+                                         "\n",      "\r\n", "é",     "\"q\nr\"", "\"s, \"\"t\"\"\r\nu\",",
+                                         "\"e\"f,", "g\"h", "a,b\n", "c,d\r\n",  "\""};
 
     size_t compared = 0;
 
@@ -303,7 +329,11 @@ static void rows_are_those_of_a_naive_parser(void **state)
         put_file("f", bytes, random_bytes(bytes, rnd(3) ? 60 : 600, pieces, COUNT(pieces)));
         file = look_at("f", LAM_FORMAT_CSV);
         naive_csv(bytes, file.size, ',', &naive);
-        split = (struct lam_split){.format = LAM_FORMAT_CSV, .path = file.path, .end = file.size, .size = file.size, .mtime_ns = file.mtime_ns};
+        split = (struct lam_split){.format = LAM_FORMAT_CSV,
+                                   .path = file.path,
+                                   .end = file.size,
+                                   .size = file.size,
+                                   .mtime_ns = file.mtime_ns};
         assert_ok(lam_files_open(&files, &options, &split, &err));
         while (lam_files_next(files, &item, &err) == 0) {
             char *row = naive.rows + from, *bar;
@@ -325,7 +355,8 @@ static void rows_are_those_of_a_naive_parser(void **state)
                 from += strlen(expected);
                 continue;
             }
-            assert_true(!strncmp(row, expected, len - 1)); /* a reject: the offset is the same, and it has another count, or an open quote */
+            /* a reject: the offset is the same, and it has another count, or an open quote */
+            assert_true(!strncmp(row, expected, len - 1));
             if (row[len - 1] == '!')
                 break;
             assert_non_null(bar);
@@ -436,7 +467,13 @@ static void a_packed_file_is_one_split_and_goes_on_behind_its_pieces(void **stat
 
 static void bytes_that_are_no_split_are_refused(void **state)
 {
-    struct lam_split split = {.format = LAM_FORMAT_CSV, .path = LAM_SV("a/b.csv"), .begin = 1, .end = 5, .first = LAM_SPLIT_FIND, .mtime_ns = -1}, back;
+    struct lam_split split = {.format = LAM_FORMAT_CSV,
+                              .path = LAM_SV("a/b.csv"),
+                              .begin = 1,
+                              .end = 5,
+                              .first = LAM_SPLIT_FIND,
+                              .mtime_ns = -1},
+                     back;
     struct lam_error err = {0};
     struct lam_buf wire;
 

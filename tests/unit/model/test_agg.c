@@ -63,8 +63,10 @@ static void a_row_without_a_value_is_only_counted(void **state)
 
 static void equal_numbers_of_different_kind_have_one_best(void **state)
 {
-    const struct lam_number one_way[] = {lam_number_int(1), lam_number_double(1.0)}, other_way[] = {lam_number_double(1.0), lam_number_int(1)};
-    const struct lam_number zeros[] = {lam_number_double(-0.0), lam_number_double(0.0)}, sorez[] = {lam_number_double(0.0), lam_number_double(-0.0)};
+    const struct lam_number one_way[] = {lam_number_int(1), lam_number_double(1.0)},
+                            other_way[] = {lam_number_double(1.0), lam_number_int(1)};
+    const struct lam_number zeros[] = {lam_number_double(-0.0), lam_number_double(0.0)},
+                            sorez[] = {lam_number_double(0.0), lam_number_double(-0.0)};
 
     (void)state;
     for (int k = 2; k < 4; k++) {
@@ -202,8 +204,20 @@ static void an_aggregate_survives_the_wire_and_damage_is_seen(void **state)
 
 static void numbers_compare_by_value(void **state)
 {
-    static const char *const rising[] = {"-1e400", "-18446744073709551616", "-9223372036854775808", "-1.5", "-1", "0", "0.5", "9007199254740992.0", "9007199254740993",
-                                         "9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616", "1e400"};
+    static const char *const rising[] = {"-1e400",
+                                         "-18446744073709551616",
+                                         "-9223372036854775808",
+                                         "-1.5",
+                                         "-1",
+                                         "0",
+                                         "0.5",
+                                         "9007199254740992.0",
+                                         "9007199254740993",
+                                         "9223372036854775807",
+                                         "9223372036854775808",
+                                         "18446744073709551615",
+                                         "18446744073709551616",
+                                         "1e400"};
     struct lam_number a, b;
 
     (void)state;

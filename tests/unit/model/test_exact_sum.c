@@ -199,9 +199,10 @@ static void a_damaged_sum_is_corrupt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sums_are_those_of_fsum),       cmocka_unit_test(order_and_partition_do_not_show), cmocka_unit_test(integers_are_summed_in_full),
-        cmocka_unit_test(integers_and_doubles_are_rounded_once), cmocka_unit_test(infinities_and_nan_are_counted),
-        cmocka_unit_test(carries_are_settled_in_time),  cmocka_unit_test(a_damaged_sum_is_corrupt),
+        cmocka_unit_test(sums_are_those_of_fsum),         cmocka_unit_test(order_and_partition_do_not_show),
+        cmocka_unit_test(integers_are_summed_in_full),    cmocka_unit_test(integers_and_doubles_are_rounded_once),
+        cmocka_unit_test(infinities_and_nan_are_counted), cmocka_unit_test(carries_are_settled_in_time),
+        cmocka_unit_test(a_damaged_sum_is_corrupt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,10 @@ static int teardown(void **state)
 
 static struct lam_extract_input event(const char *text)
 {
-    struct lam_extract_input input = {.pos = {.source = 2, .life = 1, .offset = 77}, .arrival_us = ARRIVAL, .mtime_us = LAM_TIME_NONE, .message_us = LAM_TIME_NONE};
+    struct lam_extract_input input = {.pos = {.source = 2, .life = 1, .offset = 77},
+                                      .arrival_us = ARRIVAL,
+                                      .mtime_us = LAM_TIME_NONE,
+                                      .message_us = LAM_TIME_NONE};
 
     lam_position_set_partition(&input.pos, 3);
     if (text) {
@@ -48,10 +51,19 @@ static struct lam_extract_input event(const char *text)
 }
 
 static const struct lam_sv keys[] = {{"/id", 3}, {"$key", 4}}, texts[] = {{"/subject", 8}, {"/body", 5}, {"/tags", 5}};
-static const struct lam_extract upsert = {.key = keys, .key_count = 2, .text = texts, .text_count = 3, .event_time = {"/at", 3}, .order_by = LAM_ORDER_TIME,
-                                          .deleted = {"/gone", 5}, .max_skew_us = 3600000000};
+static const struct lam_extract upsert = {.key = keys,
+                                          .key_count = 2,
+                                          .text = texts,
+                                          .text_count = 3,
+                                          .event_time = {"/at", 3},
+                                          .order_by = LAM_ORDER_TIME,
+                                          .deleted = {"/gone", 5},
+                                          .max_skew_us = 3600000000};
 
-static int extract(const struct lam_extract *settings, const struct lam_extract_input *input) { return lam_extract_record(&extractor, settings, input, &rec, &err); }
+static int extract(const struct lam_extract *settings, const struct lam_extract_input *input)
+{
+    return lam_extract_record(&extractor, settings, input, &rec, &err);
+}
 
 static void assert_sv(struct lam_sv got, const char *want)
 {
@@ -61,7 +73,8 @@ static void assert_sv(struct lam_sv got, const char *want)
 
 static void a_record_has_what_the_settings_ask_for(void **state)
 {
-    struct lam_extract_input input = event("{\"id\":\"a-1\",\"at\":\"2026-01-01T00:30:00Z\",\"subject\":\"Hello\",\"body\":\"two\\nlines\",\"tags\":[\"x\",7,null,[1]],\"n\":1}");
+    struct lam_extract_input input = event("{\"id\":\"a-1\",\"at\":\"2026-01-01T00:30:00Z\",\"subject\":\"Hello\","
+                                           "\"body\":\"two\\nlines\",\"tags\":[\"x\",7,null,[1]],\"n\":1}");
     struct lam_buf order;
 
     (void)state;
@@ -70,7 +83,8 @@ static void a_record_has_what_the_settings_ask_for(void **state)
     assert_true(rec.hash == lam_hash64("a-1", 3));
     assert_true(rec.event_time_us == ARRIVAL + 1800000000);
     assert_sv(rec.text, "Hello\n\ntwo\nlines\n\nx\n7");
-    assert_sv(rec.metadata, "{\"id\":\"a-1\",\"at\":\"2026-01-01T00:30:00Z\",\"subject\":\"Hello\",\"body\":\"two\\nlines\",\"tags\":[\"x\",7,null,[1]],\"n\":1}");
+    assert_sv(rec.metadata, "{\"id\":\"a-1\",\"at\":\"2026-01-01T00:30:00Z\",\"subject\":\"Hello\",\"body\":"
+                            "\"two\\nlines\",\"tags\":[\"x\",7,null,[1]],\"n\":1}");
     assert_int_equal(rec.op, LAM_OP_UPSERT);
     assert_int_equal(rec.flags, 0);
     assert_int_equal(rec.pos.offset, 77);
@@ -86,8 +100,15 @@ static void a_key_is_a_strings_text_or_a_scalar_as_written(void **state)
     static const struct {
         const char *text, *key;
     } cases[] = {
-        {"{\"id\":\"a\\u00e9\"}", "a\xc3\xa9"}, {"{\"id\":1.0}", "1.0"}, {"{\"id\":1e3}", "1e3"}, {"{\"id\":123456789012345678901234567890}", "123456789012345678901234567890"},
-        {"{\"id\":true}", "true"},              {"{\"id\":null}", "mk"}, {"{\"id\":\"\"}", "mk"}, {"{}", "mk"}, {"[1]", "mk"},
+        {"{\"id\":\"a\\u00e9\"}", "a\xc3\xa9"},
+        {"{\"id\":1.0}", "1.0"},
+        {"{\"id\":1e3}", "1e3"},
+        {"{\"id\":123456789012345678901234567890}", "123456789012345678901234567890"},
+        {"{\"id\":true}", "true"},
+        {"{\"id\":null}", "mk"},
+        {"{\"id\":\"\"}", "mk"},
+        {"{}", "mk"},
+        {"[1]", "mk"},
     };
 
     (void)state;
@@ -154,9 +175,14 @@ static void times_are_read_bounded_and_missing_ones_are_flagged(void **state)
     static const struct {
         const char *at;
         int64_t time_us;
-    } good[] = {{"\"2025-12-31\"", ARRIVAL - INT64_C(86400000000)}, {"1767225600", ARRIVAL}, {"1767225600000", ARRIVAL}, {"1767225600.25", ARRIVAL + 250000}, {"\"1767225600\"", ARRIVAL},
+    } good[] = {{"\"2025-12-31\"", ARRIVAL - INT64_C(86400000000)},
+                {"1767225600", ARRIVAL},
+                {"1767225600000", ARRIVAL},
+                {"1767225600.25", ARRIVAL + 250000},
+                {"\"1767225600\"", ARRIVAL},
                 {"\"2026-01-01T01:00:00Z\"", ARRIVAL + INT64_C(3600000000)}};
-    static const char *const missing[] = {"{\"id\":1}", "{\"id\":1,\"at\":null}", "{\"id\":1,\"at\":\"\"}"}, *const bad[] = {"\"soon\"", "true", "[1]", "1e300"};
+    static const char *const missing[] = {"{\"id\":1}", "{\"id\":1,\"at\":null}", "{\"id\":1,\"at\":\"\"}"},
+                             *const bad[] = {"\"soon\"", "true", "[1]", "1e300"};
     struct lam_extract_input input;
     char text[100];
 
@@ -181,7 +207,8 @@ static void times_are_read_bounded_and_missing_ones_are_flagged(void **state)
     }
     input = event("{\"id\":1,\"at\":\"2026-01-01T01:00:00.000001Z\"}");
     assert_int_equal(extract(&upsert, &input), LAM_E_INVALID);
-    assert_string_equal(err.text, "event time 2026-01-01T01:00:00.000001Z lies more than max_skew after its arrival at 2026-01-01T00:00:00Z");
+    assert_string_equal(err.text, "event time 2026-01-01T01:00:00.000001Z lies more than max_skew after its arrival at "
+                                  "2026-01-01T00:00:00Z");
     struct lam_extract boundless = upsert;
     boundless.max_skew_us = -1;
     assert_int_equal(extract(&boundless, &input), 0);
@@ -189,7 +216,12 @@ static void times_are_read_bounded_and_missing_ones_are_flagged(void **state)
 
 static void order_values_sort_as_they_should(void **state)
 {
-    static const char *const rising[] = {"{\"id\":1}", "{\"id\":1,\"v\":-2.5}", "{\"id\":1,\"v\":2}", "{\"id\":1,\"v\":10}", "{\"id\":1,\"v\":9007199254740993}", "{\"id\":1,\"v\":\"a\"}",
+    static const char *const rising[] = {"{\"id\":1}",
+                                         "{\"id\":1,\"v\":-2.5}",
+                                         "{\"id\":1,\"v\":2}",
+                                         "{\"id\":1,\"v\":10}",
+                                         "{\"id\":1,\"v\":9007199254740993}",
+                                         "{\"id\":1,\"v\":\"a\"}",
                                          "{\"id\":1,\"v\":\"b\"}"};
     struct lam_extract settings = upsert;
     char before[100] = "";
@@ -215,9 +247,21 @@ static void order_values_sort_as_they_should(void **state)
 static void a_document_is_keyed_by_its_path_and_has_its_own_text_and_time(void **state)
 {
     const struct lam_sv path = LAM_SV("$path");
-    const struct lam_extract settings = {.key = &path, .key_count = 1, .text = texts, .text_count = 3, .event_time = LAM_SV("$mtime"), .order_by = LAM_ORDER_POSITION, .max_skew_us = 0};
-    struct lam_extract_input input = {.pos = {.source = 1}, .path = LAM_SV("notes/a.md"), .arrival_us = ARRIVAL, .mtime_us = ARRIVAL - 7, .text = LAM_SV("The text."),
-                                      .title = LAM_SV("A"), .media_type = LAM_SV("text/markdown"), .structure = LAM_SV("{}")};
+    const struct lam_extract settings = {.key = &path,
+                                         .key_count = 1,
+                                         .text = texts,
+                                         .text_count = 3,
+                                         .event_time = LAM_SV("$mtime"),
+                                         .order_by = LAM_ORDER_POSITION,
+                                         .max_skew_us = 0};
+    struct lam_extract_input input = {.pos = {.source = 1},
+                                      .path = LAM_SV("notes/a.md"),
+                                      .arrival_us = ARRIVAL,
+                                      .mtime_us = ARRIVAL - 7,
+                                      .text = LAM_SV("The text."),
+                                      .title = LAM_SV("A"),
+                                      .media_type = LAM_SV("text/markdown"),
+                                      .structure = LAM_SV("{}")};
 
     (void)state;
     assert_int_equal(extract(&settings, &input), 0);

@@ -89,7 +89,8 @@ static void numbers_beyond_64_bits_are_json(void **state)
     struct lam_number number;
 
     (void)state;
-    parse_ok("{\"id\":123456789012345678901234567890,\"big\":1e400,\"small\":7,\"half\":0.5,\"text\":\"-1 123456789012345678901234567890\"}");
+    parse_ok("{\"id\":123456789012345678901234567890,\"big\":1e400,\"small\":7,\"half\":0.5,\"text\":\"-1 "
+             "123456789012345678901234567890\"}");
     assert_sv(lam_json_raw(json, at("/id")), "123456789012345678901234567890");
     assert_true(lam_json_number(json, at("/id"), &number));
     assert_true(number.kind == LAM_NUMBER_DOUBLE && number.d == 123456789012345678901234567890.0);
@@ -105,7 +106,8 @@ static void numbers_beyond_64_bits_are_json(void **state)
 static void pointers_find_what_rfc_6901_says(void **state)
 {
     (void)state;
-    parse_ok("{\"foo\":[\"bar\",\"baz\"],\"\":0,\"a/b\":1,\"c%d\":2,\"e^f\":3,\"g|h\":4,\"i\\\\j\":5,\"k\\\"l\":6,\" \":7,\"m~n\":8,\"\\u0061\\u0000\":9}");
+    parse_ok("{\"foo\":[\"bar\",\"baz\"],\"\":0,\"a/b\":1,\"c%d\":2,\"e^f\":3,\"g|h\":4,\"i\\\\j\":5,\"k\\\"l\":6,\" "
+             "\":7,\"m~n\":8,\"\\u0061\\u0000\":9}");
     assert_int_equal(at(""), LAM_JSON_ROOT);
     assert_sv(lam_json_raw(json, at("/foo")), "[\"bar\",\"baz\"]");
     assert_sv(lam_json_string(json, at("/foo/0")), "bar");
@@ -116,7 +118,8 @@ static void pointers_find_what_rfc_6901_says(void **state)
     assert_sv(lam_json_raw(json, at("/ ")), "7");
     assert_sv(lam_json_raw(json, at("/m~0n")), "8");
     assert_sv(lam_json_raw(json, lam_json_find(json, LAM_JSON_ROOT, LAM_SV("/a\0"))), "9");
-    static const char *const absent[] = {"foo", "/foo/2", "/foo/00", "/foo/-", "/foo/x", "/foo/0/0", "/nope", "/m~n", "/m~2n", "/m~", "//", "/foo/99999999999"};
+    static const char *const absent[] = {"foo",   "/foo/2", "/foo/00", "/foo/-", "/foo/x", "/foo/0/0",
+                                         "/nope", "/m~n",   "/m~2n",   "/m~",    "//",     "/foo/99999999999"};
     for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
         assert_int_equal(at(absent[i]), LAM_JSON_NONE);
     assert_int_equal(lam_json_type(json, at("/nope/further")), LAM_JSON_ABSENT);
@@ -233,7 +236,19 @@ static void a_handle_grows_and_is_used_again(void **state)
 /* Writes a random document, mostly valid, then breaks one byte of it now and then. */
 static size_t scribble(char *out, size_t cap, int depth)
 {
-    static const char *const scalars[] = {"0", "-1", "1.5e3", "true", "false", "null", "\"\"", "\"a\\u00e9\"", "18446744073709551615", "1e999", "99999999999999999999999", "\"\xc3\xa9\"", " 7 "};
+    static const char *const scalars[] = {"0",
+                                          "-1",
+                                          "1.5e3",
+                                          "true",
+                                          "false",
+                                          "null",
+                                          "\"\"",
+                                          "\"a\\u00e9\"",
+                                          "18446744073709551615",
+                                          "1e999",
+                                          "99999999999999999999999",
+                                          "\"\xc3\xa9\"",
+                                          " 7 "};
     size_t len = 0;
     int kind = depth ? rand() % 4 : 3, count = rand() % 4;
 

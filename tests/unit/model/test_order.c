@@ -87,7 +87,8 @@ static void doubles_are_ordered_as_numbers_and_equal_ones_are_equal(void **state
 {
     (void)state;
     for (int i = 0; i < 100000; i++) {
-        double a = ldexp((double)(int64_t)dice(0), (int)dice(400) - 200), b = dice(2) ? nextafter(a, dice(2) ? INFINITY : -INFINITY) : -a / 3;
+        double a = ldexp((double)(int64_t)dice(0), (int)dice(400) - 200),
+               b = dice(2) ? nextafter(a, dice(2) ? INFINITY : -INFINITY) : -a / 3;
         char x[64], y[64];
 
         snprintf(x, sizeof x, "%.17g", a);
@@ -139,7 +140,9 @@ struct version {
 
 static struct version random_version(bool stream)
 {
-    struct version v = {.kind = dice(4) == 0 ? 0 : 1, .time = (int64_t)dice(5) - 2, .pos = {.source = (uint32_t)dice(2), .life = (uint32_t)dice(2), .offset = dice(3)}};
+    struct version v = {.kind = dice(4) == 0 ? 0 : 1,
+                        .time = (int64_t)dice(5) - 2,
+                        .pos = {.source = (uint32_t)dice(2), .life = (uint32_t)dice(2), .offset = dice(3)}};
 
     if (dice(20) == 0)
         v.time = dice(2) ? INT64_MAX : INT64_MIN + 1;
@@ -236,7 +239,8 @@ static void the_value_part_of_a_number_is_found_and_cut_bytes_are_told(void **st
 
 static void at_equal_order_the_better_founded_answer_wins(void **state)
 {
-    struct lam_row batch = {.enr = {.layer = LAM_LAYER_BATCH, .depth = LAM_DEPTH_FAST}}, fast = {.enr = {.layer = LAM_LAYER_SPEED, .depth = LAM_DEPTH_FAST}},
+    struct lam_row batch = {.enr = {.layer = LAM_LAYER_BATCH, .depth = LAM_DEPTH_FAST}},
+                   fast = {.enr = {.layer = LAM_LAYER_SPEED, .depth = LAM_DEPTH_FAST}},
                    deep = {.enr = {.layer = LAM_LAYER_SPEED, .depth = LAM_DEPTH_DEEP}}, escalated = fast;
 
     (void)state;

@@ -45,15 +45,26 @@ static void equality_is_of_json_values(void **state)
         struct lam_rule_value value;
         bool equal;
     } cases[] = {
-        {"{\"f\":\"high\"}", S("high"), true}, {"{\"f\":\"High\"}", S("high"), false}, {"{\"f\":1}", N(1.0), true},      {"{\"f\":1.0}", I(1), true},
-        {"{\"f\":\"1\"}", I(1), false},        {"{\"f\":true}", B(true), true},         {"{\"f\":1}", B(true), false},    {"{\"f\":null}", NIL, true},
-        {"{}", NIL, false},                    {"{\"f\":[1]}", I(1), false},            {"{\"f\":{}}", NIL, false},       {"{\"f\":\"\"}", S(""), true},
-        {"{\"f\":9007199254740993}", N(9007199254740992.0), false},                    {"{\"f\":\"\\u0068igh\"}", S("high"), true},
+        {"{\"f\":\"high\"}", S("high"), true},
+        {"{\"f\":\"High\"}", S("high"), false},
+        {"{\"f\":1}", N(1.0), true},
+        {"{\"f\":1.0}", I(1), true},
+        {"{\"f\":\"1\"}", I(1), false},
+        {"{\"f\":true}", B(true), true},
+        {"{\"f\":1}", B(true), false},
+        {"{\"f\":null}", NIL, true},
+        {"{}", NIL, false},
+        {"{\"f\":[1]}", I(1), false},
+        {"{\"f\":{}}", NIL, false},
+        {"{\"f\":\"\"}", S(""), true},
+        {"{\"f\":9007199254740993}", N(9007199254740992.0), false},
+        {"{\"f\":\"\\u0068igh\"}", S("high"), true},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (says(cases[i].record, LAM_RULE_EQ, cases[i].value) != cases[i].equal || says(cases[i].record, LAM_RULE_NE, cases[i].value) == cases[i].equal)
+        if (says(cases[i].record, LAM_RULE_EQ, cases[i].value) != cases[i].equal ||
+            says(cases[i].record, LAM_RULE_NE, cases[i].value) == cases[i].equal)
             fail_msg("case %zu: %s", i, cases[i].record);
     }
 }
@@ -97,7 +108,8 @@ static void existence_length_and_content(void **state)
 static void a_list_means_one_of_it(void **state)
 {
     const struct lam_rule_value values[] = {S("de"), NIL, I(7)};
-    const struct lam_rule rule = {.op = LAM_RULE_IN, .field = LAM_SV("/f"), .values = values, .value_count = 3}, none = {.op = LAM_RULE_IN, .field = LAM_SV("/f")};
+    const struct lam_rule rule = {.op = LAM_RULE_IN, .field = LAM_SV("/f"), .values = values, .value_count = 3},
+                          none = {.op = LAM_RULE_IN, .field = LAM_SV("/f")};
     static const struct {
         const char *record;
         bool in;
@@ -117,7 +129,8 @@ static void trees_combine(void **state)
     const struct lam_rule yes = {.op = LAM_RULE_EQ, .field = LAM_SV("/f"), .values = &one, .value_count = 1};
     const struct lam_rule no = {.op = LAM_RULE_GT, .field = LAM_SV("/f"), .values = &one, .value_count = 1};
     const struct lam_rule both[] = {yes, no};
-    const struct lam_rule any = {.op = LAM_RULE_ANY, .children = both, .child_count = 2}, all = {.op = LAM_RULE_ALL, .children = both, .child_count = 2};
+    const struct lam_rule any = {.op = LAM_RULE_ANY, .children = both, .child_count = 2},
+                          all = {.op = LAM_RULE_ALL, .children = both, .child_count = 2};
     const struct lam_rule not_all = {.op = LAM_RULE_NOT, .children = &all, .child_count = 1};
     const struct lam_rule nothing = {.op = LAM_RULE_ANY}, everything = {.op = LAM_RULE_ALL};
 
@@ -143,8 +156,12 @@ static void words_name_operations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equality_is_of_json_values), cmocka_unit_test(order_is_of_two_numbers_or_two_strings), cmocka_unit_test(existence_length_and_content),
-        cmocka_unit_test(a_list_means_one_of_it),     cmocka_unit_test(trees_combine),                           cmocka_unit_test(words_name_operations),
+        cmocka_unit_test(equality_is_of_json_values),
+        cmocka_unit_test(order_is_of_two_numbers_or_two_strings),
+        cmocka_unit_test(existence_length_and_content),
+        cmocka_unit_test(a_list_means_one_of_it),
+        cmocka_unit_test(trees_combine),
+        cmocka_unit_test(words_name_operations),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

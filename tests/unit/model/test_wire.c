@@ -35,12 +35,34 @@ static uint64_t any_u64(void) { return (uint64_t)random() << 40 ^ (uint64_t)rand
 
 static struct lam_row any_row(void)
 {
-    struct lam_row row = {.rec = {.pos = {.source = (uint32_t)random(), .life = (uint32_t)random(), .offset = any_u64()}, .key = any_sv(), .order = any_sv(), .hash = any_u64(),
-                                  .event_time_us = (int64_t)any_u64(), .arrival_us = INT64_MIN, .op = (uint8_t)(random() & 1), .flags = (uint32_t)random(), .media_type = any_sv(),
-                                  .title = any_sv(), .text = any_sv(), .structure = any_sv(), .metadata = any_sv()},
-                          .enr = {.category = any_sv(), .confidence = 0.25f, .sentiment = NAN, .entities = any_sv(), .summary = any_sv(), .language = any_sv(), .keywords = any_sv(),
-                                  .layer = (uint8_t)(random() & 1), .depth = (uint8_t)(random() & 1), .analyzer = any_sv(), .model = (uint32_t)random(), .prompt = (uint32_t)random(),
-                                  .tokens = (uint32_t)random(), .processed_us = (int64_t)any_u64()}};
+    struct lam_row row = {
+        .rec = {.pos = {.source = (uint32_t)random(), .life = (uint32_t)random(), .offset = any_u64()},
+                .key = any_sv(),
+                .order = any_sv(),
+                .hash = any_u64(),
+                .event_time_us = (int64_t)any_u64(),
+                .arrival_us = INT64_MIN,
+                .op = (uint8_t)(random() & 1),
+                .flags = (uint32_t)random(),
+                .media_type = any_sv(),
+                .title = any_sv(),
+                .text = any_sv(),
+                .structure = any_sv(),
+                .metadata = any_sv()},
+        .enr = {.category = any_sv(),
+                .confidence = 0.25f,
+                .sentiment = NAN,
+                .entities = any_sv(),
+                .summary = any_sv(),
+                .language = any_sv(),
+                .keywords = any_sv(),
+                .layer = (uint8_t)(random() & 1),
+                .depth = (uint8_t)(random() & 1),
+                .analyzer = any_sv(),
+                .model = (uint32_t)random(),
+                .prompt = (uint32_t)random(),
+                .tokens = (uint32_t)random(),
+                .processed_us = (int64_t)any_u64()}};
 
     for (size_t i = 0; i < sizeof row.rec.pos.partition; i++)
         row.rec.pos.partition[i] = (uint8_t)random();
@@ -63,7 +85,12 @@ static void fill(struct lam_block *block, int rows, int rejects)
         assert_int_equal(lam_block_add_row(block, &row, NULL), 0);
     }
     for (int i = 0; i < rejects; i++) {
-        struct lam_reject reject = {.pos = {.offset = any_u64()}, .kind = (uint8_t)(random() & 1), .arrival_us = (int64_t)any_u64(), .place = any_sv(), .reason = any_sv(), .raw = any_sv()};
+        struct lam_reject reject = {.pos = {.offset = any_u64()},
+                                    .kind = (uint8_t)(random() & 1),
+                                    .arrival_us = (int64_t)any_u64(),
+                                    .place = any_sv(),
+                                    .reason = any_sv(),
+                                    .raw = any_sv()};
 
         assert_int_equal(lam_block_add_reject(block, &reject, NULL), 0);
     }
@@ -106,7 +133,8 @@ static void what_goes_in_comes_out(void **state)
             const struct lam_row *a = lam_block_row(in, i), *b = lam_block_row(out, i);
 
             assert_memory_equal(&a->rec.pos, &b->rec.pos, sizeof a->rec.pos);
-            assert_true(lam_sv_eq(a->rec.key, b->rec.key) && lam_sv_eq(a->rec.metadata, b->rec.metadata) && lam_sv_eq(a->enr.analyzer, b->enr.analyzer));
+            assert_true(lam_sv_eq(a->rec.key, b->rec.key) && lam_sv_eq(a->rec.metadata, b->rec.metadata) &&
+                        lam_sv_eq(a->enr.analyzer, b->enr.analyzer));
             assert_true(a->rec.event_time_us == b->rec.event_time_us && b->rec.arrival_us == INT64_MIN && a->rec.flags == b->rec.flags);
             assert_true(isnan(b->enr.sentiment) && b->enr.confidence == 0.25f && a->enr.tokens == b->enr.tokens);
             assert_true(!a->enr.embedding == !b->enr.embedding && a->enr.dim == b->enr.dim);

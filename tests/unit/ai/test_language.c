@@ -88,7 +88,8 @@ static void a_foreign_name_does_not_change_the_language(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(forty_languages_are_told_apart_by_a_sentence), cmocka_unit_test(what_is_no_language_has_none),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(forty_languages_are_told_apart_by_a_sentence),
+                                       cmocka_unit_test(what_is_no_language_has_none),
                                        cmocka_unit_test(a_foreign_name_does_not_change_the_language)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

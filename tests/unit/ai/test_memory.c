@@ -21,8 +21,10 @@ void *__wrap_calloc(size_t count, size_t len) { return fails() ? NULL : __real_c
 void *__wrap_realloc(void *ptr, size_t len) { return fails() ? NULL : __real_realloc(ptr, len); }
 
 static const struct lam_label labels[] = {{LAM_SV("food"), LAM_SV("soup bread")}, {LAM_SV("travel"), LAM_SV("train ticket")}};
-static const struct lam_tasks tasks = {.wanted = ALL_TASKS, .labels = labels, .label_count = 2, .sentences = 1, .max_keywords = 4, .dim = 16};
-static const char text[] = "The soup was good. The train to Rome left at 5pm. Bread and soup cost $5. We had no ticket for the train, sadly.";
+static const struct lam_tasks tasks = {
+    .wanted = ALL_TASKS, .labels = labels, .label_count = 2, .sentences = 1, .max_keywords = 4, .dim = 16};
+static const char text[] = "The soup was good. The train to Rome left at 5pm. Bread and soup cost $5. We had no ticket "
+                           "for the train, sadly.";
 
 static void an_answer_survives_each_failed_allocation(void **state)
 {

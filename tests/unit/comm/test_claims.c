@@ -232,7 +232,8 @@ static void work(struct lam_claims *claims, struct attempt *attempt, int rank, i
         attempt->busy = dice(4) != 0;
         return;
     default:
-        rc = lam_claims_offer(claims, attempt->split, attempt->attempt, attempt->piece, attempt->piece + 1 == pieces_of(attempt->split), rank, now, &err);
+        rc = lam_claims_offer(claims, attempt->split, attempt->attempt, attempt->piece,
+                              attempt->piece + 1 == pieces_of(attempt->split), rank, now, &err);
         if (rc == 0) {
             account->accepted[attempt->split][attempt->piece]++;
             account->pieces++;
@@ -243,7 +244,10 @@ static void work(struct lam_claims *claims, struct attempt *attempt, int rank, i
     assert_true(rc == 0 || rc == LAM_E_EXISTS || rc == LAM_E_LIMIT);
 }
 
-/* Workers that are slow, die silently, give back, fail: every split ends, and each of its pieces was accepted exactly once, or it has failed. */
+/*
+ * Workers that are slow, die silently, give back, fail: every split ends, and each of its pieces was accepted exactly
+ * once, or it has failed.
+ */
 static void random_workers_end_every_split_exactly_once(void **state)
 {
     uint64_t first = (uint64_t)time(NULL);
@@ -278,7 +282,8 @@ static void random_workers_end_every_split_exactly_once(void **state)
         for (uint64_t split = 0; split < SPLITS; split++)
             for (uint32_t piece = 0; piece < pieces_of(split); piece++)
                 if (account->accepted[split][piece] != 1 && !(account->failed[split] && account->accepted[split][piece] == 0))
-                    fail_msg("seed %" PRIu64 ": piece %u of split %" PRIu64 " accepted %d times", first + run, piece, split, account->accepted[split][piece]);
+                    fail_msg("seed %" PRIu64 ": piece %u of split %" PRIu64 " accepted %d times", first + run, piece,
+                             split, account->accepted[split][piece]);
         assert_int_equal(progress.accepted + progress.failed, SPLITS);
         assert_int_equal(progress.pieces, account->pieces);
         assert_int_equal(progress.waiting + progress.running, 0);

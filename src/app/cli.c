@@ -14,20 +14,22 @@ static const struct lam_option common[] = {
     {"json", '\0', NULL, "machine-readable result on standard output"},
     {"help", 'h', NULL, "this text"},
 };
-static const struct lam_option set_option = {"set", '\0', "FIELD=VALUE", "override a field of the job, such as roles.speed=2; may be repeated"};
+static const struct lam_option set_option = {"set", '\0', "FIELD=VALUE",
+                                             "override a field of the job, such as roles.speed=2; may be repeated"};
 
 static void print_option(const struct lam_option *option)
 {
     char text[80];
 
-    snprintf(text, sizeof text, "%c%c%s--%s%s%s", option->letter ? '-' : ' ', option->letter ? option->letter : ' ', option->letter ? ", " : "  ",
-             option->name, option->value ? " " : "", option->value ? option->value : "");
+    snprintf(text, sizeof text, "%c%c%s--%s%s%s", option->letter ? '-' : ' ', option->letter ? option->letter : ' ',
+             option->letter ? ", " : "  ", option->name, option->value ? " " : "", option->value ? option->value : "");
     printf("  %-26s %s\n", text, option->doc);
 }
 
 static void print_help(const struct lam_verb *verb)
 {
-    printf("lamina %s: %s\n\nusage: lamina %s [OPTIONS]%s%s\n", verb->name, verb->summary, verb->name, verb->arguments[0] ? " " : "", verb->arguments);
+    printf("lamina %s: %s\n\nusage: lamina %s [OPTIONS]%s%s\n", verb->name, verb->summary, verb->name,
+           verb->arguments[0] ? " " : "", verb->arguments);
     if (verb->details)
         printf("\n%s\n", verb->details);
     printf("\noptions:\n");
@@ -41,12 +43,14 @@ static void print_help(const struct lam_verb *verb)
 
 static void print_overview(FILE *out, const struct lam_verb *const *verbs, size_t count)
 {
-    fprintf(out, "lamina " LAMINA_VERSION ": documents, events and changes, analysed in depth by a batch layer and at once by a speed layer,\n"
+    fprintf(out, "lamina " LAMINA_VERSION
+                 ": documents, events and changes, analysed in depth by a batch layer and at once by a speed layer,\n"
                  "answered as one.\n\nusage: lamina VERB …\n\n");
     for (size_t i = 0; i < count; i++)
         fprintf(out, "  %-8s %-26s %s\n", verbs[i]->name, verbs[i]->arguments, verbs[i]->summary);
     fprintf(out, "\n`lamina VERB --help` tells more. Every verb takes --json.\n"
-                 "exit codes: 0 done; 1 failed; 2 bad usage or job file; 3 more records in quarantine than allowed; 75 stopped, run it again to go on\n");
+                 "exit codes: 0 done; 1 failed; 2 bad usage or job file; 3 more records in quarantine than allowed; "
+                 "75 stopped, run it again to go on\n");
 }
 
 const char *lam_cli_option(const struct lam_cli *cli, const char *name)
@@ -310,6 +314,7 @@ int lam_cli_main(const struct lam_verb *const *verbs, size_t verb_count, int arg
         word = argv[2];
     for (size_t i = 0; i < verb_count; i++)
         if (!strcmp(verbs[i]->name, word))
-            return word == argv[1] ? run_verb(verbs, verb_count, verbs[i], argc - 2, argv + 2) : run_verb(verbs, verb_count, verbs[i], 1, only_help);
+            return word == argv[1] ? run_verb(verbs, verb_count, verbs[i], argc - 2, argv + 2)
+                                   : run_verb(verbs, verb_count, verbs[i], 1, only_help);
     return unknown_verb(verbs, verb_count, word);
 }

@@ -38,7 +38,8 @@ static int exit_code(const struct lam_session *session, const struct lam_batch_r
     const struct lam_job *job = session->job;
     uint64_t bad = (uint64_t)report->counts.quarantined, read = (uint64_t)report->counts.read;
 
-    if (read != (uint64_t)(report->counts.live + report->counts.superseded + report->counts.deleted) + bad + (uint64_t)report->counts.filtered)
+    if (read != (uint64_t)(report->counts.live + report->counts.superseded + report->counts.deleted) + bad +
+                    (uint64_t)report->counts.filtered)
         return LAM_EXIT_FAILED;
     return bad > job->quarantine.records && (double)bad > job->quarantine.max * (double)read ? LAM_EXIT_QUARANTINE : LAM_EXIT_DONE;
 }

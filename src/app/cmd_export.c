@@ -72,7 +72,8 @@ static int add_cell(struct lam_buf *line, struct lam_sv text, struct lam_error *
     if ((rc = lam_buf_add(line, "\"", 1, err)))
         return rc;
     for (size_t i = 0; i < text.len; i++)
-        if ((rc = lam_buf_add(line, "\"\"", text.ptr[i] == '"' ? 2 : 0, err)) || (text.ptr[i] != '"' && (rc = lam_buf_add(line, &text.ptr[i], 1, err))))
+        if ((rc = lam_buf_add(line, "\"\"", text.ptr[i] == '"' ? 2 : 0, err)) ||
+            (text.ptr[i] != '"' && (rc = lam_buf_add(line, &text.ptr[i], 1, err))))
             return rc;
     return lam_buf_add(line, "\"", 1, err);
 }
@@ -101,7 +102,8 @@ static int add_float(struct lam_buf *line, float value, bool present, struct lam
     return rc || !present || value != value ? rc : lam_json_add_float(line, value, err);
 }
 
-static const char csv_header[] = "key,source,layer,view,event_time,arrival,media_type,title,text,category,confidence,sentiment,language,summary,keywords,entities,"
+static const char csv_header[] = "key,source,layer,view,event_time,arrival,media_type,title,text,category,confidence,"
+                                 "sentiment,language,summary,keywords,entities,"
                                  "structure,metadata,pending,analyzer,depth,processed_at\r\n";
 
 static int add_csv(struct lam_buf *line, const struct lam_hit *hit, struct lam_error *err)
@@ -113,14 +115,21 @@ static int add_csv(struct lam_buf *line, const struct lam_hit *hit, struct lam_e
 
     if (hit->view)
         snprintf(view, sizeof view, "%" PRIu64, hit->view);
-    if ((rc = add_cell(line, rec->key, err)) || (rc = add_text(line, hit->source, err)) || (rc = add_text(line, lam_sv_of(lam_layer_name(enr->layer)), err)) ||
-        (rc = add_text(line, lam_sv_of(view), err)) || (rc = add_time(line, rec->event_time_us, err)) || (rc = add_time(line, rec->arrival_us, err)) ||
-        (rc = add_text(line, rec->media_type, err)) || (rc = add_text(line, rec->title, err)) || (rc = add_text(line, rec->text, err)) ||
-        (rc = add_text(line, enr->category, err)) || (rc = add_float(line, enr->confidence, enr->category.len > 0, err)) ||
-        (rc = add_float(line, enr->sentiment, true, err)) || (rc = add_text(line, enr->language, err)) || (rc = add_text(line, enr->summary, err)) ||
-        (rc = add_text(line, enr->keywords, err)) || (rc = add_text(line, enr->entities, err)) || (rc = add_text(line, rec->structure, err)) ||
-        (rc = add_text(line, rec->metadata, err)) || (rc = add_text(line, rec->flags & LAM_ROW_PENDING ? LAM_SV("true") : LAM_SV("false"), err)) ||
-        (rc = add_text(line, enr->analyzer, err)) || (rc = add_text(line, lam_sv_of(lam_depth_name(enr->depth)), err)) || (rc = add_time(line, enr->processed_us, err)))
+    if ((rc = add_cell(line, rec->key, err)) || (rc = add_text(line, hit->source, err)) ||
+        (rc = add_text(line, lam_sv_of(lam_layer_name(enr->layer)), err)) ||
+        (rc = add_text(line, lam_sv_of(view), err)) || (rc = add_time(line, rec->event_time_us, err)) ||
+        (rc = add_time(line, rec->arrival_us, err)) || (rc = add_text(line, rec->media_type, err)) ||
+        (rc = add_text(line, rec->title, err)) || (rc = add_text(line, rec->text, err)) ||
+        (rc = add_text(line, enr->category, err)) ||
+        (rc = add_float(line, enr->confidence, enr->category.len > 0, err)) ||
+        (rc = add_float(line, enr->sentiment, true, err)) || (rc = add_text(line, enr->language, err)) ||
+        (rc = add_text(line, enr->summary, err)) || (rc = add_text(line, enr->keywords, err)) ||
+        (rc = add_text(line, enr->entities, err)) || (rc = add_text(line, rec->structure, err)) ||
+        (rc = add_text(line, rec->metadata, err)) ||
+        (rc = add_text(line, rec->flags & LAM_ROW_PENDING ? LAM_SV("true") : LAM_SV("false"), err)) ||
+        (rc = add_text(line, enr->analyzer, err)) ||
+        (rc = add_text(line, lam_sv_of(lam_depth_name(enr->depth)), err)) ||
+        (rc = add_time(line, enr->processed_us, err)))
         return rc;
     return lam_buf_add(line, "\r\n", 2, err);
 }
@@ -152,7 +161,8 @@ static int visit(void *arg, const struct lam_hit *hit, struct lam_error *err)
     if (rc)
         return rc;
     export->rows++;
-    return export->sort ? lam_export_sort_add(export->sorter, hit->row.rec.key, lam_buf_sv(&export->line), err) : put(export, lam_buf_sv(&export->line), err);
+    return export->sort ? lam_export_sort_add(export->sorter, hit->row.rec.key, lam_buf_sv(&export->line), err)
+                        : put(export, lam_buf_sv(&export->line), err);
 }
 
 static int write_all(struct export *export, struct lam_engine *engine, struct lam_error *err)
@@ -168,7 +178,10 @@ static int write_all(struct export *export, struct lam_engine *engine, struct la
     if (!(rc = reader.ops->pin(reader.arg, TIMEOUT_MS, &snapshot, err)) && export->csv)
         rc = put(export, lam_sv_of(csv_header), err);
     if (!rc)
-        rc = reader.ops->scan(snapshot, NULL, export->flags & LAM_JSON_ROW_EMBEDDING ? LAM_WANT_ALL : LAM_WANT_ALL & ~(uint32_t)LAM_WANT_EMBEDDING, visit, export, err);
+        rc = reader.ops->scan(snapshot, NULL,
+                              export->flags & LAM_JSON_ROW_EMBEDDING ? LAM_WANT_ALL
+                                                                     : LAM_WANT_ALL & ~(uint32_t)LAM_WANT_EMBEDDING,
+                              visit, export, err);
     if (!rc && export->sort)
         rc = lam_export_sort_end(export->sorter, put, export, err);
     reader.ops->release(snapshot);
@@ -245,12 +258,15 @@ static int run(struct lam_cli *cli)
     int rc = set_up(&export, cli, &err), code = LAM_EXIT_DONE;
 
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error to be told */
-    if (!rc && !(rc = lam_engine_open_store(&engine, cli->args[0], &err)) && (!export.sort || !(rc = lam_export_sort_new(&export.sorter, &err)))) {
+    if (!rc && !(rc = lam_engine_open_store(&engine, cli->args[0], &err)) &&
+        (!export.sort || !(rc = lam_export_sort_new(&export.sorter, &err)))) {
         opened = true;
         rc = output ? write_file(&export, &engine, output, &err) : write_all(&export, &engine, &err);
     }
     if (rc)
-        code = !opened && (rc == LAM_E_INVALID || rc == LAM_E_LIMIT || rc == LAM_E_NOT_FOUND) ? lam_cli_usage(cli, "%s", err.text) : lam_cli_fail(cli, &err);
+        code = !opened && (rc == LAM_E_INVALID || rc == LAM_E_LIMIT || rc == LAM_E_NOT_FOUND)
+                   ? lam_cli_usage(cli, "%s", err.text)
+                   : lam_cli_fail(cli, &err);
     else if (output && cli->json)
         printf("{\"rows\":%" PRIu64 "}\n", export.rows);
     else if (output)

@@ -15,7 +15,8 @@ static void print_sources(const struct lam_job *job)
     for (size_t i = 0; i < job->source_count; i++)
         printf("source     %s: %s\n", job->sources[i].name, job->sources[i].path);
     if (job->stream)
-        printf("stream     %s: topic %s at %s\n", job->stream->name, job->stream->topic, job->stream->local ? "a broker inside the job" : job->stream->brokers);
+        printf("stream     %s: topic %s at %s\n", job->stream->name, job->stream->topic,
+               job->stream->local ? "a broker inside the job" : job->stream->brokers);
 }
 
 /* What is no error, and still may surprise whoever starts the job here. */
@@ -27,9 +28,11 @@ static json_t *notes_of(const struct lam_job *job)
         json_array_append_new(notes, json_sprintf("the environment variable %s (/serve/token_env) is not set here", job->serve.token_env));
     for (size_t i = 0; job->stream && i < job->stream->kafka_count; i++)
         if (job->stream->kafka[i].env && !getenv(job->stream->kafka[i].env))
-            json_array_append_new(notes, json_sprintf("the environment variable %s (/stream/kafka/%s) is not set here", job->stream->kafka[i].env, job->stream->kafka[i].name));
+            json_array_append_new(notes, json_sprintf("the environment variable %s (/stream/kafka/%s) is not set here",
+                                                      job->stream->kafka[i].env, job->stream->kafka[i].name));
     if (job->stream && job->stream->local)
-        json_array_append_new(notes, json_string("the broker inside the job forgets its topics when the job ends; what was archived stays"));
+        json_array_append_new(notes, json_string("the broker inside the job forgets its topics when the job ends; what "
+                                                 "was archived stays"));
     if (!job->tasks.wanted)
         json_array_append_new(notes, json_string("no tasks are asked for: records are kept as they are"));
     return notes;
@@ -42,9 +45,11 @@ static int print_good_json(const struct lam_cli *cli, const struct lam_job *job,
 
     lam_digest_hex(job->identity_digest, identity);
     lam_digest_hex(job->analysis_digest, analysis);
-    json = json_pack("{s:s, s:b, s:[], s:o, s:s, s:s, s:o, s:o, s:o}", "file", job->file, "ok", 1, "problems", "notes", notes, "identity_digest",
-                     identity, "analysis_digest", analysis, "identity", json_loadb(job->identity.ptr, job->identity.len, 0, NULL), "analysis",
-                     json_loadb(job->analysis.ptr, job->analysis.len, 0, NULL), "job", json_loadb(job->full.ptr, job->full.len, 0, NULL));
+    json = json_pack("{s:s, s:b, s:[], s:o, s:s, s:s, s:o, s:o, s:o}", "file", job->file, "ok", 1, "problems", "notes",
+                     notes, "identity_digest", identity, "analysis_digest", analysis, "identity",
+                     json_loadb(job->identity.ptr, job->identity.len, 0, NULL), "analysis",
+                     json_loadb(job->analysis.ptr, job->analysis.len, 0, NULL), "job",
+                     json_loadb(job->full.ptr, job->full.len, 0, NULL));
     if (!json) {
         struct lam_error err;
 
@@ -76,7 +81,8 @@ static int check(const struct lam_cli *cli)
     printf("%s is good\n\nname       %s\nstore      %s\n", job->file, job->name, job->store.path);
     print_sources(job);
     printf("dataset    %s, ordered by %s\nroles      %u serve, %u speed, the rest batch\nserve      http://%s/\n",
-           job->dataset.kind == LAM_JOB_APPEND ? "append" : "upsert", job->dataset.order_text.ptr, job->roles.serve, job->roles.speed, job->serve.listen);
+           job->dataset.kind == LAM_JOB_APPEND ? "append" : "upsert", job->dataset.order_text.ptr, job->roles.serve,
+           job->roles.speed, job->serve.listen);
     json_array_foreach(notes, i, note)
         printf("%snote       %s\n", i ? "" : "\n", json_string_value(note));
     json_decref(notes);
@@ -125,7 +131,8 @@ static int init(const struct lam_cli *cli)
     static const char format[] = "{\n"
                                  "  \"name\": \"%s\",\n"
                                  "  \"store\": \"out/%s\",\n"
-                                 "  \"dataset\": { \"kind\": \"upsert\", \"key\": [\"/id\", \"$path\"], \"text\": [\"/title\", \"/text\"] },\n"
+                                 "  \"dataset\": { \"kind\": \"upsert\", \"key\": [\"/id\", \"$path\"], \"text\": "
+                                 "[\"/title\", \"/text\"] },\n"
                                  "  \"sources\": [ { \"type\": \"files\", \"path\": \"data/**\" } ],\n"
                                  "  \"tasks\": {\n"
                                  "    \"classify\": {\n"

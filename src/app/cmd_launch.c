@@ -109,7 +109,10 @@ static enum launcher kind_of(const char *program)
     return kind;
 }
 
-static bool in_container(void) { return access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0 || getenv("container"); }
+static bool in_container(void)
+{
+    return access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0 || getenv("container");
+}
 
 static void openmpi_options(struct command *command)
 {
@@ -263,7 +266,9 @@ static int translate(const struct lam_cli *cli, const struct lam_supervised *res
     if (result->stop && (result->code > 128 || (result->forced && result->code)))
         return LAM_EXIT_RESUME;
     if (result->code > 128) {
-        fprintf(stderr, "lamina %s: ended by signal %d (%s) of a rank or the launcher; the same command goes on from what is in the store\n",
+        fprintf(stderr,
+                "lamina %s: ended by signal %d (%s) of a rank or the launcher; the same command goes on from what is "
+                "in the store\n",
                 cli->verb->name, result->code - 128, strsignal(result->code - 128));
         return LAM_EXIT_FAILED;
     }

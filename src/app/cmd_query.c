@@ -65,19 +65,30 @@ static int add_filters(const struct lam_cli *cli, struct lam_query *query, struc
 static int build(const struct lam_cli *cli, struct lam_query *query, struct lam_error *err)
 {
     const char *key = lam_cli_option(cli, "key"), *aggregate = lam_cli_option(cli, "aggregate"), *value;
-    bool status = lam_cli_option(cli, "status"), filtered = lam_cli_option(cli, "filter"), paged = lam_cli_option(cli, "limit") || lam_cli_option(cli, "cursor");
+    bool status = lam_cli_option(cli, "status"), filtered = lam_cli_option(cli, "filter"),
+         paged = lam_cli_option(cli, "limit") || lam_cli_option(cli, "cursor");
     int rc;
 
     if (!!key + !!aggregate + status > 1 || (key && (filtered || paged)) || (status && (filtered || paged)) || (aggregate && paged)) {
         lam_query_init(query, LAM_QUERY_STATUS, err);
-        return LAM_FAIL(err, LAM_E_INVALID, "--key, --aggregate and --status are questions of their own; --filter goes with records and aggregates, "
-                                            "--limit and --cursor with records");
+        return LAM_FAIL(err, LAM_E_INVALID,
+                        "--key, --aggregate and --status are questions of their own; --filter goes with records and "
+                        "aggregates, --limit and --cursor with records");
     }
-    if ((rc = lam_query_init(query, key ? LAM_QUERY_KEY : aggregate ? LAM_QUERY_AGGREGATE : status ? LAM_QUERY_STATUS : LAM_QUERY_LIST, err)))
+    if ((rc = lam_query_init(query,
+                             key         ? LAM_QUERY_KEY
+                             : aggregate ? LAM_QUERY_AGGREGATE
+                             : status    ? LAM_QUERY_STATUS
+                                         : LAM_QUERY_LIST,
+                             err)))
         return rc;
-    if ((key && (rc = lam_query_set_key(query, lam_sv_of(key), err))) || (aggregate && (rc = lam_query_set_aggregate(query, lam_sv_of(aggregate), err))) ||
-        (rc = add_filters(cli, query, err)) || ((value = lam_cli_option(cli, "limit")) && (rc = lam_query_param(query, LAM_SV("limit"), lam_sv_of(value), err))) ||
-        ((value = lam_cli_option(cli, "cursor")) && (rc = lam_query_param(query, LAM_SV("cursor"), lam_sv_of(value), err))))
+    if ((key && (rc = lam_query_set_key(query, lam_sv_of(key), err))) ||
+        (aggregate && (rc = lam_query_set_aggregate(query, lam_sv_of(aggregate), err))) ||
+        (rc = add_filters(cli, query, err)) ||
+        ((value = lam_cli_option(cli, "limit")) &&
+         (rc = lam_query_param(query, LAM_SV("limit"), lam_sv_of(value), err))) ||
+        ((value = lam_cli_option(cli, "cursor")) &&
+         (rc = lam_query_param(query, LAM_SV("cursor"), lam_sv_of(value), err))))
         return rc;
     return lam_cli_option(cli, "embedding") && (query->kind == LAM_QUERY_KEY || query->kind == LAM_QUERY_LIST)
                ? lam_query_param(query, LAM_SV("embedding"), LAM_SV("true"), err)
@@ -137,7 +148,8 @@ static void print_list(const json_t *root)
     json_array_foreach((json_t *)(uintptr_t)records, i, record)
     {
         const json_t *enrichment = json_object_get(record, "enrichment");
-        const char *category = json_string_value(json_object_get(enrichment, "category")), *summary = json_string_value(json_object_get(enrichment, "summary"));
+        const char *category = json_string_value(json_object_get(enrichment, "category")),
+                   *summary = json_string_value(json_object_get(enrichment, "summary"));
         const char *title = json_string_value(json_object_get(record, "title")), *text = json_string_value(json_object_get(record, "text"));
 
         printf("%-24s %-14s %-2s ", json_string_value(json_object_get(record, "key")), category ? category : "-",
@@ -155,9 +167,11 @@ static void print_groups(const json_t *root)
 
     json_array_foreach(json_object_get(root, "groups"), i, group)
     {
-        char *by = json_dumps(json_object_get(group, "by"), JSON_COMPACT), *metrics = json_dumps(json_object_get(group, "metrics"), JSON_COMPACT);
+        char *by = json_dumps(json_object_get(group, "by"), JSON_COMPACT),
+             *metrics = json_dumps(json_object_get(group, "metrics"), JSON_COMPACT);
 
-        printf("%10" JSON_INTEGER_FORMAT "  %-40s %s\n", json_integer_value(json_object_get(group, "count")), by ? by : "?", metrics ? metrics : "?");
+        printf("%10" JSON_INTEGER_FORMAT "  %-40s %s\n", json_integer_value(json_object_get(group, "count")),
+               by ? by : "?", metrics ? metrics : "?");
         free(by);
         free(metrics);
     }
@@ -170,14 +184,19 @@ static void print_status(const json_t *root)
     json_t *source;
     size_t i;
 
-    printf("%-28s %5s %10s %10s %10s %10s %11s %9s\n", "source", "life", "read", "live", "superseded", "deleted", "quarantined", "filtered");
+    printf("%-28s %5s %10s %10s %10s %10s %11s %9s\n", "source", "life", "read", "live", "superseded", "deleted",
+           "quarantined", "filtered");
     json_array_foreach(json_object_get(root, "sources"), i, source)
     {
-        printf("%-28s %5" JSON_INTEGER_FORMAT, json_string_value(json_object_get(source, "name")), json_integer_value(json_object_get(source, "life")));
-        printf(" %10" JSON_INTEGER_FORMAT " %10" JSON_INTEGER_FORMAT " %10" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(source, "read")),
-               json_integer_value(json_object_get(source, "live")), json_integer_value(json_object_get(source, "superseded")));
-        printf(" %10" JSON_INTEGER_FORMAT " %11" JSON_INTEGER_FORMAT " %9" JSON_INTEGER_FORMAT "\n", json_integer_value(json_object_get(source, "deleted")),
-               json_integer_value(json_object_get(source, "quarantined")), json_integer_value(json_object_get(source, "filtered")));
+        printf("%-28s %5" JSON_INTEGER_FORMAT, json_string_value(json_object_get(source, "name")),
+               json_integer_value(json_object_get(source, "life")));
+        printf(" %10" JSON_INTEGER_FORMAT " %10" JSON_INTEGER_FORMAT " %10" JSON_INTEGER_FORMAT,
+               json_integer_value(json_object_get(source, "read")), json_integer_value(json_object_get(source, "live")),
+               json_integer_value(json_object_get(source, "superseded")));
+        printf(" %10" JSON_INTEGER_FORMAT " %11" JSON_INTEGER_FORMAT " %9" JSON_INTEGER_FORMAT "\n",
+               json_integer_value(json_object_get(source, "deleted")),
+               json_integer_value(json_object_get(source, "quarantined")),
+               json_integer_value(json_object_get(source, "filtered")));
     }
 }
 

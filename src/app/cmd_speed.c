@@ -42,21 +42,24 @@ static void show(struct lam_progress *progress, const struct lam_speed_job *spee
         return;
     stats = lam_speed_stats(speed);
     seconds = (double)(lam_mono_us(&lam_clock_system) - progress->started_us) / 1e6;
-    lam_progress_line(progress, "speed: %" PRIu64 " consumed, %.0f/s, %" PRIu64 " archived, %" PRIu64 " in the tail, p99 %.1f ms", stats.consumed,
-                      seconds > 0 ? (double)stats.consumed / seconds : 0.0, lam_speed_archived(speed), stats.tail_rows, lam_speed_quantile(&stats, 0.99) / 1000);
+    lam_progress_line(progress,
+                      "speed: %" PRIu64 " consumed, %.0f/s, %" PRIu64 " archived, %" PRIu64 " in the tail, p99 %.1f ms",
+                      stats.consumed, seconds > 0 ? (double)stats.consumed / seconds : 0.0, lam_speed_archived(speed),
+                      stats.tail_rows, lam_speed_quantile(&stats, 0.99) / 1000);
 }
 
 static void report(const struct lam_session *session, const struct lam_speed_job *speed)
 {
     struct lam_speed_stats stats = lam_speed_stats(speed);
-    const char *form = session->cli->json
-                           ? "{\"consumed\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"rejected\":%" PRIu64 ",\"escalated\":%" PRIu64 ",\"delivered\":%" PRIu64
-                             ",\"archived\":%" PRIu64 ",\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n"
-                           : "%" PRIu64 " consumed, %" PRIu64 " answered, %" PRIu64 " rejected, %" PRIu64 " escalated, %" PRIu64 " outputs delivered, %" PRIu64
-                             " archived; event to queryable p50 %.3f ms, p99 %.3f ms\n";
+    const char *form = session->cli->json ? "{\"consumed\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"rejected\":%" PRIu64
+                                            ",\"escalated\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"archived\":%" PRIu64
+                                            ",\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n"
+                                          : "%" PRIu64 " consumed, %" PRIu64 " answered, %" PRIu64 " rejected, %" PRIu64
+                                            " escalated, %" PRIu64 " outputs delivered, %" PRIu64
+                                            " archived; event to queryable p50 %.3f ms, p99 %.3f ms\n";
 
-    printf(form, stats.consumed, stats.answered, stats.rejected, stats.escalated, stats.delivered, lam_speed_archived(speed), lam_speed_quantile(&stats, 0.5) / 1000,
-           lam_speed_quantile(&stats, 0.99) / 1000);
+    printf(form, stats.consumed, stats.answered, stats.rejected, stats.escalated, stats.delivered,
+           lam_speed_archived(speed), lam_speed_quantile(&stats, 0.5) / 1000, lam_speed_quantile(&stats, 0.99) / 1000);
 }
 
 static int check(const struct lam_session *session, struct lam_error *err)
@@ -66,7 +69,9 @@ static int check(const struct lam_session *session, struct lam_error *err)
     if (!job->stream)
         return LAM_FAIL(err, LAM_E_INVALID, "the job has no stream: `lamina speed` has nothing to consume");
     if (job->stream->local)
-        return LAM_FAIL(err, LAM_E_INVALID, "stream.brokers is \"local\", a broker that lives inside `lamina run` alone: use that, or name a real broker");
+        return LAM_FAIL(err, LAM_E_INVALID,
+                        "stream.brokers is \"local\", a broker that lives inside `lamina run` alone: use that, or name "
+                        "a real broker");
     return 0;
 }
 

@@ -39,8 +39,11 @@ static int add_holders(const struct lam_holders *holders, struct lam_buf *out, s
                 rc = lam_buf_addf(out, err, "%s\"%s\"", first ? "" : ",", lam_term_layer_name(layer));
                 first = false;
             }
-        if (rc || (rc = lam_buf_addf(out, err, "],\"term\":%" PRIu64 ",\"state\":\"%s\",\"host\":", holders->items[i].term, lam_holder_life_name(holders->items[i].life))) ||
-            (rc = lam_buf_add_json(out, lam_sv_of(holder->host), err)) || (rc = lam_buf_addf(out, err, ",\"pid\":%" PRIu64 ",\"job\":", holder->pid)) ||
+        if (rc ||
+            (rc = lam_buf_addf(out, err, "],\"term\":%" PRIu64 ",\"state\":\"%s\",\"host\":", holders->items[i].term,
+                               lam_holder_life_name(holders->items[i].life))) ||
+            (rc = lam_buf_add_json(out, lam_sv_of(holder->host), err)) ||
+            (rc = lam_buf_addf(out, err, ",\"pid\":%" PRIu64 ",\"job\":", holder->pid)) ||
             (rc = lam_buf_add_json(out, lam_sv_of(holder->job), err)))
             return rc;
         rc = lam_buf_addf(out, err, ",\"run\":\"%s\"}", holder->run);
@@ -56,7 +59,8 @@ static int add_report(struct lam_engine *engine, const struct lam_state *state, 
     size_t before = out->len;
 
     for (size_t i = 0; i < 2; i++) {
-        if (!runs[i][0] || snprintf(path, sizeof path, "%s/runs/%s/report.json", lam_commitlog_root(engine->commits), runs[i]) >= (int)sizeof path)
+        if (!runs[i][0] || snprintf(path, sizeof path, "%s/runs/%s/report.json", lam_commitlog_root(engine->commits),
+                                    runs[i]) >= (int)sizeof path)
             continue;
         if (!lam_fs_read_all(engine->fs, path, out, err) && out->len > before) {
             while (out->len > before && out->ptr[out->len - 1] == '\n')
@@ -68,19 +72,21 @@ static int add_report(struct lam_engine *engine, const struct lam_state *state, 
     return lam_buf_addf(out, err, "null");
 }
 
-static int write_json(struct lam_engine *engine, const struct lam_state *state, const struct lam_holders *holders, const struct lam_as_of *as_of,
-                      struct lam_buf *out, struct lam_error *err)
+static int write_json(struct lam_engine *engine, const struct lam_state *state, const struct lam_holders *holders,
+                      const struct lam_as_of *as_of, struct lam_buf *out, struct lam_error *err)
 {
     int rc;
 
-    if ((rc = lam_buf_addf(out, err, "{\"as_of\":")) || (rc = lam_as_of_add_json(out, as_of, err)) || (rc = lam_buf_addf(out, err, ",\"jobs\":")) ||
-        (rc = add_holders(holders, out, err)) || (rc = lam_buf_addf(out, err, ",\"counts\":")) || (rc = lam_report_counts(state, out, err)) ||
+    if ((rc = lam_buf_addf(out, err, "{\"as_of\":")) || (rc = lam_as_of_add_json(out, as_of, err)) ||
+        (rc = lam_buf_addf(out, err, ",\"jobs\":")) || (rc = add_holders(holders, out, err)) ||
+        (rc = lam_buf_addf(out, err, ",\"counts\":")) || (rc = lam_report_counts(state, out, err)) ||
         (rc = lam_buf_addf(out, err, ",\"last_batch\":")) || (rc = add_report(engine, state, out, err)))
         return rc;
     return lam_buf_addf(out, err, "}\n");
 }
 
-static int write_text(const struct lam_state *state, const struct lam_holders *holders, const struct lam_as_of *as_of, struct lam_buf *out, struct lam_error *err)
+static int write_text(const struct lam_state *state, const struct lam_holders *holders, const struct lam_as_of *as_of,
+                      struct lam_buf *out, struct lam_error *err)
 {
     const struct lam_counts *c = &state->totals;
     char time[LAM_TIME_TEXT] = "never";
@@ -88,19 +94,23 @@ static int write_text(const struct lam_state *state, const struct lam_holders *h
 
     if (as_of->committed_us != LAM_TIME_NONE)
         lam_time_format(as_of->committed_us, time);
-    rc = lam_buf_addf(out, err, "%.*s\n  view     %" PRIu64 "\n  commit   %" PRIu64 ", %s\n  cutoff   %.*s\n  records  %" PRId64 " read: %" PRId64 " live, %" PRId64
-                                " superseded, %" PRId64 " deleted, %" PRId64 " quarantined, %" PRId64 " filtered%s\n",
-                      LAM_SV_ARG(as_of->store), as_of->view, as_of->commit, time, LAM_SV_ARG(as_of->cutoff), c->read, c->live, c->superseded, c->deleted,
-                      c->quarantined, c->filtered, lam_report_balanced(state) ? "" : "; THEY DO NOT BALANCE");
+    rc = lam_buf_addf(out, err,
+                      "%.*s\n  view     %" PRIu64 "\n  commit   %" PRIu64 ", %s\n  cutoff   %.*s\n  records  %" PRId64
+                      " read: %" PRId64 " live, %" PRId64 " superseded, %" PRId64 " deleted, %" PRId64
+                      " quarantined, %" PRId64 " filtered%s\n",
+                      LAM_SV_ARG(as_of->store), as_of->view, as_of->commit, time, LAM_SV_ARG(as_of->cutoff), c->read,
+                      c->live, c->superseded, c->deleted, c->quarantined, c->filtered,
+                      lam_report_balanced(state) ? "" : "; THEY DO NOT BALANCE");
     if (!rc && !holders->count)
         rc = lam_buf_addf(out, err, "  jobs     none has written to it\n");
     for (size_t i = 0; !rc && i < holders->count; i++) {
         const struct lam_holder *holder = holders->items[i].holder;
 
         rc = lam_buf_addf(out, err, "  job      %s: %s%s%s%s, process %" PRIu64 " on %s, run %s\n", holder->job,
-                          holders->items[i].layers & 1u << LAM_TERM_BATCH ? "batch, " : "", holders->items[i].layers & 1u << LAM_TERM_SPEED ? "speed, " : "",
-                          holders->items[i].layers & 1u << LAM_TERM_UPKEEP ? "upkeep, " : "", lam_holder_life_name(holders->items[i].life), holder->pid, holder->host,
-                          holder->run);
+                          holders->items[i].layers & 1u << LAM_TERM_BATCH ? "batch, " : "",
+                          holders->items[i].layers & 1u << LAM_TERM_SPEED ? "speed, " : "",
+                          holders->items[i].layers & 1u << LAM_TERM_UPKEEP ? "upkeep, " : "",
+                          lam_holder_life_name(holders->items[i].life), holder->pid, holder->host, holder->run);
     }
     return rc;
 }

@@ -60,8 +60,9 @@ static int await(struct lam_engine *engine, const struct lam_holder *holder, lon
         if (rc)
             return rc;
         if (lam_mono_us(engine->clock) >= until)
-            return LAM_FAIL(err, LAM_E_TIMEOUT, "job %s (process %" PRIu64 " on %s) was asked to stop, and still runs after %lld s", holder->job, holder->pid,
-                            holder->host, seconds);
+            return LAM_FAIL(err, LAM_E_TIMEOUT,
+                            "job %s (process %" PRIu64 " on %s) was asked to stop, and still runs after %lld s",
+                            holder->job, holder->pid, holder->host, seconds);
         nanosleep(&pause, NULL);
     }
 }

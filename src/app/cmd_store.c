@@ -54,8 +54,11 @@ static int ls_json(const struct lam_state *state, struct lam_buf *out, struct la
     int rc = lam_buf_addf(out, err, "{\"commit\":%" PRIu64 ",\"view\":%" PRIu64 ",\"segments\":[", state->number, state->view.number);
 
     while (!rc && (entry = next_entry(state, &at, &mask))) {
-        rc = lam_buf_addf(out, err, "%s{\"kind\":\"%s\",\"rows\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"view\":%" PRIu64 ",\"path\":\"%s\"}", first ? "" : ",",
-                          lam_segment_kind_name(entry->kind), entry->rows, entry->bytes, entry->view, entry->path);
+        rc = lam_buf_addf(out, err,
+                          "%s{\"kind\":\"%s\",\"rows\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"view\":%" PRIu64
+                          ",\"path\":\"%s\"}",
+                          first ? "" : ",", lam_segment_kind_name(entry->kind), entry->rows, entry->bytes, entry->view,
+                          entry->path);
         first = false;
     }
     return rc ? rc : lam_buf_addf(out, err, "]}\n");
@@ -73,8 +76,8 @@ static int ls(const struct lam_state *state, bool json, struct lam_buf *out, str
         return ls_json(state, out, err);
     rc = lam_buf_addf(out, err, "%-14s %12s %14s %6s  %s\n", "kind", "rows", "bytes", "view", "path");
     while (!rc && (entry = next_entry(state, &at, &mask))) {
-        rc = lam_buf_addf(out, err, "%-14s %12" PRIu64 " %14" PRIu64 " %6" PRIu64 "  %s\n", lam_segment_kind_name(entry->kind), entry->rows, entry->bytes,
-                          entry->view, entry->path);
+        rc = lam_buf_addf(out, err, "%-14s %12" PRIu64 " %14" PRIu64 " %6" PRIu64 "  %s\n",
+                          lam_segment_kind_name(entry->kind), entry->rows, entry->bytes, entry->view, entry->path);
         bytes += entry->bytes;
         count++;
     }
@@ -114,9 +117,12 @@ static int add_terms(const struct lam_state *state, struct lam_buf *out, struct 
 
         if (!term->number)
             continue;
-        if ((rc = lam_buf_addf(out, err, "%s\"%s\":{\"term\":%" PRIu64 ",\"host\":", first ? "" : ",", lam_term_layer_name(i), term->number)) ||
-            (rc = lam_buf_add_json(out, lam_sv_of(term->holder.host), err)) || (rc = lam_buf_addf(out, err, ",\"pid\":%" PRIu64 ",\"job\":", term->holder.pid)) ||
-            (rc = lam_buf_add_json(out, lam_sv_of(term->holder.job), err)) || (rc = lam_buf_addf(out, err, ",\"run\":\"%s\"}", term->holder.run)))
+        if ((rc = lam_buf_addf(out, err, "%s\"%s\":{\"term\":%" PRIu64 ",\"host\":", first ? "" : ",",
+                               lam_term_layer_name(i), term->number)) ||
+            (rc = lam_buf_add_json(out, lam_sv_of(term->holder.host), err)) ||
+            (rc = lam_buf_addf(out, err, ",\"pid\":%" PRIu64 ",\"job\":", term->holder.pid)) ||
+            (rc = lam_buf_add_json(out, lam_sv_of(term->holder.job), err)) ||
+            (rc = lam_buf_addf(out, err, ",\"run\":\"%s\"}", term->holder.run)))
             return rc;
         first = false;
     }
@@ -133,11 +139,13 @@ static int add_lives(const struct lam_state *state, struct lam_buf *out, struct 
 
             if ((rc = lam_buf_addf(out, err, "%s{\"source\":%" PRIu32 ",\"name\":", s || l ? "," : "", s + 1)) ||
                 (rc = lam_buf_add_json(out, lam_sv_of(state->sources[s].name), err)) ||
-                (rc = lam_buf_addf(out, err, ",\"life\":%" PRIu32 ",\"is\":", life->number)) || (rc = lam_buf_add_json(out, lam_sv_of(life->name), err)) ||
+                (rc = lam_buf_addf(out, err, ",\"life\":%" PRIu32 ",\"is\":", life->number)) ||
+                (rc = lam_buf_add_json(out, lam_sv_of(life->name), err)) ||
                 (rc = lam_buf_addf(out, err, ",\"commit\":%" PRIu64 ",\"archived\":{", life->commit)))
                 return rc;
             for (uint32_t p = 0; !rc && p < life->partition_count; p++)
-                rc = lam_buf_addf(out, err, "%s\"%" PRIu32 "\":%" PRIu64, p ? "," : "", life->partitions[p].partition, life->partitions[p].next);
+                rc = lam_buf_addf(out, err, "%s\"%" PRIu32 "\":%" PRIu64, p ? "," : "", life->partitions[p].partition,
+                                  life->partitions[p].next);
             if (!rc)
                 rc = lam_buf_addf(out, err, "}}");
         }
@@ -158,10 +166,13 @@ static int show_json(struct lam_engine *engine, const struct lam_state *state, s
     int rc;
 
     if ((rc = lam_buf_addf(out, err, "{\"as_of\":")) || (rc = add_as_of(engine, out, err)) ||
-        (rc = lam_buf_addf(out, err, ",\"range_bits\":%" PRIu32 ",\"segments\":%zu,\"void_commits\":%" PRIu64 ",\"log_from\":%" PRIu64 ",\"terms\":",
+        (rc = lam_buf_addf(out, err,
+                           ",\"range_bits\":%" PRIu32 ",\"segments\":%zu,\"void_commits\":%" PRIu64
+                           ",\"log_from\":%" PRIu64 ",\"terms\":",
                            state->view.range_bits, state->segment_count, state->voids, state->log_from)) ||
-        (rc = add_terms(state, out, err)) || (rc = lam_buf_addf(out, err, ",\"lives\":")) || (rc = add_lives(state, out, err)) ||
-        (rc = lam_buf_addf(out, err, ",\"horizon\":")) || (rc = add_horizon(state, out, err)) || (rc = lam_buf_addf(out, err, ",\"counts\":")) ||
+        (rc = add_terms(state, out, err)) || (rc = lam_buf_addf(out, err, ",\"lives\":")) ||
+        (rc = add_lives(state, out, err)) || (rc = lam_buf_addf(out, err, ",\"horizon\":")) ||
+        (rc = add_horizon(state, out, err)) || (rc = lam_buf_addf(out, err, ",\"counts\":")) ||
         (rc = lam_report_counts(state, out, err)))
         return rc;
     return lam_buf_addf(out, err, ",\"balanced\":%s}\n", lam_report_balanced(state) ? "true" : "false");
@@ -169,16 +180,18 @@ static int show_json(struct lam_engine *engine, const struct lam_state *state, s
 
 static int show_counts(const struct lam_state *state, struct lam_buf *out, struct lam_error *err)
 {
-    int rc = lam_buf_addf(out, err, "\n%-28s %5s %10s %10s %10s %10s %11s %9s %8s\n", "source", "life", "read", "live", "superseded", "deleted", "quarantined",
-                          "filtered", "pending");
+    int rc = lam_buf_addf(out, err, "\n%-28s %5s %10s %10s %10s %10s %11s %9s %8s\n", "source", "life", "read", "live",
+                          "superseded", "deleted", "quarantined", "filtered", "pending");
 
     for (uint32_t s = 0; !rc && s < state->source_count; s++)
         for (uint32_t l = 0; !rc && l < state->sources[s].life_count; l++) {
             const struct lam_counts *c = &state->sources[s].lives[l]->counts;
 
-            rc = lam_buf_addf(out, err, "%-28s %5" PRIu32 " %10" PRId64 " %10" PRId64 " %10" PRId64 " %10" PRId64 " %11" PRId64 " %9" PRId64 " %8" PRId64 "\n",
-                              state->sources[s].name, state->sources[s].lives[l]->number, c->read, c->live, c->superseded, c->deleted, c->quarantined, c->filtered,
-                              c->pending);
+            rc = lam_buf_addf(out, err,
+                              "%-28s %5" PRIu32 " %10" PRId64 " %10" PRId64 " %10" PRId64 " %10" PRId64 " %11" PRId64
+                              " %9" PRId64 " %8" PRId64 "\n",
+                              state->sources[s].name, state->sources[s].lives[l]->number, c->read, c->live,
+                              c->superseded, c->deleted, c->quarantined, c->filtered, c->pending);
         }
     return rc ? rc : lam_buf_addf(out, err, "%s\n", lam_report_balanced(state) ? "counts balance" : "COUNTS DO NOT BALANCE");
 }
@@ -192,18 +205,24 @@ static int show(struct lam_engine *engine, const struct lam_state *state, bool j
         return show_json(engine, state, out, err);
     if (state->view.number)
         lam_time_format(state->view.time_us, time);
-    if ((rc = lam_buf_addf(out, err, "view       %" PRIu64 ", published %s\ncommit     %" PRIu64 ", %" PRIu64 " void\nsegments   %zu, %u ranges\n",
-                           state->view.number, time, state->number, state->voids, state->segment_count, 1u << state->view.range_bits)) ||
-        (rc = lam_buf_addf(out, err, "as of      ")) || (rc = add_as_of(engine, out, err)) || (rc = lam_buf_addf(out, err, "\nterms      ")) ||
-        (rc = add_terms(state, out, err)) || (rc = lam_buf_addf(out, err, "\nhorizon    ")) || (rc = add_horizon(state, out, err)) ||
-        (rc = lam_buf_addf(out, err, "\nlives      ")) || (rc = add_lives(state, out, err)) || (rc = lam_buf_addf(out, err, "\n")))
+    if ((rc = lam_buf_addf(out, err,
+                           "view       %" PRIu64 ", published %s\ncommit     %" PRIu64 ", %" PRIu64
+                           " void\nsegments   %zu, %u ranges\n",
+                           state->view.number, time, state->number, state->voids, state->segment_count,
+                           1u << state->view.range_bits)) ||
+        (rc = lam_buf_addf(out, err, "as of      ")) || (rc = add_as_of(engine, out, err)) ||
+        (rc = lam_buf_addf(out, err, "\nterms      ")) || (rc = add_terms(state, out, err)) ||
+        (rc = lam_buf_addf(out, err, "\nhorizon    ")) || (rc = add_horizon(state, out, err)) ||
+        (rc = lam_buf_addf(out, err, "\nlives      ")) || (rc = add_lives(state, out, err)) ||
+        (rc = lam_buf_addf(out, err, "\n")))
         return rc;
     return show_counts(state, out, err);
 }
 
 /* --- check --- */
 
-static int check(struct lam_engine *engine, const struct lam_state *state, bool json, struct lam_buf *out, uint64_t *problems, struct lam_error *err)
+static int check(struct lam_engine *engine, const struct lam_state *state, bool json, struct lam_buf *out,
+                 uint64_t *problems, struct lam_error *err)
 {
     struct lam_store_check result;
     struct lam_buf list;
@@ -213,13 +232,17 @@ static int check(struct lam_engine *engine, const struct lam_state *state, bool 
     rc = lam_store_check(engine, state, json, &list, &result, err);
     *problems = result.problems;
     if (!rc && json)
-        rc = lam_buf_addf(out, err, "{\"ok\":%s,\"commit\":%" PRIu64 ",\"view\":%" PRIu64 ",\"segments\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"rows\":%" PRIu64
-                                    ",\"problems\":[%.*s]}\n",
-                          result.problems ? "false" : "true", state->number, state->view.number, result.segments, result.bytes, result.rows,
-                          (int)list.len, list.len ? list.ptr : "");
+        rc = lam_buf_addf(out, err,
+                          "{\"ok\":%s,\"commit\":%" PRIu64 ",\"view\":%" PRIu64 ",\"segments\":%" PRIu64
+                          ",\"bytes\":%" PRIu64 ",\"rows\":%" PRIu64 ",\"problems\":[%.*s]}\n",
+                          result.problems ? "false" : "true", state->number, state->view.number, result.segments,
+                          result.bytes, result.rows, (int)list.len, list.len ? list.ptr : "");
     else if (!rc && !(rc = lam_buf_add_sv(out, lam_buf_sv(&list), err)))
-        rc = lam_buf_addf(out, err, "%s: %" PRIu64 " segments, %" PRIu64 " bytes, %" PRIu64 " rows of view %" PRIu64 "; %" PRIu64 " problems\n",
-                          result.problems ? "DAMAGED" : "whole", result.segments, result.bytes, result.rows, state->view.number, result.problems);
+        rc = lam_buf_addf(out, err,
+                          "%s: %" PRIu64 " segments, %" PRIu64 " bytes, %" PRIu64 " rows of view %" PRIu64 "; %" PRIu64
+                          " problems\n",
+                          result.problems ? "DAMAGED" : "whole", result.segments, result.bytes, result.rows,
+                          state->view.number, result.problems);
     lam_buf_release(&list);
     return rc;
 }

@@ -20,9 +20,11 @@ void lam_report_memory(long *anon_kib, long *shmem_kib)
 static int add_counts(const struct lam_counts *c, struct lam_buf *json, struct lam_error *err)
 {
     return lam_buf_addf(json, err,
-                        "\"read\":%" PRId64 ",\"live\":%" PRId64 ",\"superseded\":%" PRId64 ",\"deleted\":%" PRId64 ",\"quarantined\":%" PRId64
-                        ",\"filtered\":%" PRId64 ",\"pending\":%" PRId64 ",\"unavailable\":%" PRId64,
-                        c->read, c->live, c->superseded, c->deleted, c->quarantined, c->filtered, c->pending, c->unavailable);
+                        "\"read\":%" PRId64 ",\"live\":%" PRId64 ",\"superseded\":%" PRId64 ",\"deleted\":%" PRId64
+                        ",\"quarantined\":%" PRId64 ",\"filtered\":%" PRId64 ",\"pending\":%" PRId64
+                        ",\"unavailable\":%" PRId64,
+                        c->read, c->live, c->superseded, c->deleted, c->quarantined, c->filtered, c->pending,
+                        c->unavailable);
 }
 
 int lam_report_counts(const struct lam_state *state, struct lam_buf *json, struct lam_error *err)
@@ -30,7 +32,8 @@ int lam_report_counts(const struct lam_state *state, struct lam_buf *json, struc
     int rc;
     bool first = true;
 
-    if ((rc = lam_buf_addf(json, err, "{\"totals\":{")) || (rc = add_counts(&state->totals, json, err)) || (rc = lam_buf_addf(json, err, "},\"sources\":[")))
+    if ((rc = lam_buf_addf(json, err, "{\"totals\":{")) || (rc = add_counts(&state->totals, json, err)) ||
+        (rc = lam_buf_addf(json, err, "},\"sources\":[")))
         return rc;
     for (uint32_t s = 0; !rc && s < state->source_count; s++)
         for (uint32_t l = 0; !rc && l < state->sources[s].life_count; l++) {
@@ -38,8 +41,10 @@ int lam_report_counts(const struct lam_state *state, struct lam_buf *json, struc
 
             if (!life->counts.read)
                 continue;
-            if ((rc = lam_buf_addf(json, err, "%s{\"name\":", first ? "" : ",")) || (rc = lam_buf_add_json(json, lam_sv_of(state->sources[s].name), err)) ||
-                (rc = lam_buf_addf(json, err, ",\"source\":%" PRIu32 ",\"life\":%" PRIu32 ",", s + 1, life->number)) || (rc = add_counts(&life->counts, json, err)))
+            if ((rc = lam_buf_addf(json, err, "%s{\"name\":", first ? "" : ",")) ||
+                (rc = lam_buf_add_json(json, lam_sv_of(state->sources[s].name), err)) ||
+                (rc = lam_buf_addf(json, err, ",\"source\":%" PRIu32 ",\"life\":%" PRIu32 ",", s + 1, life->number)) ||
+                (rc = add_counts(&life->counts, json, err)))
                 return rc;
             rc = lam_buf_addf(json, err, "}");
             first = false;
@@ -58,8 +63,9 @@ bool lam_report_balanced(const struct lam_state *state)
     return balanced(&state->totals);
 }
 
-static int write_json(const struct lam_session *session, const struct lam_batch_job *batch, const struct lam_state *state, int code, double seconds,
-                      struct lam_buf *json, struct lam_error *err)
+static int write_json(const struct lam_session *session, const struct lam_batch_job *batch,
+                      const struct lam_state *state, int code, double seconds, struct lam_buf *json,
+                      struct lam_error *err)
 {
     const struct lam_batch_report *r = &batch->report;
     long anon, shmem;
@@ -69,12 +75,17 @@ static int write_json(const struct lam_session *session, const struct lam_batch_
     rc = lam_buf_addf(json, err, "{\"job\":");
     if (rc || (rc = lam_buf_add_json(json, lam_sv_of(session->job->name), err)) ||
         (rc = lam_buf_addf(json, err,
-                           ",\"run\":\"%s\",\"exit\":%d,\"view\":%" PRIu64 ",\"nothing_new\":%s,\"rebuilt\":%s,\"seconds\":%.3f,\"ranks\":%d,\"files\":%" PRIu64
-                           ",\"files_unchanged\":%" PRIu64 ",\"files_failed\":%" PRIu64 ",\"splits\":%" PRIu64 ",\"adopted\":%" PRIu64 ",\"ranges\":%" PRIu64
+                           ",\"run\":\"%s\",\"exit\":%d,\"view\":%" PRIu64
+                           ",\"nothing_new\":%s,\"rebuilt\":%s,\"seconds\":%.3f,\"ranks\":%d,\"files\":%" PRIu64
+                           ",\"files_unchanged\":%" PRIu64 ",\"files_failed\":%" PRIu64 ",\"splits\":%" PRIu64
+                           ",\"adopted\":%" PRIu64 ",\"ranges\":%" PRIu64
                            ",\"rss_anon_kib\":%ld,\"rss_shmem_kib\":%ld,\"added\":{",
-                           batch->run, code, r->view, r->nothing_new ? "true" : "false", r->rebuilt ? "true" : "false", seconds, session->engine.size, r->files,
-                           r->files_unchanged, r->files_failed, r->splits, r->adopted, r->ranges, anon, shmem)) ||
-        (rc = add_counts(&r->counts, json, err)) || (rc = lam_buf_addf(json, err, "},\"balanced\":%s,\"counts\":", lam_report_balanced(state) ? "true" : "false")) ||
+                           batch->run, code, r->view, r->nothing_new ? "true" : "false", r->rebuilt ? "true" : "false",
+                           seconds, session->engine.size, r->files, r->files_unchanged, r->files_failed, r->splits,
+                           r->adopted, r->ranges, anon, shmem)) ||
+        (rc = add_counts(&r->counts, json, err)) ||
+        (rc = lam_buf_addf(json, err,
+                           "},\"balanced\":%s,\"counts\":", lam_report_balanced(state) ? "true" : "false")) ||
         (rc = lam_report_counts(state, json, err)))
         return rc;
     return lam_buf_addf(json, err, "}\n");
@@ -88,16 +99,21 @@ static void print_table(const struct lam_session *session, const struct lam_batc
         printf("Nothing new since view %" PRIu64 ": nothing was published.\n", state->view.number);
         return;
     }
-    printf("View %" PRIu64 " of %s: %" PRId64 " records read in %.2f s (%.0f a second), %" PRIu64 " files, %" PRIu64 " unchanged, %" PRIu64 " failed.\n\n", r->view,
-           session->job->store.path, r->counts.read, seconds, seconds > 0 ? (double)r->counts.read / seconds : 0.0, r->files, r->files_unchanged, r->files_failed);
-    printf("  %-28s %5s %10s %10s %10s %10s %11s %9s\n", "source", "life", "read", "live", "superseded", "deleted", "quarantined", "filtered");
+    printf("View %" PRIu64 " of %s: %" PRId64 " records read in %.2f s (%.0f a second), %" PRIu64 " files, %" PRIu64
+           " unchanged, %" PRIu64 " failed.\n\n",
+           r->view, session->job->store.path, r->counts.read, seconds,
+           seconds > 0 ? (double)r->counts.read / seconds : 0.0, r->files, r->files_unchanged, r->files_failed);
+    printf("  %-28s %5s %10s %10s %10s %10s %11s %9s\n", "source", "life", "read", "live", "superseded", "deleted",
+           "quarantined", "filtered");
     for (uint32_t s = 0; s < state->source_count; s++)
         for (uint32_t l = 0; l < state->sources[s].life_count; l++) {
             const struct lam_counts *c = &state->sources[s].lives[l]->counts;
 
             if (c->read)
-                printf("  %-28.28s %5" PRIu32 " %10" PRId64 " %10" PRId64 " %10" PRId64 " %10" PRId64 " %11" PRId64 " %9" PRId64 "\n", state->sources[s].name,
-                       state->sources[s].lives[l]->number, c->read, c->live, c->superseded, c->deleted, c->quarantined, c->filtered);
+                printf("  %-28.28s %5" PRIu32 " %10" PRId64 " %10" PRId64 " %10" PRId64 " %10" PRId64 " %11" PRId64
+                       " %9" PRId64 "\n",
+                       state->sources[s].name, state->sources[s].lives[l]->number, c->read, c->live, c->superseded,
+                       c->deleted, c->quarantined, c->filtered);
         }
     printf("\n");
 }

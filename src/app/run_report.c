@@ -23,7 +23,8 @@ static json_t *ask(struct lam_run_job *run, const char *aggregate)
     int rc = lam_query_init(&query, LAM_QUERY_AGGREGATE, &err);
 
     lam_buf_init(&json, LAM_QUERY_ANSWER_MAX);
-    if (!rc && !(rc = lam_query_set_aggregate(&query, lam_sv_of(aggregate), &err)) && !(rc = lam_query_run(&query, &reader, &limits, &json, NULL, &err)))
+    if (!rc && !(rc = lam_query_set_aggregate(&query, lam_sv_of(aggregate), &err)) &&
+        !(rc = lam_query_run(&query, &reader, &limits, &json, NULL, &err)))
         answer = json_loadb(json.ptr, json.len, 0, NULL);
     if (rc)
         lam_log_error(&run->session->engine.log, "serve", "%s", err.text);
@@ -34,9 +35,11 @@ static json_t *ask(struct lam_run_job *run, const char *aggregate)
 
 static json_t *counts_of(const struct lam_source_count *c)
 {
-    return json_pack("{s:s#, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", c->name.ptr, (int)c->name.len, "life", (int)c->life, "read", (json_int_t)c->read,
-                     "live", (json_int_t)c->live, "superseded", (json_int_t)c->superseded, "deleted", (json_int_t)c->deleted, "quarantined",
-                     (json_int_t)c->quarantined, "filtered", (json_int_t)c->filtered, "pending", (json_int_t)c->pending, "unavailable", (json_int_t)c->unavailable);
+    return json_pack("{s:s#, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", c->name.ptr, (int)c->name.len,
+                     "life", (int)c->life, "read", (json_int_t)c->read, "live", (json_int_t)c->live, "superseded",
+                     (json_int_t)c->superseded, "deleted", (json_int_t)c->deleted, "quarantined",
+                     (json_int_t)c->quarantined, "filtered", (json_int_t)c->filtered, "pending", (json_int_t)c->pending,
+                     "unavailable", (json_int_t)c->unavailable);
 }
 
 /* Counts of the merged view, by source and life, and whether each of them balances. */
@@ -74,8 +77,9 @@ static void add_views(const struct lam_run_job *run, json_t *report)
     json_t *views = json_array();
 
     for (size_t i = 0; i < run->view_count; i++)
-        json_array_append_new(views, json_pack("{s:I, s:I, s:I, s:f}", "view", (json_int_t)run->views[i].number, "stream_next", (json_int_t)run->views[i].stream_next,
-                                               "read", (json_int_t)run->views[i].read, "seconds", run->views[i].seconds));
+        json_array_append_new(views, json_pack("{s:I, s:I, s:I, s:f}", "view", (json_int_t)run->views[i].number,
+                                               "stream_next", (json_int_t)run->views[i].stream_next, "read",
+                                               (json_int_t)run->views[i].read, "seconds", run->views[i].seconds));
     json_object_set_new(report, "views", views);
 }
 
@@ -86,11 +90,14 @@ static void add_speed(const struct lam_run_job *run, json_t *report)
     if (!run->has_stream)
         return;
     json_object_set_new(report, "speed",
-                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I}", "consumed", (json_int_t)stats.consumed, "answered", (json_int_t)stats.answered,
-                                  "rejected", (json_int_t)stats.rejected, "escalated", (json_int_t)stats.escalated, "outputs_delivered", (json_int_t)stats.delivered,
-                                  "archived", (json_int_t)lam_speed_archived(&run->speed), "p50_ms", lam_speed_quantile(&stats, 0.5) / 1000, "p99_ms",
-                                  lam_speed_quantile(&stats, 0.99) / 1000, "rss_anon_kib", (json_int_t)stats.rss_anon_kib, "rss_shmem_kib",
-                                  (json_int_t)stats.rss_shmem_kib));
+                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I}", "consumed",
+                                  (json_int_t)stats.consumed, "answered", (json_int_t)stats.answered, "rejected",
+                                  (json_int_t)stats.rejected, "escalated", (json_int_t)stats.escalated,
+                                  "outputs_delivered", (json_int_t)stats.delivered, "archived",
+                                  (json_int_t)lam_speed_archived(&run->speed), "p50_ms",
+                                  lam_speed_quantile(&stats, 0.5) / 1000, "p99_ms",
+                                  lam_speed_quantile(&stats, 0.99) / 1000, "rss_anon_kib",
+                                  (json_int_t)stats.rss_anon_kib, "rss_shmem_kib", (json_int_t)stats.rss_shmem_kib));
 }
 
 static void print_table(const json_t *sources)
@@ -101,8 +108,10 @@ static void print_table(const json_t *sources)
     printf("  %-26s %4s %9s %9s %10s %8s %11s %8s\n", "source", "life", "read", "live", "superseded", "deleted", "quarantined", "filtered");
     json_array_foreach((json_t *)(uintptr_t)sources, i, item) {
 #define N(name) json_integer_value(json_object_get(item, name))
-        printf("  %-26.26s %4lld %9lld %9lld %10lld %8lld %11lld %8lld\n", json_string_value(json_object_get(item, "name")), (long long)N("life"), (long long)N("read"),
-               (long long)N("live"), (long long)N("superseded"), (long long)N("deleted"), (long long)N("quarantined"), (long long)N("filtered"));
+        printf("  %-26.26s %4lld %9lld %9lld %10lld %8lld %11lld %8lld\n",
+               json_string_value(json_object_get(item, "name")), (long long)N("life"), (long long)N("read"),
+               (long long)N("live"), (long long)N("superseded"), (long long)N("deleted"), (long long)N("quarantined"),
+               (long long)N("filtered"));
 #undef N
     }
 }
@@ -126,27 +135,34 @@ static void print_report(const struct lam_run_job *run, const json_t *report)
     const json_t *speed = json_object_get(report, "speed"), *merged = json_object_get(report, "merged");
     char *as_of = json_dumps(json_object_get(merged, "as_of"), JSON_COMPACT);
 
-    printf("\n%s: %.2f s, %zu views, exit code %lld\n\n", run->session->job->name, json_real_value(json_object_get(report, "seconds")), run->view_count,
+    printf("\n%s: %.2f s, %zu views, exit code %lld\n\n", run->session->job->name,
+           json_real_value(json_object_get(report, "seconds")), run->view_count,
            (long long)json_integer_value(json_object_get(report, "exit")));
     for (size_t i = 0; i < run->view_count; i++)
-        printf("  view %" PRIu64 " after %.2f s: %" PRId64 " new records; it covers the stream below %" PRIu64 "\n", run->views[i].number, run->views[i].seconds, run->views[i].read,
-               run->views[i].stream_next);
+        printf("  view %" PRIu64 " after %.2f s: %" PRId64 " new records; it covers the stream below %" PRIu64 "\n",
+               run->views[i].number, run->views[i].seconds, run->views[i].read, run->views[i].stream_next);
     printf("\n");
     print_table(json_object_get(report, "counts"));
     print_categories(merged);
     printf("\n  as of        %s\n", as_of ? as_of : "?");
     if (speed)
-        printf("  speed        %lld events, %.0f a second; queryable after p50 %.2f ms, p99 %.2f ms; %lld outputs delivered\n",
-               (long long)json_integer_value(json_object_get(speed, "consumed")), json_real_value(json_object_get(report, "events_per_second")),
+        printf("  speed        %lld events, %.0f a second; queryable after p50 %.2f ms, p99 %.2f ms; %lld outputs "
+               "delivered\n",
+               (long long)json_integer_value(json_object_get(speed, "consumed")),
+               json_real_value(json_object_get(report, "events_per_second")),
                json_real_value(json_object_get(speed, "p50_ms")), json_real_value(json_object_get(speed, "p99_ms")),
                (long long)json_integer_value(json_object_get(speed, "outputs_delivered")));
     printf("  batch        %.0f documents a second\n", json_real_value(json_object_get(report, "documents_per_second")));
-    printf("  memory       rank 0: %lld KiB anonymous, %lld KiB shared%s", (long long)json_integer_value(json_object_get(report, "rss_anon_kib")),
+    printf("  memory       rank 0: %lld KiB anonymous, %lld KiB shared%s",
+           (long long)json_integer_value(json_object_get(report, "rss_anon_kib")),
            (long long)json_integer_value(json_object_get(report, "rss_shmem_kib")), speed ? "; speed: " : "\n");
     if (speed)
         printf("%lld KiB, %lld KiB\n", (long long)json_integer_value(json_object_get(speed, "rss_anon_kib")),
                (long long)json_integer_value(json_object_get(speed, "rss_shmem_kib")));
-    printf("\nTry next:\n  lamina query %s --aggregate '{\"metrics\":[{\"op\":\"count\"}],\"group_by\":[\"category\"]}'\n  lamina store show %s\n  lamina export %s | head\n",
+    printf("\nTry next:\n"
+           "  lamina query %s --aggregate '{\"metrics\":[{\"op\":\"count\"}],\"group_by\":[\"category\"]}'\n"
+           "  lamina store show %s\n"
+           "  lamina export %s | head\n",
            run->session->job->store.path, run->session->job->store.path, run->session->job->store.path);
     free(as_of);
 }
@@ -179,7 +195,9 @@ void lam_run_report(struct lam_run_job *run, int *code)
     json_object_set_new(report, "balanced", json_boolean(balanced));
     json_object_set_new(report, "counts", counts);
     json_object_set_new(report, "merged", ask(run, "{\"metrics\":[{\"op\":\"count\"}],\"group_by\":[\"category\"]}"));
-    json_object_set_new(report, "documents_per_second", json_real(run->view_count && run->views[0].seconds > 0 ? (double)read / run->views[0].seconds : 0));
+    json_object_set_new(report, "documents_per_second",
+                        json_real(run->view_count && run->views[0].seconds > 0 ? (double)read / run->views[0].seconds
+                                                                               : 0));
     json_object_set_new(report, "events_per_second", json_real(seconds > 0 ? (double)stats.consumed / seconds : 0));
     json_object_set_new(report, "rss_anon_kib", json_integer(anon));
     json_object_set_new(report, "rss_shmem_kib", json_integer(shmem));
@@ -194,7 +212,8 @@ void lam_run_report(struct lam_run_job *run, int *code)
     else
         print_report(run, report);
     if (!balanced)
-        lam_log_error(&session->engine.log, "job", "the counts do not balance: read is not live + superseded + deleted + quarantined + filtered");
+        lam_log_error(&session->engine.log, "job",
+                      "the counts do not balance: read is not live + superseded + deleted + quarantined + filtered");
     fflush(stdout);
     free(text);
     json_decref(report);

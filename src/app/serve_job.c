@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-int lam_serve_job_start(struct lam_serve_job *job, struct lam_engine *engine, const struct lam_tail_source *tail, bool follow, struct lam_error *err)
+int lam_serve_job_start(struct lam_serve_job *job, struct lam_engine *engine, const struct lam_tail_source *tail,
+                        bool follow, struct lam_error *err)
 {
     const struct lam_job *settings = engine->job;
     struct lam_http_config config;
@@ -22,7 +23,8 @@ int lam_serve_job_start(struct lam_serve_job *job, struct lam_engine *engine, co
     config.metrics = job->metrics;
     config.metrics_arg = job->arg;
     if (settings->serve.token_env && !(config.token = getenv(settings->serve.token_env)))
-        return LAM_FAIL(err, LAM_E_INVALID, "the environment variable %s, which /serve/token_env names, is not set", settings->serve.token_env);
+        return LAM_FAIL(err, LAM_E_INVALID, "the environment variable %s, which /serve/token_env names, is not set",
+                        settings->serve.token_env);
     if ((rc = lam_store_reader_new(&job->reader, engine, tail, follow, err)))
         return rc;
     if (job->more_stats)

@@ -1,6 +1,6 @@
 /*
- * The serving layer as the application wires it: an HTTP server over the store's reader. `lamina serve` runs it alone and follows the log by itself; in `run`
- * it stands on what the engine shares, and on the tail of the speed ranks.
+ * The serving layer as the application wires it: an HTTP server over the store's reader. `lamina serve` runs it alone
+ * and follows the log by itself; in `run` it stands on what the engine shares, and on the tail of the speed ranks.
  */
 #ifndef LAMINA_APP_SERVE_JOB_H
 #define LAMINA_APP_SERVE_JOB_H
@@ -19,10 +19,12 @@ struct lam_serve_job {
 };
 
 /*
- * Starts to answer at the job's address. job->more_stats, metrics and arg are set already; all else is overwritten. tail may be NULL. follow: nobody else in
- * this process reads the log, so that pins do. LAM_E_INVALID: the address, or a token that is not set.
+ * Starts to answer at the job's address. job->more_stats, metrics and arg are set already; all else is overwritten.
+ * tail may be NULL. follow: nobody else in this process reads the log, so that pins do. LAM_E_INVALID: the address, or
+ * a token that is not set.
  */
-int lam_serve_job_start(struct lam_serve_job *job, struct lam_engine *engine, const struct lam_tail_source *tail, bool follow, struct lam_error *err);
+int lam_serve_job_start(struct lam_serve_job *job, struct lam_engine *engine, const struct lam_tail_source *tail,
+                        bool follow, struct lam_error *err);
 
 /* Requests under way may finish for at most grace_ms. Safe on one that was zeroed, or whose start failed. */
 void lam_serve_job_stop(struct lam_serve_job *job, unsigned grace_ms);

@@ -1,6 +1,6 @@
 /*
- * The real reader behind queries: a snapshot of the log, the view's and the speed layer's mapped segments, and, within a job that has a speed layer,
- * the tail in the memory of its ranks.
+ * The real reader behind queries: a snapshot of the log, the view's and the speed layer's mapped segments, and, within
+ * a job that has a speed layer, the tail in the memory of its ranks.
  *
  *     pin: newest known state (commit n), entered into the table of pins ── get, scan: view + speed segments of n + tail rows in [archive position of n, now)
  *
@@ -15,18 +15,24 @@
 #include "engine.h"
 
 /*
- * Fetches the tail's rows that commit n does not cover, all of them or (key.ptr not NULL) those of one key, into block (made large enough by the callee, freed by
- * the caller), and adds {"<source>":{"0":next,…}} without the outer braces to speed. Any thread; waits up to deadline (monotonic). LAM_E_TIMEOUT names the silent rank.
+ * Fetches the tail's rows that commit n does not cover, all of them or (key.ptr not NULL) those of one key, into block
+ * (made large enough by the callee, freed by the caller), and adds {"<source>":{"0":next,…}} without the outer braces
+ * to speed. Any thread; waits up to deadline (monotonic). LAM_E_TIMEOUT names the silent rank.
  */
 struct lam_tail_source {
-    int (*fetch)(void *arg, uint64_t commit, struct lam_sv key, int64_t deadline_us, struct lam_block **block, struct lam_buf *speed, struct lam_error *err);
+    int (*fetch)(void *arg, uint64_t commit, struct lam_sv key, int64_t deadline_us, struct lam_block **block,
+                 struct lam_buf *speed, struct lam_error *err);
     void *arg;
 };
 
 struct lam_store_reader;
 
-/* tail may be NULL. refresh: look at the log anew at each pin (offline, `serve` alone: at most every second), instead of taking what the engine shares. */
-int lam_store_reader_new(struct lam_store_reader **reader, struct lam_engine *engine, const struct lam_tail_source *tail, bool refresh, struct lam_error *err);
+/*
+ * tail may be NULL. refresh: look at the log anew at each pin (offline, `serve` alone: at most every second), instead
+ * of taking what the engine shares.
+ */
+int lam_store_reader_new(struct lam_store_reader **reader, struct lam_engine *engine,
+                         const struct lam_tail_source *tail, bool refresh, struct lam_error *err);
 void lam_store_reader_free(struct lam_store_reader *reader); /* NULL-safe; no snapshot may be held */
 
 /* What else statistics are filled with, by whoever knows more than the store (rates, lags). Before the first pin. Any thread calls it. */

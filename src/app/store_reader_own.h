@@ -26,7 +26,11 @@ struct lam_store_reader {
     void (*more_stats)(void *arg, struct lam_reader_stats *stats); /* may be NULL */
     void *more_arg;
     bool refresh;
-    pthread_mutex_t lock;          /* guards pinned, newest and the counts of pins; held while the newest state is taken, so that _oldest is never too young */
+    /*
+     * guards pinned, newest and the counts of pins; held while the newest state is taken, so that _oldest is never too
+     * young
+     */
+    pthread_mutex_t lock;
     struct lam_pinned *pinned;     /* all that are held */
     struct lam_pinned *newest;
     pthread_mutex_t make_lock;     /* one thread makes a new one */
@@ -58,7 +62,10 @@ struct lam_snapshot {
 /* The name of a source; empty where the state has none of this number. */
 struct lam_sv lam_pinned_source(const struct lam_pinned *pinned, uint32_t number);
 
-/* Fetches the tail's rows of the snapshot: all (key.ptr NULL), kept for the snapshot's life, or those of one key. Nothing without a tail. */
+/*
+ * Fetches the tail's rows of the snapshot: all (key.ptr NULL), kept for the snapshot's life, or those of one key.
+ * Nothing without a tail.
+ */
 int lam_snapshot_fetch(struct lam_snapshot *snapshot, struct lam_sv key, struct lam_error *err);
 int lam_snapshot_order(struct lam_snapshot *snapshot, bool by_position, struct lam_error *err);
 
@@ -69,8 +76,10 @@ bool lam_snapshot_reached(const struct lam_snapshot *snapshot, const struct lam_
 int lam_snapshot_judge(struct lam_snapshot *snapshot, int rc, bool gone, struct lam_error *err);
 
 /* Operations of struct lam_reader_ops. */
-int lam_snapshot_get(struct lam_snapshot *snapshot, struct lam_sv key, uint32_t wants, lam_visit *visit, void *visit_arg, struct lam_error *err);
-int lam_snapshot_scan(struct lam_snapshot *snapshot, const struct lam_cursor *from, uint32_t wants, lam_visit *visit, void *visit_arg, struct lam_error *err);
+int lam_snapshot_get(struct lam_snapshot *snapshot, struct lam_sv key, uint32_t wants, lam_visit *visit,
+                     void *visit_arg, struct lam_error *err);
+int lam_snapshot_scan(struct lam_snapshot *snapshot, const struct lam_cursor *from, uint32_t wants, lam_visit *visit,
+                      void *visit_arg, struct lam_error *err);
 int lam_snapshot_stats(struct lam_snapshot *snapshot, struct lam_reader_stats *stats, struct lam_error *err);
 
 void lam_stats_base_free(struct lam_stats_base *stats); /* NULL-safe */

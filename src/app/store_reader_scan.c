@@ -1,8 +1,9 @@
 /*
  * Lookups and scans of a snapshot.
  *
- * A page of an append dataset goes on behind (position, place). Rows come segment by segment in the order in which commits added them, then speed
- * segments in the same order, then the tail by position. place says where in this the row stands, from the highest bit on:
+ * A page of an append dataset goes on behind (position, place). Rows come segment by segment in the order in which
+ * commits added them, then speed segments in the same order, then the tail by position. place says where in this the
+ * row stands, from the highest bit on:
  *
  *     1   31 bits: hash of the segment's path   32 bits: row      a segment never changes
  *     0   63 bits: number of a commit                             the tail under this commit; the position says where
@@ -25,16 +26,21 @@ static uint64_t columns_of(uint32_t wants)
         uint64_t columns;
     } groups[] = {
         {LAM_WANT_TEXT, LAM_COLUMN(LAM_ROWS_TEXT)},
-        {LAM_WANT_DOCUMENT, LAM_COLUMN(LAM_ROWS_MEDIA_TYPE) | LAM_COLUMN(LAM_ROWS_TITLE) | LAM_COLUMN(LAM_ROWS_STRUCTURE)},
+        {LAM_WANT_DOCUMENT,
+         LAM_COLUMN(LAM_ROWS_MEDIA_TYPE) | LAM_COLUMN(LAM_ROWS_TITLE) | LAM_COLUMN(LAM_ROWS_STRUCTURE)},
         {LAM_WANT_METADATA, LAM_COLUMN(LAM_ROWS_METADATA)},
-        {LAM_WANT_ANSWERS, LAM_COLUMN(LAM_ROWS_CATEGORY) | LAM_COLUMN(LAM_ROWS_CONFIDENCE) | LAM_COLUMN(LAM_ROWS_SENTIMENT) | LAM_COLUMN(LAM_ROWS_LANGUAGE)},
-        {LAM_WANT_DETAILS, LAM_COLUMN(LAM_ROWS_ENTITIES) | LAM_COLUMN(LAM_ROWS_SUMMARY) | LAM_COLUMN(LAM_ROWS_KEYWORDS)},
+        {LAM_WANT_ANSWERS, LAM_COLUMN(LAM_ROWS_CATEGORY) | LAM_COLUMN(LAM_ROWS_CONFIDENCE) |
+                               LAM_COLUMN(LAM_ROWS_SENTIMENT) | LAM_COLUMN(LAM_ROWS_LANGUAGE)},
+        {LAM_WANT_DETAILS,
+         LAM_COLUMN(LAM_ROWS_ENTITIES) | LAM_COLUMN(LAM_ROWS_SUMMARY) | LAM_COLUMN(LAM_ROWS_KEYWORDS)},
         {LAM_WANT_EMBEDDING, LAM_COLUMN(LAM_ROWS_EMBEDDING)},
-        {LAM_WANT_PROVENANCE, LAM_COLUMN(LAM_ROWS_DEPTH) | LAM_COLUMN(LAM_ROWS_ANALYZER) | LAM_COLUMN(LAM_ROWS_MODEL) | LAM_COLUMN(LAM_ROWS_PROMPT) |
-                                  LAM_COLUMN(LAM_ROWS_TOKENS) | LAM_COLUMN(LAM_ROWS_PROCESSED_AT)},
+        {LAM_WANT_PROVENANCE, LAM_COLUMN(LAM_ROWS_DEPTH) | LAM_COLUMN(LAM_ROWS_ANALYZER) | LAM_COLUMN(LAM_ROWS_MODEL) |
+                                  LAM_COLUMN(LAM_ROWS_PROMPT) | LAM_COLUMN(LAM_ROWS_TOKENS) |
+                                  LAM_COLUMN(LAM_ROWS_PROCESSED_AT)},
     };
-    uint64_t columns = LAM_ROWS_SORT | LAM_ROWS_POSITION | LAM_COLUMN(LAM_ROWS_EVENT_TIME) | LAM_COLUMN(LAM_ROWS_ARRIVAL) | LAM_COLUMN(LAM_ROWS_OP) |
-                       LAM_COLUMN(LAM_ROWS_FLAGS) | LAM_COLUMN(LAM_ROWS_LAYER);
+    uint64_t columns = LAM_ROWS_SORT | LAM_ROWS_POSITION | LAM_COLUMN(LAM_ROWS_EVENT_TIME) |
+                       LAM_COLUMN(LAM_ROWS_ARRIVAL) | LAM_COLUMN(LAM_ROWS_OP) | LAM_COLUMN(LAM_ROWS_FLAGS) |
+                       LAM_COLUMN(LAM_ROWS_LAYER);
 
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
         if (wants & groups[i].want)
@@ -42,7 +48,8 @@ static uint64_t columns_of(uint32_t wants)
     return columns;
 }
 
-static void fill_hit(const struct lam_snapshot *snapshot, const struct lam_segment_entry *segment, const struct lam_row *row, struct lam_hit *hit)
+static void fill_hit(const struct lam_snapshot *snapshot, const struct lam_segment_entry *segment,
+                     const struct lam_row *row, struct lam_hit *hit)
 {
     hit->row = *row;
     hit->view = segment && segment->kind != LAM_SEGMENT_SPEED ? segment->view : 0;
@@ -80,9 +87,15 @@ static int work_get(void *arg)
     return get->visit(get->arg, &hit, get->err);
 }
 
-int lam_snapshot_get(struct lam_snapshot *snapshot, struct lam_sv key, uint32_t wants, lam_visit *visit, void *visit_arg, struct lam_error *err)
+int lam_snapshot_get(struct lam_snapshot *snapshot, struct lam_sv key, uint32_t wants, lam_visit *visit,
+                     void *visit_arg, struct lam_error *err)
 {
-    struct get get = {.snapshot = snapshot, .key = key.ptr ? key : LAM_SV(""), .columns = columns_of(wants), .visit = visit, .arg = visit_arg, .err = err};
+    struct get get = {.snapshot = snapshot,
+                      .key = key.ptr ? key : LAM_SV(""),
+                      .columns = columns_of(wants),
+                      .visit = visit,
+                      .arg = visit_arg,
+                      .err = err};
     int rc;
 
     snapshot->at = (struct lam_view_at){0};
@@ -123,7 +136,8 @@ static int give(struct scan *scan, const struct lam_row *row, struct lam_error *
 
     fill_hit(scan->snapshot, scan->snapshot->at.segment, row, &hit);
     if (scan->snapshot->pinned->append)
-        hit.place = scan->snapshot->at.segment ? place_of(scan->snapshot->at.segment) | scan->snapshot->at.row : scan->snapshot->pinned->state->number;
+        hit.place = scan->snapshot->at.segment ? place_of(scan->snapshot->at.segment) | scan->snapshot->at.row
+                                               : scan->snapshot->pinned->state->number;
     scan->visiting = true;
     rc = scan->visit(scan->arg, &hit, err);
     scan->visiting = false;
@@ -153,7 +167,9 @@ static int visit_append(void *arg, const struct lam_row *row, struct lam_error *
 
 static int refuse_cursor(const struct scan *scan)
 {
-    return LAM_FAIL(scan->err, LAM_E_INVALID, "the cursor stands where a newer commit (now %" PRIu64 ") has put rows in another order: begin again without it",
+    return LAM_FAIL(scan->err, LAM_E_INVALID,
+                    "the cursor stands where a newer commit (now %" PRIu64
+                    ") has put rows in another order: begin again without it",
                     scan->snapshot->pinned->state->number);
 }
 
@@ -189,7 +205,8 @@ static int work_scan(void *arg)
     return rc ? rc : scan->ended;
 }
 
-int lam_snapshot_scan(struct lam_snapshot *snapshot, const struct lam_cursor *from, uint32_t wants, lam_visit *visit, void *visit_arg, struct lam_error *err)
+int lam_snapshot_scan(struct lam_snapshot *snapshot, const struct lam_cursor *from, uint32_t wants, lam_visit *visit,
+                      void *visit_arg, struct lam_error *err)
 {
     struct scan scan = {.snapshot = snapshot, .from = from, .visit = visit, .arg = visit_arg, .err = err};
     uint32_t bits = snapshot->pinned->state->view.range_bits;

@@ -1,5 +1,6 @@
 /*
- * Counts of a snapshot: the view's, which the log has, and what speed segments and tail add to them, merged with the view as a query merges them.
+ * Counts of a snapshot: the view's, which the log has, and what speed segments and tail add to them, merged with the
+ * view as a query merges them.
  *
  *     upsert   each position above the cutoff is read once; the newest version of a key is live or deleted, its others are superseded, and so is the
  *              version of the view that it beats
@@ -47,7 +48,8 @@ static struct lam_source_count *count_of(struct lam_stats_base *stats, const str
         stats->sources = grown;
         stats->source_cap = cap;
     }
-    stats->sources[stats->source_count] = (struct lam_source_count){.name = lam_pinned_source(pinned, source), .source = source, .life = life};
+    stats->sources[stats->source_count] = (struct lam_source_count){
+        .name = lam_pinned_source(pinned, source), .source = source, .life = life};
     return &stats->sources[stats->source_count++];
 }
 
@@ -68,7 +70,8 @@ struct version {
 
 static struct version version_of(const struct lam_row *row)
 {
-    return (struct version){row->rec.pos.source, row->rec.pos.life, row->rec.op == LAM_OP_DELETE, row->rec.op != LAM_OP_DELETE && (row->rec.flags & LAM_ROW_PENDING)};
+    return (struct version){row->rec.pos.source, row->rec.pos.life, row->rec.op == LAM_OP_DELETE,
+                            row->rec.op != LAM_OP_DELETE && (row->rec.flags & LAM_ROW_PENDING)};
 }
 
 struct counting {
@@ -125,7 +128,8 @@ static int count_newest(struct counting *counting, struct lam_sv key, struct lam
     } else if (compared < 0) {
         struct version beaten = version_of(&found.row);
 
-        if (!(rc = count_read(counting, newest, false)) && !(rc = count_winner(counting, newest, 1)) && !(rc = count_winner(counting, beaten, -1)) &&
+        if (!(rc = count_read(counting, newest, false)) && !(rc = count_winner(counting, newest, 1)) &&
+            !(rc = count_winner(counting, beaten, -1)) &&
             (count = count_of(counting->stats, counting->pinned, beaten.source, beaten.life)))
             count->superseded++;
     } /* equal: the same version, counted already */
@@ -200,7 +204,8 @@ static int count_reject(struct counting *counting, const struct lam_position *po
 
 static int count_rejects(struct counting *counting, struct lam_map_cache *cache)
 {
-    const uint64_t columns = LAM_COLUMN(LAM_POS_SOURCE) | LAM_COLUMN(LAM_POS_LIFE) | LAM_COLUMN(LAM_POS_PARTITION) | LAM_COLUMN(LAM_POS_OFFSET) | LAM_COLUMN(LAM_REJECTS_KIND);
+    const uint64_t columns = LAM_COLUMN(LAM_POS_SOURCE) | LAM_COLUMN(LAM_POS_LIFE) | LAM_COLUMN(LAM_POS_PARTITION) |
+                             LAM_COLUMN(LAM_POS_OFFSET) | LAM_COLUMN(LAM_REJECTS_KIND);
     const struct lam_state_segment *segment;
     int rc = 0;
 
@@ -212,7 +217,9 @@ static int count_rejects(struct counting *counting, struct lam_map_cache *cache)
         if ((rc = lam_map_cache_get(cache, segment->entry, &map, counting->err)) || (rc = lam_map_need(map, columns, counting->err)))
             map = (lam_map_unref(map), NULL);
         for (uint64_t i = 0; !rc && i < lam_map_rows(map); i++) {
-            struct lam_position pos = {.source = lam_map_u32(map, LAM_POS_SOURCE)[i], .life = lam_map_u32(map, LAM_POS_LIFE)[i], .offset = lam_map_u64(map, LAM_POS_OFFSET)[i]};
+            struct lam_position pos = {.source = lam_map_u32(map, LAM_POS_SOURCE)[i],
+                                       .life = lam_map_u32(map, LAM_POS_LIFE)[i],
+                                       .offset = lam_map_u64(map, LAM_POS_OFFSET)[i]};
 
             memcpy(pos.partition, lam_map_bytes16(map, LAM_POS_PARTITION, i), sizeof pos.partition);
             rc = count_reject(counting, &pos, lam_map_u8(map, LAM_REJECTS_KIND)[i]);
@@ -306,7 +313,12 @@ static int add_tail(struct asked *asked)
 {
     struct lam_snapshot *snapshot = asked->snapshot;
     struct lam_merge_input input = {.rows = snapshot->rows, .count = snapshot->row_count};
-    struct counting counting = {.pinned = snapshot->pinned, .stats = asked->sum, .base = snapshot->pinned->view, .inputs = &input, .count = 1, .err = asked->err};
+    struct counting counting = {.pinned = snapshot->pinned,
+                                .stats = asked->sum,
+                                .base = snapshot->pinned->view,
+                                .inputs = &input,
+                                .count = 1,
+                                .err = asked->err};
     int rc = snapshot->pinned->append ? count_append(&counting) : count_upsert(&counting);
 
     asked->tail_rows = counting.rows;
@@ -328,7 +340,8 @@ static int work_stats(void *arg)
     if (rc)
         return rc;
     base = asked->base;
-    if (!(asked->sum = calloc(1, sizeof *asked->sum)) || !(asked->sum->sources = calloc(base->source_count + 1, sizeof *asked->sum->sources)))
+    if (!(asked->sum = calloc(1, sizeof *asked->sum)) ||
+        !(asked->sum->sources = calloc(base->source_count + 1, sizeof *asked->sum->sources)))
         return LAM_FAIL(asked->err, LAM_E_MEMORY, "no memory for counts");
     if (base->source_count)
         memcpy(asked->sum->sources, base->sources, base->source_count * sizeof *base->sources);

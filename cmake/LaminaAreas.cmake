@@ -12,15 +12,16 @@ function(lam_area name)
         return()
     endif()
     add_library(lam_${name} STATIC ${sources})
-    target_include_directories(lam_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_include_directories(lam_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src
+        PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
     foreach(area IN LISTS ARG_AREAS)
         target_link_libraries(lam_${name} PUBLIC lam_${area})
     endforeach()
     target_link_libraries(lam_${name} PRIVATE lam_options ${ARG_LIBS})
 endfunction()
 
-# lam_unit_tests(AREA AREAS a b LIBS x): each test_*.c of this folder is a cmocka program and a CTest test "unit/AREA/…". One that starts threads itself has the
-# label `threads` too: these run under ThreadSanitizer.
+# lam_unit_tests(AREA AREAS a b LIBS x): each test_*.c of this folder is a cmocka program and a CTest test "unit/AREA/…".
+# One that starts threads itself has the label `threads` too: these run under ThreadSanitizer.
 function(lam_unit_tests area)
     cmake_parse_arguments(ARG "" "" "AREAS;LIBS" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/test_*.c)

@@ -24,7 +24,8 @@ lam_require(ISAL libisal 2.30 libisal-dev)
 
 find_package(MPI 3.1 COMPONENTS C)
 if(NOT MPI_C_FOUND)
-    message(FATAL_ERROR "Lamina needs an MPI library with version 3.1 of the standard. On Debian: apt-get install libopenmpi-dev openmpi-bin")
+    message(FATAL_ERROR "Lamina needs an MPI library with version 3.1 of the standard. On Debian: "
+        "apt-get install libopenmpi-dev openmpi-bin")
 endif()
 
 if(LAMINA_TESTS)

@@ -23,18 +23,20 @@ lam_missing() {
 lam_install() {
     local missing
     command -v dpkg-query >/dev/null ||
-        lam_die "this script installs packages of Debian. Elsewhere install what README.md lists, then: cmake -B build -DLAMINA_TESTS=OFF && cmake --build build"
+        lam_die "this script installs packages of Debian. Elsewhere install what README.md lists," \
+            "then: cmake -B build -DLAMINA_TESTS=OFF && cmake --build build"
     mapfile -t missing < <(lam_missing "$@")
     [ ${#missing[@]} -eq 0 ] && return 0
     if [ "$(id -u)" -ne 0 ]; then
-        printf 'error: these packages are missing:\n  %s\ninstall them with\n  sudo apt-get install --no-install-recommends %s\nand run this again\n' \
-            "${missing[*]}" "${missing[*]}" >&2
+        printf 'error: these packages are missing:\n  %s\ninstall them with\n' "${missing[*]}" >&2
+        printf '  sudo apt-get install --no-install-recommends %s\nand run this again\n' "${missing[*]}" >&2
         exit 1
     fi
     lam_say "installing ${#missing[@]} packages: ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq || lam_say "the package lists could not be refreshed; trying with those at hand"
-    apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${missing[@]}" >/dev/null </dev/null || lam_die "apt-get could not install: ${missing[*]}"
+    apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${missing[@]}" >/dev/null </dev/null ||
+        lam_die "apt-get could not install: ${missing[*]}"
 }
 
 # Is every -DNAME=VALUE in the cache as it is wanted?
@@ -54,12 +56,18 @@ lam_configure() {
     mkdir -p "$dir"
     # warnings are errors with the compilers that we know: those of Debian 12
     grep -q '^VERSION_ID="\?12"\?$' /etc/os-release 2>/dev/null || strict=(-DLAMINA_WERROR=OFF)
-    (cd "$lam_root" && cmake --preset "$preset" "${strict[@]}" "${@:2}") >"$dir/configure.log" 2>&1 || { cat "$dir/configure.log" >&2; lam_die "cmake failed"; }
+    (cd "$lam_root" && cmake --preset "$preset" "${strict[@]}" "${@:2}") >"$dir/configure.log" 2>&1 || {
+        cat "$dir/configure.log" >&2
+        lam_die "cmake failed"
+    }
 }
 
 lam_build() {
     local preset=$1 dir=$lam_root/build/$1 targets=()
     [ $# -eq 1 ] || targets=(--target "${@:2}")
     lam_say "building ($preset)"
-    cmake --build "$dir" "${targets[@]}" >"$dir/build.log" 2>&1 || { tail -n 60 "$dir/build.log" >&2; lam_die "the build failed; all of its output is in $dir/build.log"; }
+    cmake --build "$dir" "${targets[@]}" >"$dir/build.log" 2>&1 || {
+        tail -n 60 "$dir/build.log" >&2
+        lam_die "the build failed; all of its output is in $dir/build.log"
+    }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# From a bare machine to answers: installs what is missing, builds, runs all three layers on the example, then the batch layer on this machine's own documents.
+# From a bare machine to answers: installs what is missing, builds, runs all three layers on the example, then the batch layer on this
+# machine's own documents.
 #
 #   bash jobs/quickstart.sh      run again, it does only what is left to do
 #
@@ -88,7 +89,8 @@ example() {
     read -r answers first last <"$told"
     number=$("$lamina" query "$store" --aggregate "$question" --json | sum_in)
     [ "$number" = "$expected" ] || lam_die "the sum of /revision is ${number:-missing}; the events add up to $expected"
-    echo "Asked $answers times while it ran: the sum of /revision went from $first to $last and never fell. It ended at $number, as the events say."
+    echo "Asked $answers times while it ran: the sum of /revision went from $first to $last and never fell." \
+        "It ended at $number, as the events say."
     echo "$expected" >"$done_mark"
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# install.sh CMAKE BUILD CC VERSION: installs the build under a prefix of its own, runs the program, and compiles each installed header by itself.
+# install.sh CMAKE BUILD CC VERSION: installs the build under a prefix of its own, runs the program, and compiles each
+# installed header by itself.
 set -euo pipefail
 cmake=$1 build=$2 cc=$3 version=$4
 prefix=$(mktemp -d)
@@ -12,7 +13,8 @@ for header in analyzer block error record sv; do
     [ -f "$prefix/include/lamina/$header.h" ] || { echo "$header.h is not installed"; exit 1; }
 done
 for file in "$prefix"/include/lamina/*.h; do
-    printf '#include <lamina/%s>\nint unused;\n' "$(basename "$file")" | "$cc" -std=c17 -Wall -Wextra -Werror -I"$prefix/include" -x c -fsyntax-only - ||
+    printf '#include <lamina/%s>\nint unused;\n' "$(basename "$file")" |
+        "$cc" -std=c17 -Wall -Wextra -Werror -I"$prefix/include" -x c -fsyntax-only - ||
         { echo "$(basename "$file") does not compile by itself"; exit 1; }
 done
 echo "installed: $(cd "$prefix" && find . -type f ! -name log | sort | tr '\n' ' ')"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# test_sbatch.sh SCRIPT: the Slurm script with stand-ins for lamina and scontrol: what it starts, what it returns, when it goes back into the queue.
+# test_sbatch.sh SCRIPT: the Slurm script with stand-ins for lamina and scontrol: what it starts, what it returns,
+# when it goes back into the queue.
 set -euo pipefail
 script=$1
 dir=$(mktemp -d)

@@ -1,30 +1,6 @@
 /* The consumer on the local broker: the contract, and what it says when there is no broker or a property is not the job's to set. */
 #include "kafka_contract.h"
-
-#include "broker.h"
-
-static struct lam_broker *broker;
-
-static void kit_make_topic(const char *topic, int partitions)
-{
-    assert_int_equal(lam_broker_topic(broker, topic, (uint32_t)partitions, NULL), 0);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    if (lam_broker_open(&broker, NULL))
-        return -1;
-    kit_bootstrap = lam_broker_bootstrap(broker);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    lam_broker_close(broker);
-    return 0;
-}
+#include "kafka_local.h"
 
 static void without_a_broker_opening_ends_in_time_and_says_why(void **state)
 {
@@ -142,5 +118,5 @@ int main(void)
         cmocka_unit_test(what_the_local_broker_dropped_is_a_gap),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, kit_setup, kit_teardown);
 }

@@ -1,30 +1,5 @@
 /* The producer: every message has its report, what cannot be delivered is told, and a full queue is back-pressure. */
-#include "kafka_kit.h"
-
-#include "broker.h"
-
-static struct lam_broker *broker;
-
-static void kit_make_topic(const char *topic, int partitions)
-{
-    assert_int_equal(lam_broker_topic(broker, topic, (uint32_t)partitions, NULL), 0);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    if (lam_broker_open(&broker, NULL))
-        return -1;
-    kit_bootstrap = lam_broker_bootstrap(broker);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    lam_broker_close(broker);
-    return 0;
-}
+#include "kafka_local.h"
 
 struct reports {
     uint64_t tags, count;
@@ -159,5 +134,5 @@ int main(void)
         cmocka_unit_test(keys_are_placed_as_java_does),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, kit_setup, kit_teardown);
 }

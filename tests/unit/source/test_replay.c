@@ -1,39 +1,28 @@
 /* The replayer: every line once, never further ahead than the archive allows, and after a restart exactly what was not archived. */
-#include "kafka_kit.h"
+#include "kafka_local.h"
 
 #include <time.h>
 
-#include "broker.h"
 #include "replay.h"
 #include "replay_line.h"
 
 #define PARTITIONS 4
 
-static struct lam_broker *broker;
 static char folder[] = "/tmp/test_replay.XXXXXX", path[64];
-
-static void kit_make_topic(const char *topic, int partitions)
-{
-    assert_int_equal(lam_broker_topic(broker, topic, (uint32_t)partitions, NULL), 0);
-}
 
 static int setup(void **state)
 {
-    (void)state;
-    if (lam_broker_open(&broker, NULL) || !mkdtemp(folder))
+    if (kit_setup(state) || !mkdtemp(folder))
         return -1;
     snprintf(path, sizeof path, "%s/events.jsonl", folder);
-    kit_bootstrap = lam_broker_bootstrap(broker);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    (void)state;
-    lam_broker_close(broker);
     unlink(path);
     rmdir(folder);
-    return 0;
+    return kit_teardown(state);
 }
 
 /* count lines {"id":"key<i % 13>","n":i,…}, with empty ones between, some without a key, one that is no JSON. */

@@ -81,10 +81,8 @@ static int run(struct lam_cli *cli)
     }
     if (!(rc = lam_session_agree(&session, rc, &err)) && session.engine.rank == 0)
         rc = lam_batch_run(batch, &err);
-    if (rc) {
-        session.failure = err;
-        session.code = rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
-    }
+    if (rc)
+        lam_session_refuse(&session, rc, &err);
     lam_progress_init(&progress, &session, lam_cli_option(cli, "quiet") != NULL);
     while (!rc && lam_session_turn(&session, 250)) {
         lam_work_reap(session.engine.storage);

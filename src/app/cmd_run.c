@@ -41,10 +41,8 @@ static int run(struct lam_cli *cli)
     rc = lam_run_init(&job, &session, &err);
     if (!(rc = lam_session_agree(&session, rc, &err)) && session.engine.rank == 0)
         rc = lam_run_begin(&job, &err);
-    if (rc) {
-        session.failure = err;
-        session.code = rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
-    }
+    if (rc)
+        lam_session_refuse(&session, rc, &err);
     while (!rc && lam_session_turn(&session, 100)) {
         lam_work_reap(session.engine.storage);
         lam_run_step(&job);

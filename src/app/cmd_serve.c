@@ -58,8 +58,7 @@ static int run(struct lam_cli *cli)
     if (!(rc = check_identity(&session.engine, &err)) && session.engine.rank == 0)
         rc = lam_serve_job_start(&serve, &session.engine, NULL, true, &err);
     if ((rc = lam_session_agree(&session, rc, &err))) {
-        session.failure = err;
-        session.code = rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
+        lam_session_refuse(&session, rc, &err);
     } else if (session.engine.rank == 0) {
         tell(cli, &session, &serve);
     }

@@ -90,10 +90,8 @@ static int run(struct lam_cli *cli)
         rc = lam_speed_job_init(&speed, &session.engine, &err);
     if (!(rc = lam_session_agree(&session, rc, &err)) && session.engine.rank == 0)
         rc = lam_speed_begin(&speed, NULL, lam_cli_option(cli, "until-end") != NULL, &err);
-    if (rc) {
-        session.failure = err;
-        session.code = rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
-    }
+    if (rc)
+        lam_session_refuse(&session, rc, &err);
     lam_progress_init(&progress, &session, lam_cli_option(cli, "quiet") != NULL);
     while (!rc && lam_session_turn(&session, 100)) {
         lam_work_reap(session.engine.storage);

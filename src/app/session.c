@@ -111,6 +111,12 @@ static struct lam_roles roles_of(const struct lam_job *job, enum lam_layout_of_r
     }
 }
 
+void lam_session_refuse(struct lam_session *session, int rc, const struct lam_error *err)
+{
+    session->failure = *err;
+    session->code = rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
+}
+
 int lam_session_open(struct lam_session *session, const struct lam_cli *cli, enum lam_layout_of_ranks layout)
 {
     struct lam_error err;
@@ -138,8 +144,7 @@ int lam_session_open(struct lam_session *session, const struct lam_cli *cli, enu
     }
     session->started_us = lam_mono_us(&lam_clock_system);
     if (rc) {
-        session->failure = err;
-        session->code = rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
+        lam_session_refuse(session, rc, &err);
         return lam_session_close(session);
     }
     catch_signals(session);

@@ -31,6 +31,9 @@ int lam_session_open(struct lam_session *session, const struct lam_cli *cli, enu
 /* Does every rank's set-up hold? rc and err are this rank's. 0 where all of them are well; else the common error. Collective. */
 int lam_session_agree(struct lam_session *session, int rc, struct lam_error *err);
 
+/* This rank's work cannot begin: err ends the session. rc is err's code. */
+void lam_session_refuse(struct lam_session *session, int rc, const struct lam_error *err);
+
 /*
  * One turn of the main loop: sleeps for at most max_ms, moves messages, ends finished work, watches for signals and silent ranks. What goes wrong is
  * session->failure. False: it is over, leave the loop.

@@ -571,12 +571,25 @@ int lam_speed_coordinator_open(struct lam_speed_coordinator **out, struct lam_en
     return lam_comm_on(engine->comm, MSG_SPEED_STARTED, MSG_SPEED_FAILED, on_message, c, err);
 }
 
+static void free_rolls(struct rolled *rolled)
+{
+    struct rolled *next;
+
+    for (; rolled; rolled = next) {
+        next = rolled->next;
+        json_decref(rolled->note);
+        free(rolled);
+    }
+}
+
 void lam_speed_coordinator_close(struct lam_speed_coordinator *c)
 {
     if (!c)
         return;
     lam_comm_off(c->engine->comm, MSG_SPEED_STARTED);
     lam_speed_begun_release(&c->begun);
+    free_rolls(c->committing);
+    free_rolls(c->queue);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->answered);
     free(c->stats);

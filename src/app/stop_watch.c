@@ -28,10 +28,10 @@ static void look(struct lam_work *work, unsigned worker)
     (void)worker;
     if (lam_holder_self(&self, "", "", &err))
         return;
-    for (int layer = 0; layer < LAM_TERMS && !watch->found; layer++) {
+    for (int layer = 0; layer < LAM_TERMS && !watch->seen; layer++) {
         const struct lam_holder *holder = &state->terms[layer].holder;
 
-        watch->found = state->terms[layer].number && is_self(holder, &self) && is_asked(watch->engine, holder);
+        watch->seen = state->terms[layer].number && is_self(holder, &self) && is_asked(watch->engine, holder);
     }
 }
 
@@ -40,6 +40,7 @@ static void looked(struct lam_work *work)
     struct lam_stop_watch *watch = (struct lam_stop_watch *)work;
 
     watch->busy = false;
+    watch->found = watch->seen;
     if (watch->found && !atomic_exchange(&watch->engine->stop, 1)) {
         lam_log_info(&watch->engine->log, "job", "asked to stop by `lamina stop`");
         lam_wake_signal(&watch->engine->wake);

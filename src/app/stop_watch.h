@@ -11,7 +11,8 @@
 struct lam_stop_watch {
     struct lam_work work;
     struct lam_engine *engine;
-    bool busy, found;
+    bool busy, found; /* main thread */
+    bool seen;        /* storage thread, until the job is done */
     int64_t next_us;
 };
 

@@ -41,7 +41,7 @@ def prose(rng, size):
 def corpus(path, count, size, repeated=0.0):
     """count JSON lines; a share of them has a key that another line has too."""
     rng = random.Random(1)
-    texts = [prose(rng, size) for _ in range(2000)]
+    texts = [prose(rng, size) for _ in range(min(2000, count))]
     keys = max(1, int(count * (1 - repeated)))
     with open(path, "w") as file:
         for i in range(count):
@@ -202,6 +202,7 @@ def bench_idle(args, folder):
     with open(job) as file:
         settings = json.load(file)
     settings["roles"] = {"serve": 1, "speed": 1}
+    settings["dataset"]["order_by"] = "position"
     settings["stream"] = {"brokers": "local", "topic": "events", "partitions": 2}
     with open(job, "w") as file:
         json.dump(settings, file)

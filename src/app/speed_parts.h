@@ -40,7 +40,7 @@ int lam_speed_thread_start(struct lam_speed_thread **thread, struct lam_engine *
 void lam_speed_thread_stop(struct lam_speed_thread *thread);
 void lam_speed_thread_free(struct lam_speed_thread *thread); /* NULL-safe; waits */
 
-/* LAM_PENDING: starting; 0: consuming; LAM_END: it has ended well; else its error. */
+/* LAM_PENDING: starting; 0: consuming, every partition was heard of; LAM_END: it has ended well; else its error. */
 int lam_speed_thread_state(struct lam_speed_thread *thread, struct lam_error *err);
 void lam_speed_thread_stats(struct lam_speed_thread *thread, struct lam_speed_stats *stats);
 

@@ -16,7 +16,7 @@ struct roll {
     uint64_t number;
     struct lam_tail_chunk *chunk;
     struct lam_buf note;
-    bool written;
+    bool written, sent;
     int rc;
     struct lam_error err;
 };
@@ -30,17 +30,20 @@ struct lam_speed_rank {
     struct roll *rolls;     /* not committed yet, oldest first */
     uint64_t next_roll;
     unsigned open_rolls;
-    bool running, told, stopping, failed;
+    bool running, told, stopping, failed, failure_sent;
+    struct lam_error failure;
     int64_t next_stats_us;
 };
 
-static void send(struct lam_speed_rank *rank, uint16_t type, struct lam_sv bytes)
+/* False: the outbox to rank 0 is full. What must arrive is sent again at the next step; what is stale by then (statistics, answers with a deadline) is not. */
+static bool send(struct lam_speed_rank *rank, uint16_t type, struct lam_sv bytes)
 {
     struct lam_error err;
     int rc = lam_comm_send(rank->engine->comm, 0, type, bytes, &err);
 
-    if (rc) /* the outbox to rank 0 is full of what it does not take: its own checks, or ours of it, end the job */
-        lam_log_error(&rank->engine->log, "speed", "%s", rc == LAM_PENDING ? "rank 0 takes no messages" : err.text);
+    if (rc && rc != LAM_PENDING)
+        lam_log_error(&rank->engine->log, "speed", "%s", err.text);
+    return rc != LAM_PENDING;
 }
 
 static void fail(struct lam_speed_rank *rank, const struct lam_error *err)
@@ -49,10 +52,11 @@ static void fail(struct lam_speed_rank *rank, const struct lam_error *err)
 
     if (rank->failed)
         return;
-    rank->failed = true;
     copy.rank = rank->engine->rank;
     copy.where = NULL;
-    send(rank, MSG_SPEED_FAILED, lam_sv((const char *)&copy, sizeof copy));
+    rank->failure = copy;
+    rank->failed = true;
+    rank->failure_sent = send(rank, MSG_SPEED_FAILED, lam_sv((const char *)&copy, sizeof copy));
 }
 
 /* --- rolling --- */
@@ -72,9 +76,15 @@ static void roll_done(struct lam_work *work)
     roll->written = true;
     if (roll->rc)
         fail(roll->rank, &roll->err);
-    else
-        send(roll->rank, MSG_SPEED_ROLLED, lam_buf_sv(&roll->note));
     lam_wake_signal(&roll->rank->engine->wake);
+}
+
+/* In the order of rolling, which is that of the log. */
+static void send_rolls(struct lam_speed_rank *rank)
+{
+    for (struct roll *roll = rank->rolls; roll && roll->written && !roll->rc; roll = roll->next)
+        if (!roll->sent && !(roll->sent = send(rank, MSG_SPEED_ROLLED, lam_buf_sv(&roll->note))))
+            return;
 }
 
 static bool is_due(const struct lam_speed_rank *rank)
@@ -105,6 +115,7 @@ static void roll_one(struct lam_speed_rank *rank)
     roll->number = ++rank->next_roll;
     lam_buf_init(&roll->note, LAM_COMM_MESSAGE_MAX);
     if (!(roll->chunk = lam_tail_close_chunk(rank->tail)) || !lam_work_submit(rank->engine->storage, &roll->work)) {
+        lam_buf_release(&roll->note);
         free(roll);
         LAM_FAIL(&err, LAM_E_LIMIT, "the storage thread has too many jobs");
         fail(rank, &err);
@@ -270,21 +281,21 @@ int lam_speed_rank_step(struct lam_speed_rank *rank)
     struct lam_error err;
     int state;
 
+    if (rank->failed && !rank->failure_sent)
+        rank->failure_sent = send(rank, MSG_SPEED_FAILED, lam_sv((const char *)&rank->failure, sizeof rank->failure));
     if (!rank->running)
         return 0;
     state = lam_speed_thread_state(rank->thread, &err);
     if (state && state != LAM_PENDING && state != LAM_END)
         fail(rank, &err);
-    if (state != LAM_PENDING && !rank->told && !rank->failed) {
-        rank->told = true;
-        send(rank, MSG_SPEED_STARTED, lam_sv(NULL, 0));
-    }
+    if (state != LAM_PENDING && !rank->told && !rank->failed)
+        rank->told = send(rank, MSG_SPEED_STARTED, lam_sv(NULL, 0));
     roll_one(rank);
+    send_rolls(rank);
     send_stats(rank);
     if (rank->stopping && state != 0 && state != LAM_PENDING && !rank->open_rolls && (rank->failed || !lam_tail_stats(rank->tail).open_count)) {
-        rank->running = false;
-        send(rank, MSG_SPEED_ENDED, lam_sv(NULL, 0));
-        return 0;
+        rank->running = !send(rank, MSG_SPEED_ENDED, lam_sv(NULL, 0));
+        return rank->running ? LAM_PENDING : 0;
     }
     return LAM_PENDING;
 }

@@ -44,6 +44,8 @@ struct lam_speed_thread {
     struct lam_tail_message *messages;
     struct lam_tail_range *reached;
     bool *ended; /* by start: the partition is read to its end */
+    bool *heard; /* by start: the broker has given a message of it, or said that there is none: it is being read */
+    size_t silent; /* partitions that are not heard */
     struct lam_buf value;
     int64_t next_output_us;
 };
@@ -84,7 +86,9 @@ static int open_all(struct lam_speed_thread *t)
     t->messages = calloc(BLOCK_ROWS, sizeof *t->messages);
     t->reached = calloc(t->setup->start_count + 1, sizeof *t->reached);
     t->ended = calloc(t->setup->start_count + 1, sizeof *t->ended);
-    if (!rc && (!t->fresh || !t->again || !t->messages || !t->reached || !t->ended))
+    t->heard = calloc(t->setup->start_count + 1, sizeof *t->heard);
+    t->silent = t->setup->start_count;
+    if (!rc && (!t->fresh || !t->again || !t->messages || !t->reached || !t->ended || !t->heard))
         rc = LAM_FAIL(&t->err, LAM_E_MEMORY, "no memory for the speed layer");
     free(starts);
     free(props);
@@ -101,6 +105,7 @@ static void close_all(struct lam_speed_thread *t)
     free(t->messages);
     free(t->reached);
     free(t->ended);
+    free(t->heard);
     lam_buf_release(&t->value);
 }
 
@@ -236,6 +241,8 @@ static int take(struct lam_speed_thread *t, const struct lam_kafka_event *events
 
         if (p == t->setup->start_count)
             continue;
+        t->silent -= !t->heard[p];
+        t->heard[p] = true;
         t->ended[p] = events[i].kind == LAM_KAFKA_EOF;
         t->reached[p].partition = events[i].partition;
         t->reached[p].end = (uint64_t)events[i].offset + (events[i].kind == LAM_KAFKA_MESSAGE);
@@ -294,6 +301,15 @@ static void share_stats(struct lam_speed_thread *t)
     pthread_mutex_unlock(&t->lock);
 }
 
+/* Assigned is not read yet: a consumer finds its leaders and offsets first, a second or so; what is replayed before that would wait. */
+static void say_consuming(struct lam_speed_thread *t)
+{
+    if (!t->silent && atomic_load(&t->state) == LAM_PENDING) {
+        atomic_store(&t->state, 0);
+        lam_wake_signal(&t->engine->wake);
+    }
+}
+
 static int consume(struct lam_speed_thread *t)
 {
     bool paused = false;
@@ -315,6 +331,7 @@ static int consume(struct lam_speed_thread *t)
             rc = take(t, events, count);
         lam_producer_poll(t->producer, 0);
         share_stats(t);
+        say_consuming(t);
         if (!rc && lam_mono_us(t->engine->clock) >= t->next_output_us) {
             t->next_output_us = lam_mono_us(t->engine->clock) + OUTPUT_COMMIT_US;
             rc = commit_outputs(t, false);
@@ -332,11 +349,8 @@ static void *run(void *arg)
     struct lam_speed_thread *t = arg;
     int rc = open_all(t);
 
-    if (!rc) {
-        atomic_store(&t->state, 0);
-        lam_wake_signal(&t->engine->wake);
+    if (!rc)
         rc = consume(t);
-    }
     close_all(t);
     atomic_store(&t->state, rc ? rc : LAM_END);
     lam_wake_signal(&t->engine->wake);

@@ -166,13 +166,6 @@ class Kafka(RunCase):
         self.check_final()
         self.check_outputs(exactly=False)
 
-    def archived(self):
-        try:
-            store = support.Store(self.store())
-        except (OSError, ValueError):
-            return 0
-        return sum(entry["rows"] for entry in store.live.values() if entry["kind"] == "bronze_stream")
-
     def test_topic_made_anew(self):
         """Another topic of the same name is another life: its rows come beside the old ones, which stay."""
         half = len(self.lines) // 2

@@ -280,6 +280,14 @@ class RunCase(unittest.TestCase):
         self.assertEqual(done.returncode, expect, done.stderr)
         return done.stdout
 
+    def archived(self, name="out"):
+        """Events in bronze, by the log alone."""
+        try:
+            store = support.Store(self.store(name))
+        except (OSError, ValueError):  # none yet, or a commit that is just being linked
+            return 0
+        return sum(entry["rows"] for entry in store.live.values() if entry["kind"] == "bronze_stream")
+
     # --- what holds of a store ---
 
     def check_report(self, out):

@@ -11,8 +11,6 @@
 
 enum { MSG_BYE = 0x0010, MSG_STOP, MSG_BROKEN };
 
-#define AGREE_MS 60000
-#define SILENT_MS 60000 /* a rank that says nothing for so long ends the job: a main thread never blocks, so it hangs */
 #define CLOSE_MS 20000
 #define TICK_US 1000000
 
@@ -53,7 +51,7 @@ int lam_session_agree(struct lam_session *session, int rc, struct lam_error *err
 
     if (rc)
         mine = *err;
-    if ((rc = lam_comm_agree_start(&agree, session->comm, &mine, AGREE_MS, err)))
+    if ((rc = lam_comm_agree_start(&agree, session->comm, &mine, session->job->deadline_us / 1000, err)))
         return rc;
     while ((rc = lam_comm_agree_test(&agree, err)) == LAM_PENDING) {
         lam_comm_wait(session->comm, &session->engine.wake, 50);
@@ -155,11 +153,12 @@ bool lam_session_stopping(const struct lam_session *session) { return atomic_loa
 
 static void look_for_silence(struct lam_session *session)
 {
-    int silent[8], count = lam_comm_silent(session->comm, SILENT_MS, silent, 8);
+    int64_t limit_ms = session->job->deadline_us / 1000; /* a main thread never blocks: one that is silent for so long hangs */
+    int silent[8], count = lam_comm_silent(session->comm, limit_ms, silent, 8);
 
     if (count > 0 && !session->failure.code)
-        LAM_FAIL(&session->failure, LAM_E_TIMEOUT, "rank %d%s said nothing for %d s; the job ends, run it again to go on", silent[0], count > 1 ? " and others" : "",
-                 SILENT_MS / 1000);
+        LAM_FAIL(&session->failure, LAM_E_TIMEOUT, "rank %d%s said nothing for %.1f s; the job ends, run it again to go on", silent[0], count > 1 ? " and others" : "",
+                 (double)limit_ms / 1000);
 }
 
 bool lam_session_turn(struct lam_session *session, int64_t max_ms)

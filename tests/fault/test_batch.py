@@ -265,6 +265,26 @@ class Disturbed(BatchCase):
 
     # --- taken ---
 
+    def test_stopped_rank_is_named_and_ends_the_job_within_the_deadline(self):
+        """Invariant 12. SIGSTOP: the process is there, the launcher sees nothing wrong."""
+        process = self.start(self.job("silent", **{**SMALL, "deadline": 3}), 3)
+        until = time.monotonic() + 20
+        while time.monotonic() < until and not glob.glob(os.path.join(self.store("silent"), "runs", "*", "adopted")):
+            time.sleep(0.01)
+        stopped = ranks_of(process.pid)[1]
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            code, out = self.finish(process, 60)
+        finally:
+            try:
+                os.kill(stopped, signal.SIGKILL)
+            except OSError:
+                pass
+        self.assertEqual(code, 1, out)
+        self.assertRegex(out, r"rank [12] said nothing for 3\.0 s")
+        self.batch(self.job("silent", **SMALL), 2)
+        self.assertEqual(Store(self.store("silent")).answer(), Disturbed.expected[0])
+
     def test_second_job_of_the_layer_exits_1_and_names_host_process_and_job(self):
         process, pids = self.begin(2)
         self.wait_for(process, self.staged)

@@ -246,7 +246,7 @@ class RunCase(unittest.TestCase):
     def store(self, name="out"):
         return os.path.join(self.folder, name)
 
-    def job(self, name="out", rate=500, stream=()):
+    def job(self, name="out", rate=500, stream=(), every=1000):
         """The quickstart's, with a store, a port and a rate of its own; values of stream that are None are taken away."""
         with open(os.path.join(SOURCE, "jobs", "quickstart.json")) as file:
             job = json.load(file)
@@ -256,6 +256,7 @@ class RunCase(unittest.TestCase):
         job["stream"].update(stream)
         job["stream"] = {k: v for k, v in job["stream"].items() if v is not None}
         job["serve"]["listen"] = "127.0.0.1:0"
+        job["batch"]["every"] = {"records": every}
         path = os.path.join(self.folder, "%s.json" % name)
         with open(path, "w") as file:
             json.dump(job, file)

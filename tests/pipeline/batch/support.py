@@ -17,7 +17,7 @@ import unittest
 LIMIT = 180  # seconds that no run here takes: a hang fails instead of waiting
 MIB = 1 << 20
 
-# docs/formats-segments.md, layout 1 and 3 to 5: columns and what each value is
+# docs/formats.md, layout 1 and 3 to 5: columns and what each value is
 POSITION = [("source", "I"), ("life", "I"), ("partition", "16"), ("offset", "Q")]
 ROWS = POSITION + [("hash", "Q"), ("key", "s"), ("order", "s"), ("event_time", "q"), ("arrival", "q"), ("op", "B"), ("flags", "I"), ("media_type", "s"), ("title", "s"),
                    ("text", "s"), ("structure", "s"), ("metadata", "s"), ("category", "s"), ("confidence", "4"), ("sentiment", "4"), ("entities", "s"), ("summary", "s"),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The batch layer as a whole: speed-up by ranks and by workers, memory, the first record, an idle rank. Python's standard library alone.
 
-    bench_batch.py LAMINA [--only speedup,memory,first,idle] [--docs 30000] [--rounds 3] [--many 1000000] [--folder /tmp]
+    bench_batch.py LAMINA [--only speedup,memory,first,idle] [--docs 80000] [--rounds 3] [--many 1000000] [--folder /tmp]
 
 Every figure is a ratio or a difference within one run of this program; variants take turns, and the load of the machine stands beside them: with
 others on the cores a speed-up is theirs as much as ours.
@@ -236,7 +236,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("lamina")
     parser.add_argument("--only", default="first,idle,speedup,memory")
-    parser.add_argument("--docs", type=int, default=30000)
+    parser.add_argument("--docs", type=int, default=80000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--many", type=int, default=1000000)
     parser.add_argument("--memory", default="64 MiB")

@@ -38,11 +38,12 @@ bench() {
 
 {
     bench segment "$build/benchmarks/bench_segment" "$folder" 15 64
+    bench segment_large "$build/benchmarks/bench_segment" "$folder" 7 256
     bench lookup "$build/benchmarks/bench_lookup" $((quick ? 100000 : 1000000)) $((quick ? 100000 : 1000000)) "$folder"
     bench log "$build/benchmarks/bench_log" $((quick ? 10000 : 100000)) 101 "$folder"
     bench steps "$build/benchmarks/bench_steps" $((quick ? 2000 : 20000)) "$folder"
     bench batch python3 "$root/benchmarks/bench_batch.py" "$build/src/app/lamina" --folder "$folder" \
-        --docs $((quick ? 3000 : 30000)) --many $((quick ? 100000 : 1000000))
+        --docs $((quick ? 8000 : 80000)) --many $((quick ? 100000 : 1000000))
 } | tee "$said"
 
 echo "=== figures and targets"

@@ -28,6 +28,20 @@ void *lam_block_alloc(struct lam_block *block, size_t len);
 int lam_block_add_row(struct lam_block *block, const struct lam_row *row, struct lam_error *err);
 int lam_block_add_reject(struct lam_block *block, const struct lam_reject *reject, struct lam_error *err);
 
+/*
+ * A raw item kept beside what became of it, where the job asks for bronze copies: its position and its bytes. Shares the block's
+ * arena, and is bounded as rows are.
+ */
+struct lam_copy {
+    struct lam_position pos;
+    int64_t arrival_us;
+    struct lam_sv raw;
+};
+
+int lam_block_add_copy(struct lam_block *block, const struct lam_copy *copy, struct lam_error *err);
+size_t lam_block_copies(const struct lam_block *block);
+const struct lam_copy *lam_block_copy(const struct lam_block *block, size_t i);
+
 /* Forgets all rows and rejects from these indexes on (their bytes stay until clear): a lost attempt discards its rows. */
 void lam_block_truncate(struct lam_block *block, size_t rows, size_t rejects);
 

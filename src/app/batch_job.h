@@ -18,6 +18,7 @@
 #include "source/digest.h"
 #include "source/scan.h"
 #include "source/split.h"
+#include "store/bronze.h"
 #include "store/manifest.h"
 #include "store/resolve.h"
 #include "store/stage.h"
@@ -138,6 +139,8 @@ void lam_batch_readers_free(struct lam_batch_job *batch);
 
 bool lam_batch_together(void *arg, struct lam_sv note, struct lam_sv with);
 int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t count, struct lam_error *err);
+int lam_batch_write_copies(struct lam_batch_job *batch, const struct lam_bronze_row *rows, size_t count, struct lam_segment_entry *entry,
+                           struct lam_error *err);
 int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err);
 int lam_batch_resolve(void *arg, struct lam_sv range, void **made, struct lam_error *err);
 int lam_batch_write(void *arg, void *made, struct lam_buf *note, struct lam_error *err);

@@ -169,6 +169,35 @@ static int filter_rejects(struct lam_batch_job *batch, struct lam_batch_input *i
     return rc;
 }
 
+/* The same for raw copies. */
+static int filter_copies(struct lam_batch_job *batch, struct lam_batch_input *input, struct lam_error *err)
+{
+    struct lam_bronze_row *rows = NULL;
+    struct lam_segment_entry entry;
+    struct lam_map *map = NULL;
+    size_t count = 0;
+    int rc = lam_map_cache_get(batch->engine->maps, &input->entry, &map, err);
+
+    if (!rc && !(rc = lam_map_need(map, LAM_COLUMNS_ALL, err)) && !(rows = calloc(lam_map_rows(map) + 1, sizeof *rows)))
+        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for bronze");
+    for (uint64_t i = 0; !rc && i < lam_map_rows(map); i++) {
+        lam_bronze_get(map, i, &rows[count]);
+        count += !reject_dropped(input, &rows[count].pos);
+    }
+    lam_segment_entry_init(&entry);
+    if (!rc && !(rc = lam_batch_write_copies(batch, rows, count, &entry, err))) {
+        memcpy(entry.run, batch->run, LAM_RUN_ID);
+        lam_segment_entry_release(&input->entry);
+        input->entry = entry;
+        free(input->rules);
+        input->rules = NULL;
+        input->rule_count = 0;
+    }
+    free(rows);
+    lam_map_unref(map);
+    return rc;
+}
+
 /* Takes over the segments of one group, with rules for those of its pieces that do not hold. */
 static int plan_group(struct lam_batch_job *batch, struct lam_staged *group, struct lam_error *err)
 {
@@ -197,6 +226,8 @@ static int plan_group(struct lam_batch_job *batch, struct lam_staged *group, str
             if (!lam_batch_piece_holds(batch, &group->pieces[i]) && (rc = add_rule(input, &group->pieces[i], err)))
                 return rc;
         if (input->rule_count && input->entry.kind == LAM_SEGMENT_QUARANTINE && (rc = filter_rejects(batch, input, err)))
+            return rc;
+        if (input->rule_count && input->entry.kind == LAM_SEGMENT_BRONZE_CORPUS && (rc = filter_copies(batch, input, err)))
             return rc;
     }
     return 0;

@@ -29,6 +29,7 @@ struct reading {
     size_t piece_bytes, analyzed;
     uint32_t number; /* of the piece */
     struct lam_error *err;
+    bool copies; /* this source's bronze is a copy */
 };
 
 static int analyze(struct reading *r)
@@ -138,14 +139,18 @@ static const char *media_type_of(enum lam_job_format format)
 
 static int add_item(struct reading *r, struct lam_raw *raw, const struct lam_item *item)
 {
+    int rc;
+
     raw->pos.offset = item->offset;
     raw->bytes = item->bytes;
     raw->raw = item->raw;
     if (item->media_type)
         raw->media_type = item->media_type;
-    if (item->kind == LAM_ITEM_RECORD)
-        return lam_refiner_add(r->refiner, raw, r->block, r->err);
-    return lam_refiner_reject(r->refiner, raw, LAM_QUARANTINED, item->reason, r->block, r->err);
+    rc = item->kind == LAM_ITEM_RECORD ? lam_refiner_add(r->refiner, raw, r->block, r->err)
+                                       : lam_refiner_reject(r->refiner, raw, LAM_QUARANTINED, item->reason, r->block, r->err);
+    if (rc || !r->copies)
+        return rc;
+    return lam_block_add_copy(r->block, &(struct lam_copy){raw->pos, raw->arrival_us, item->raw}, r->err);
 }
 
 static int read_items(struct reading *r, const struct lam_split *split, struct lam_files *files)
@@ -161,6 +166,7 @@ static int read_items(struct reading *r, const struct lam_split *split, struct l
     int rc;
 
     memcpy(raw.pos.partition, partition.bytes, sizeof raw.pos.partition);
+    r->copies = r->batch->engine->job->sources[split->source].bronze == LAM_JOB_BRONZE_COPY;
     raw.document = split->format == LAM_FORMAT_DOCUMENT || split->format == LAM_FORMAT_LINES;
     raw.name = lam_path_unpacked(split->path);
     raw.media_type = media_type_of(r->batch->engine->job->sources[split->source].format);

@@ -50,13 +50,43 @@ static int write_rejects(struct lam_batch_job *batch, struct lam_block *const *b
     return rc ? rc : lam_rejects_write(&target, blocks, count, entry, err);
 }
 
+int lam_batch_write_copies(struct lam_batch_job *batch, const struct lam_bronze_row *rows, size_t count, struct lam_segment_entry *entry, struct lam_error *err)
+{
+    struct lam_target target = {batch->engine->fs, batch->engine->job->store.path, NULL, LAM_SEGMENT_BRONZE_CORPUS};
+    char path[LAM_SEGMENT_PATH];
+    int rc = lam_namer_next(&batch->namer, target.kind, path, err);
+
+    target.path = path;
+    return rc ? rc : lam_bronze_write(&target, rows, count, entry, err);
+}
+
+static int write_copies(struct lam_batch_job *batch, struct lam_block *const *blocks, size_t count, size_t copies, struct lam_segment_entry *entry,
+                        struct lam_error *err)
+{
+    struct lam_bronze_row *rows = calloc(copies, sizeof *rows);
+    size_t n = 0;
+    int rc;
+
+    if (!rows)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for bronze");
+    for (size_t b = 0; b < count; b++)
+        for (size_t i = 0; i < lam_block_copies(blocks[b]); i++) {
+            const struct lam_copy *copy = lam_block_copy(blocks[b], i);
+
+            rows[n++] = (struct lam_bronze_row){.pos = copy->pos, .arrival_us = copy->arrival_us, .timestamp_us = LAM_TIME_NONE, .has_raw = true, .raw = copy->raw};
+        }
+    rc = lam_batch_write_copies(batch, rows, n, entry, err);
+    free(rows);
+    return rc;
+}
+
 int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t count, struct lam_error *err)
 {
     struct lam_batch_job *batch = arg;
     struct lam_block **blocks = calloc(count, sizeof *blocks);
     struct lam_sv *notes = calloc(count, sizeof *notes);
-    struct lam_segment_entry entries[2];
-    size_t entry_count = 0, rows = 0, rejects = 0;
+    struct lam_segment_entry entries[3];
+    size_t entry_count = 0, rows = 0, rejects = 0, copies = 0;
     int rc = blocks && notes ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for a group");
 
     for (size_t i = 0; !rc && i < count; i++) {
@@ -64,18 +94,21 @@ int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t cou
         notes[i] = lam_buf_sv(&pieces[i]->note);
         rows += lam_block_rows(blocks[i]);
         rejects += lam_block_rejects(blocks[i]);
+        copies += lam_block_copies(blocks[i]);
     }
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 3; i++)
         lam_segment_entry_init(&entries[i]);
     if (!rc && rows)
         rc = write_rows(batch, blocks, count, &entries[entry_count++], err);
     if (!rc && rejects)
         rc = write_rejects(batch, blocks, count, &entries[entry_count++], err);
+    if (!rc && copies)
+        rc = write_copies(batch, blocks, count, copies, &entries[entry_count++], err);
     for (size_t i = 0; i < entry_count; i++)
         memcpy(entries[i].run, batch->run, LAM_RUN_ID);
     if (!rc)
         rc = lam_stage_list(batch->engine->fs, batch->engine->job->store.path, batch->run, batch->engine->rank, batch->groups++, entries, entry_count, notes, count, err);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 3; i++)
         lam_segment_entry_release(&entries[i]);
     free(blocks);
     free(notes);

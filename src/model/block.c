@@ -10,6 +10,8 @@ struct lam_block {
     struct lam_arena arena;
     struct lam_row *rows;
     struct lam_reject *rejects;
+    struct lam_copy *copies;
+    size_t copy_count, copy_cap;
     size_t row_count, row_cap, reject_count, reject_cap, max_rows;
 };
 
@@ -31,13 +33,14 @@ void lam_block_free(struct lam_block *block)
     lam_arena_release(&block->arena);
     free(block->rows);
     free(block->rejects);
+    free(block->copies);
     free(block);
 }
 
 void lam_block_clear(struct lam_block *block)
 {
     lam_arena_reset(&block->arena);
-    block->row_count = block->reject_count = 0;
+    block->row_count = block->reject_count = block->copy_count = 0;
 }
 
 size_t lam_block_rows(const struct lam_block *block) { return block->row_count; }
@@ -115,6 +118,23 @@ int lam_block_add_reject(struct lam_block *block, const struct lam_reject *rejec
     block->rejects[block->reject_count++] = copy;
     return 0;
 }
+
+int lam_block_add_copy(struct lam_block *block, const struct lam_copy *copy, struct lam_error *err)
+{
+    struct lam_copy kept = *copy;
+    int rc = make_room((void **)&block->copies, block->copy_count, &block->copy_cap, block->max_rows, sizeof *block->copies, err);
+
+    if (rc)
+        return rc;
+    kept.raw = lam_arena_copy(&block->arena, copy->raw);
+    if (!kept.raw.ptr)
+        return LAM_FAIL(err, LAM_E_LIMIT, "the block is full: %zu bytes", block->arena.used);
+    block->copies[block->copy_count++] = kept;
+    return 0;
+}
+
+size_t lam_block_copies(const struct lam_block *block) { return block->copy_count; }
+const struct lam_copy *lam_block_copy(const struct lam_block *block, size_t i) { return &block->copies[i]; }
 
 void lam_block_truncate(struct lam_block *block, size_t rows, size_t rejects)
 {

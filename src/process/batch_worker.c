@@ -103,7 +103,8 @@ static void fail(struct lam_batch_worker *w, const struct lam_error *err)
 
 static uint64_t block_bytes(const struct lam_block *block)
 {
-    return lam_block_bytes(block) + lam_block_rows(block) * sizeof(struct lam_row) + lam_block_rejects(block) * sizeof(struct lam_reject);
+    return lam_block_bytes(block) + lam_block_rows(block) * sizeof(struct lam_row) + lam_block_rejects(block) * sizeof(struct lam_reject) +
+           lam_block_copies(block) * sizeof(struct lam_copy);
 }
 
 /* Of a piece that is in no sum: any thread. */

@@ -17,15 +17,16 @@ import unittest
 LIMIT = 180  # seconds that no run here takes: a hang fails instead of waiting
 MIB = 1 << 20
 
-# docs/formats.md, layout 1 and 3 to 5: columns and what each value is
+# docs/formats.md, layout 1 to 5: columns and what each value is
 POSITION = [("source", "I"), ("life", "I"), ("partition", "16"), ("offset", "Q")]
 ROWS = POSITION + [("hash", "Q"), ("key", "s"), ("order", "s"), ("event_time", "q"), ("arrival", "q"), ("op", "B"), ("flags", "I"), ("media_type", "s"), ("title", "s"),
                    ("text", "s"), ("structure", "s"), ("metadata", "s"), ("category", "s"), ("confidence", "4"), ("sentiment", "4"), ("entities", "s"), ("summary", "s"),
                    ("language", "s"), ("keywords", "s"), ("embedding", "v"), ("layer", "B"), ("depth", "B"), ("analyzer", "s"), ("model", "I"), ("prompt", "I"),
                    ("tokens", "I"), ("processed_at", "q")]
+BRONZE = POSITION + [("arrival", "q"), ("timestamp", "q"), ("has_key", "B"), ("key", "s"), ("has_raw", "B"), ("raw", "s"), ("headers", "s")]
 REJECTS = POSITION + [("kind", "B"), ("arrival", "q"), ("place", "s"), ("reason", "s"), ("raw", "s")]
 MANIFEST = [("path", "s"), ("partition", "16"), ("size", "Q"), ("mtime_ns", "q"), ("digest", "16"), ("ended", "B"), ("rows", "Q"), ("life", "I"), ("media", "s")]
-LAYOUTS = {1: ROWS, 3: REJECTS, 4: MANIFEST}
+LAYOUTS = {1: ROWS, 2: BRONZE, 3: REJECTS, 4: MANIFEST}
 TIMES = ("arrival", "processed_at")  # no part of what runs have in common
 NO_TIME = -(1 << 63)
 ENDS = ("live", "superseded", "deleted", "quarantined", "filtered")

@@ -374,5 +374,34 @@ class ExitCodes(BatchCase):
         self.assertEqual(len(Store(self.store()).rows()), 1)
 
 
+class BronzeCopy(BatchCase):
+    def test_every_item_is_kept_byte_for_byte_at_its_position(self):
+        """Rejects too; and a file that changed is copied anew, while what was copied before stays: bronze is append-only."""
+        lines = [b'{"id":"a","text":"one"}', b"no JSON", b'{"id":"b","text":"two \\u00e9"}']
+        first = self.write("x.jsonl", b"\n".join(lines) + b"\n")
+        self.write("page.md", "# Title\n\nText.\n")
+        source = {"type": "files", "name": "data", "path": "data/**", "bronze": "copy"}
+        self.batch(self.job(sources=[source]), 2)
+        self.check_copies({"x.jsonl": lines, "page.md": [b"# Title\n\nText.\n"]})
+        with open(first, "rb") as file:
+            content = file.read()
+        self.write("x.jsonl", content + b'{"id":"c","text":"three"}\n', time.time() - 30)
+        self.batch(self.job(sources=[source]))
+        self.check_copies({"x.jsonl": [*lines, b'{"id":"c","text":"three"}'], "page.md": [b"# Title\n\nText.\n"]})
+
+    def check_copies(self, expected):
+        store = Store(self.store())
+        found, paths = {}, store.paths()
+        for segment in store.segments("bronze_corpus"):
+            for row in segment.dicts():
+                found.setdefault(paths[row["partition"]], []).append((row["offset"], row["raw"]))
+        self.assertEqual({path: [raw for _, raw in sorted(rows)] for path, rows in found.items()}, expected)
+        for path, rows in found.items():
+            with open(os.path.join(self.data, path), "rb") as file:
+                content = file.read()
+            for offset, raw in rows:
+                self.assertEqual(content[offset : offset + len(raw)], raw)
+
+
 if __name__ == "__main__":
     main("__main__", sys.argv[1], sys.argv[2:])

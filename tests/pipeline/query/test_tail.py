@@ -30,7 +30,7 @@ class Tail(Case):
                "sources": [{"name": "docs", "type": "files", "path": "data/**"}],
                "stream": {"name": "events", "brokers": "local", "topic": "in", "partitions": 3, "roll": {"seconds": 1}, "replay": {"path": "events.jsonl", "rate": 500},
                           "route": "out_{category}", "route_default": "out_default"},
-               "tasks": {"sentiment": {}}, "batch": {"every": {"records": 500}}, "commit_interval": 1, "serve": {"listen": "127.0.0.1:0", "keep": True}}
+               "tasks": {"sentiment": {}}, "batch": {"every": {"records": EVENTS * 3 // 4}}, "commit_interval": 1, "serve": {"listen": "127.0.0.1:0", "keep": True}}
         with open(os.path.join(self.folder, "job.json"), "w") as file:
             json.dump(job, file)
         newest = {}

@@ -133,6 +133,17 @@ static bool reject_dropped(const struct lam_batch_input *input, const struct lam
     return false;
 }
 
+/* The input is another segment from now on, in which nothing has to be left out. Takes entry. */
+static void replace_segment(struct lam_batch_job *batch, struct lam_batch_input *input, struct lam_segment_entry *entry)
+{
+    memcpy(entry->run, batch->run, LAM_RUN_ID);
+    lam_segment_entry_release(&input->entry);
+    input->entry = *entry;
+    free(input->rules);
+    input->rules = NULL;
+    input->rule_count = 0;
+}
+
 /* Writes a quarantine segment anew without the rejects of pieces that do not hold any more. */
 static int filter_rejects(struct lam_batch_job *batch, struct lam_batch_input *input, struct lam_error *err)
 {
@@ -155,14 +166,8 @@ static int filter_rejects(struct lam_batch_job *batch, struct lam_batch_input *i
     if (!rc && !(rc = lam_namer_next(&batch->namer, LAM_SEGMENT_QUARANTINE, path, err))) {
         target.path = path;
         lam_segment_entry_init(&entry);
-        if (!(rc = lam_rejects_write(&target, &block, 1, &entry, err))) {
-            memcpy(entry.run, batch->run, LAM_RUN_ID);
-            lam_segment_entry_release(&input->entry);
-            input->entry = entry;
-            free(input->rules);
-            input->rules = NULL;
-            input->rule_count = 0;
-        }
+        if (!(rc = lam_rejects_write(&target, &block, 1, &entry, err)))
+            replace_segment(batch, input, &entry);
     }
     lam_block_free(block);
     lam_map_unref(map);
@@ -185,14 +190,8 @@ static int filter_copies(struct lam_batch_job *batch, struct lam_batch_input *in
         count += !reject_dropped(input, &rows[count].pos);
     }
     lam_segment_entry_init(&entry);
-    if (!rc && !(rc = lam_batch_write_copies(batch, rows, count, &entry, err))) {
-        memcpy(entry.run, batch->run, LAM_RUN_ID);
-        lam_segment_entry_release(&input->entry);
-        input->entry = entry;
-        free(input->rules);
-        input->rules = NULL;
-        input->rule_count = 0;
-    }
+    if (!rc && !(rc = lam_batch_write_copies(batch, rows, count, &entry, err)))
+        replace_segment(batch, input, &entry);
     free(rows);
     lam_map_unref(map);
     return rc;

@@ -19,7 +19,8 @@ enum lam_task {
     LAM_TASK_SENTIMENT = 8,
     LAM_TASK_KEYWORDS = 16,
     LAM_TASK_LANGUAGE = 32,
-    LAM_TASK_EMBED = 64
+    LAM_TASK_EMBED = 64,
+    LAM_TASK_CUSTOM = 128 /* a question of the job's own; only models answer it */
 };
 
 struct lam_label {
@@ -33,6 +34,7 @@ struct lam_tasks {
     uint32_t sentences;    /* of a summary */
     uint32_t max_keywords;
     uint32_t dim;          /* of an embedding */
+    struct lam_sv custom_prompt, custom_schema; /* words, and a JSON Schema; empty where there is no such task */
 };
 
 struct lam_analyzer; /* one handle; each implementation has its own */

@@ -234,6 +234,7 @@ void lam_job_check_fields(struct lam_checker *checker, json_t *whole)
     check_dataset(checker, whole);
     check_serve(checker, whole);
     check_memory(checker, whole);
+    lam_deep_check(checker, whole);
     if (json_integer_value(speed) > 0 && !json_object_get(whole, "stream"))
         lam_problem_add(checker, "/roles/speed", "there is no /stream for speed ranks to read; expected 0");
 }

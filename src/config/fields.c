@@ -2,20 +2,7 @@
  * Every field of a job file, once: type, limits, default, part, meaning. What is said here is checked, filled into struct lam_job,
  * and printed as JSON Schema. Whole sentences in doc: they are the reference that users read.
  */
-#include "shape.h"
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-#define AT(type, member) .offset = offsetof(struct type, member), .width = sizeof(((struct type *)0)->member)
-#define NO_SLOT .offset = LAM_NO_SLOT
-#define REST .part = LAM_PART_REST
-#define IDENTITY .part = LAM_PART_IDENTITY
-#define ANALYSIS .part = LAM_PART_ANALYSIS
-#define MAPPED_IDENTITY .part = LAM_PART_MAPPED_IDENTITY
-#define MAPPED_ANALYSIS .part = LAM_PART_MAPPED_ANALYSIS
-
-#define MEBI 1048576.0
-#define GIBI 1073741824.0
-#define YEAR 31536000.0
+#include "fields.h"
 
 #define POINTER "(/([^~/]|~[01])*)+"
 #define KEY_PATTERN "^(\\$key|\\$path|" POINTER ")$"
@@ -25,7 +12,6 @@
 #define NAME_PATTERN "^[A-Za-z0-9][A-Za-z0-9._-]*$"
 #define TOPIC_PATTERN "^[A-Za-z0-9._-]+$"
 #define ROUTE_PATTERN "^([A-Za-z0-9._-]|\\{category\\})+$"
-#define ENV_PATTERN "^[A-Za-z_][A-Za-z0-9_]*$"
 #define BROKERS_PATTERN "^[^ ,]+(, ?[^ ,]+)*$"
 #define LISTEN_PATTERN "^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+):[0-9]+$"
 #define DELIMITER_PATTERN "^(auto|[^A-Za-z0-9\"\r\n])$"
@@ -38,7 +24,6 @@ static const char *const formats[] = {"auto", "text", "markdown", "html", "json"
 static const char *const missings[] = {"keep", "delete", NULL};
 static const char *const bronzes[] = {"reference", "copy", NULL};
 static const char *const headers[] = {"auto", "yes", "no", NULL};
-static const char *const deep_analyzers[] = {"builtin", NULL};
 static const char *const fast_analyzers[] = {"builtin", "student", NULL};
 
 static const struct lam_field store_fields[] = {
@@ -210,6 +195,8 @@ static const struct lam_field tasks_fields[] = {
      .doc = "The words that tell most about a record."},
     {.name = "language", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &empty_shape, .doc = "The language of the text."},
     {.name = "embed", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &embed_shape, .doc = "A vector that stands for the text."},
+    {.name = "custom", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &lam_custom_shape,
+     .doc = "A question of your own, answered by a model as JSON."},
 };
 static const struct lam_shape tasks_shape = {tasks_fields, COUNT(tasks_fields), 0, NULL};
 
@@ -232,12 +219,6 @@ static const struct lam_field batch_fields[] = {
      .doc = "What a rank may take for data."},
 };
 static const struct lam_shape batch_shape = {batch_fields, COUNT(batch_fields), 0, NULL};
-
-static const struct lam_field deep_fields[] = {
-    {.name = "analyzer", .kind = LAM_KIND_CHOICE, ANALYSIS, AT(lam_job, deep.analyzer), .def = "\"builtin\"", .choices = deep_analyzers,
-     .doc = "Who answers in the batch layer."},
-};
-static const struct lam_shape deep_shape = {deep_fields, COUNT(deep_fields), 0, NULL};
 
 static const struct lam_field fast_fields[] = {
     {.name = "analyzer", .kind = LAM_KIND_CHOICE, REST, AT(lam_job, fast.analyzer), .def = "\"builtin\"", .choices = fast_analyzers,
@@ -309,7 +290,7 @@ static const struct lam_field job_fields[] = {
     {.name = "tasks", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .def = "{}", .shape = &tasks_shape,
      .doc = "What is asked about each text."},
     {.name = "batch", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .def = "{}", .shape = &batch_shape, .doc = "The batch layer."},
-    {.name = "deep", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .def = "{}", .shape = &deep_shape, .doc = "The thorough analysis."},
+    {.name = "deep", .kind = LAM_KIND_OBJECT, ANALYSIS, AT(lam_job, deep), .def = "{}", .shape = &lam_deep_shape, .doc = "The thorough analysis."},
     {.name = "fast", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .def = "{}", .shape = &fast_shape, .doc = "The quick analysis."},
     {.name = "serve", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .def = "{}", .shape = &serve_shape, .doc = "The serving layer."},
     {.name = "commit_interval", .kind = LAM_KIND_DURATION, REST, AT(lam_job, commit_interval_us), .def = "5", .min = 0.05, .max = 3600,

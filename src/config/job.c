@@ -186,7 +186,7 @@ static int fill_tasks(struct lam_arena *arena, json_t *json, struct lam_tasks *t
         enum lam_task task;
     } known[] = {{"classify", LAM_TASK_CLASSIFY},   {"entities", LAM_TASK_ENTITIES}, {"summarize", LAM_TASK_SUMMARIZE},
                  {"sentiment", LAM_TASK_SENTIMENT}, {"keywords", LAM_TASK_KEYWORDS}, {"language", LAM_TASK_LANGUAGE},
-                 {"embed", LAM_TASK_EMBED}};
+                 {"embed", LAM_TASK_EMBED},         {"custom", LAM_TASK_CUSTOM}};
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (json_object_get(json, known[i].name))
@@ -211,6 +211,16 @@ static int resolve_listen(struct lam_arena *arena, struct lam_job *job)
     return job->serve.host ? 0 : LAM_E_MEMORY;
 }
 
+static int resolve_deep_paths(struct lam_arena *arena, struct lam_job *job)
+{
+    const char **paths[] = {&job->deep.record, &job->deep.prompts, job->deep.replay ? &job->deep.replay->path : NULL};
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (paths[i] && *paths[i] && !(*paths[i] = clean_path(arena, job->folder, *paths[i], strlen(*paths[i]))))
+            return LAM_E_MEMORY;
+    return 0;
+}
+
 /* What the table cannot say: from the strings of the file to what the engine uses. */
 static int finish(struct lam_checker *checker, struct lam_arena *arena, json_t *whole, struct lam_job *job, struct lam_error *err)
 {
@@ -225,7 +235,8 @@ static int finish(struct lam_checker *checker, struct lam_arena *arena, json_t *
     job->batch.every_us = every_us(json_object_get(json_object_get(whole, "batch"), "every"));
     job->store.path = clean_path(arena, job->folder, job->store.path, strlen(job->store.path));
     if (!job->store.path || resolve_sources(checker, arena, job) || resolve_stream(arena, whole, job) ||
-        fill_tasks(arena, json_object_get(whole, "tasks"), &job->tasks) || resolve_listen(arena, job))
+        fill_tasks(arena, json_object_get(whole, "tasks"), &job->tasks) || resolve_listen(arena, job) ||
+        lam_deep_fill(arena, whole, job) || resolve_deep_paths(arena, job))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the job");
     lam_job_check_paths(checker, job);
     return lam_job_fill_parts(arena, whole, job, err);

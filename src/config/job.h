@@ -26,6 +26,8 @@
 #include "model/order.h"
 #include "model/rules.h"
 
+#include "deep.h"
+
 #define LAM_JOB_FILE_MAX (1u << 20) /* bytes of a job file */
 #define LAM_PROBLEMS_MAX 20         /* so many are told at once; the rest are counted */
 
@@ -146,9 +148,10 @@ struct lam_job {
         uint32_t workers;    /* threads a batch rank; 0: the cores that it may use, shared with the other ranks of its node */
         uint64_t memory;     /* bytes of anonymous and shared memory a rank may take for data */
     } batch;
+    struct lam_job_deep deep;
     struct {
         enum lam_job_analyzer analyzer;
-    } deep, fast;
+    } fast;
     struct {
         const char *listen;    /* as written */
         const char *host;      /* without brackets */

@@ -76,7 +76,8 @@ static int fill_part(struct lam_arena *arena, json_t *whole, const struct lam_jo
 {
     json_t *json = lam_shape_part(&lam_job_shape, whole, part);
 
-    if (json_object_set_new(json, "sources", sources_part(whole, job, part))) {
+    if (json_object_set_new(json, "sources", sources_part(whole, job, part)) ||
+        (part != LAM_PART_IDENTITY && lam_deep_part(whole, json, part == LAM_PART_ANALYSIS))) {
         json_decref(json);
         return LAM_E_MEMORY;
     }

@@ -151,6 +151,14 @@ void lam_job_complete(json_t *whole);
 void lam_job_check_fields(struct lam_checker *checker, json_t *whole);
 void lam_job_check_paths(struct lam_checker *checker, const struct lam_job *job);
 
+/* deep.c: checks over several fields; the rest of the struct; what of its lists stands in a part (0: all well). */
+extern const struct lam_shape lam_deep_shape, lam_custom_shape;
+json_t *lam_custom_check(struct lam_checker *checker, const struct lam_field *field, json_t *value, const char *pointer);
+json_t *lam_custom_schema(const struct lam_field *field);
+void lam_deep_check(struct lam_checker *checker, json_t *whole);
+int lam_deep_fill(struct lam_arena *arena, json_t *whole, struct lam_job *job);
+int lam_deep_part(json_t *whole, json_t *to, bool analysis);
+
 /* identity, analysis, rest and their digests, from the whole json and the mappings that were resolved in job. */
 int lam_job_fill_parts(struct lam_arena *arena, json_t *whole, struct lam_job *job, struct lam_error *err);
 

@@ -157,7 +157,7 @@ static void wrong_values_say_what_was_expected_and_what_was_found(void **state)
         {"serve.listen=127.0.0.1:70000", "/serve/listen", "a port from 0 to 65535; found 70000"},
         {"serve.token_env=s3cret!", "/serve/token_env", "the name of an environment variable"},
         {"serve.keep=1", "/serve/keep", "expected true or false; found 1"},
-        {"deep.analyzer=openai", "/deep/analyzer", "expected \"builtin\"; found \"openai\""},
+        {"deep.analyzer=claude", "/deep/analyzer", "expected one of \"builtin\", \"openai\"; found \"claude\""},
         {"tasks.classify.labels={'one': 'x'}", "/tasks/classify/labels", "2 to 1000 labels"},
         {"tasks.classify.labels={'one': 'x', 'two': 5}", "/tasks/classify/labels/two", "text that describes the label"},
         {"tasks.classify={}", "/tasks/classify", "the field \"labels\" is missing"},

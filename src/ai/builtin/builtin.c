@@ -102,6 +102,7 @@ int lam_builtin_open_with_model(const struct lam_tasks *tasks, const struct lam_
     made->model = model;
     made->number = number;
     lam_tokens_init(&made->tokens, &made->lexicon);
+    made->tokens.corpus = model ? &model->corpus : NULL;
     lam_buf_init(&made->out, ENTITY_BYTES > KEYWORD_BYTES ? ENTITY_BYTES : KEYWORD_BYTES);
     made->scores = calloc(tasks->label_count + 1, sizeof *made->scores);
     made->prior = calloc(tasks->label_count + 1, sizeof *made->prior);
@@ -173,7 +174,7 @@ static int classify(struct lam_analyzer *analyzer, struct lam_block *block, stru
     uint32_t label;
     int rc = 0;
 
-    if (analyzer->model)
+    if (analyzer->model && analyzer->model->label_count)
         rc = classify_by_model(analyzer, &label, &enr->confidence, err);
     else
         label = lam_label_classify(&analyzer->words, &analyzer->tokens, analyzer->scores, &enr->confidence);

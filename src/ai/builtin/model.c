@@ -3,87 +3,27 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
-#include "builtin.h"
+#include "model_bytes.h"
 
-#define MAGIC "LAMBLT1\n"
-#define FORMAT 1
-#define HEAD 48
+#define MAGIC "LAMBLT2\n"
+#define FORMAT 2
+#define HEAD 32
+#define ENTRY 24  /* of the table */
+#define SECTIONS 4 /* kinds that there are */
 
-static size_t bytes_of(uint64_t labels, uint64_t features, uint64_t names_len)
+int lam_builtin_model_new(struct lam_builtin_model **model, struct lam_error *err)
 {
-    return HEAD + names_len + 8 * features + 4 * features + 4 * labels + 4 * features * labels + 4;
-}
-
-static bool fits(uint64_t labels, uint64_t features, uint64_t names_len)
-{
-    return labels <= LAM_BUILTIN_LABELS_MAX && features <= LAM_BUILTIN_MODEL_MAX / 16 && names_len <= LAM_BUILTIN_MODEL_MAX &&
-           bytes_of(labels, features, names_len) <= LAM_BUILTIN_MODEL_MAX;
-}
-
-int lam_builtin_model_new(uint32_t label_count, uint32_t feature_count, size_t names_len, struct lam_builtin_model **model,
-                          struct lam_error *err)
-{
-    struct lam_builtin_model *made;
-    size_t slots = 64;
-
-    *model = NULL;
-    if (!fits(label_count, feature_count, names_len))
-        return LAM_FAIL(err, LAM_E_LIMIT, "a model of %u labels and %u features is larger than %zu bytes", label_count, feature_count,
-                        LAM_BUILTIN_MODEL_MAX);
-    while (slots < 2 * (size_t)feature_count)
-        slots *= 2;
-    if (!(made = calloc(1, sizeof *made)))
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a model");
-    made->label_count = label_count;
-    made->feature_count = feature_count;
-    made->names_len = names_len;
-    made->mask = slots - 1;
-    made->labels = calloc(label_count + 1u, sizeof *made->labels);
-    made->hashes = calloc(feature_count + 1u, sizeof *made->hashes);
-    made->idf = calloc(feature_count + 1u, sizeof *made->idf);
-    made->bias = calloc(label_count + 1u, sizeof *made->bias);
-    made->weights = calloc((size_t)feature_count * label_count + 1, sizeof *made->weights);
-    made->names = calloc(names_len + 1, 1);
-    made->slots = calloc(slots, sizeof *made->slots);
-    if (!made->labels || !made->hashes || !made->idf || !made->bias || !made->weights || !made->names || !made->slots) {
-        lam_builtin_model_free(made);
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a model of %u labels and %u features", label_count, feature_count);
-    }
-    *model = made;
-    return 0;
+    *model = calloc(1, sizeof **model);
+    return *model ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for a model");
 }
 
 void lam_builtin_model_free(struct lam_builtin_model *model)
 {
     if (!model)
         return;
-    free(model->labels);
-    free(model->hashes);
-    free(model->idf);
-    free(model->bias);
-    free(model->weights);
-    free(model->names);
-    free(model->slots);
+    lam_builtin_classifier_release(model);
+    lam_corpus_release(&model->corpus);
     free(model);
-}
-
-void lam_builtin_model_index(struct lam_builtin_model *model)
-{
-    for (uint32_t i = 0; i < model->feature_count; i++) {
-        size_t at = model->hashes[i] & model->mask;
-
-        while (model->slots[at])
-            at = (at + 1) & model->mask;
-        model->slots[at] = i + 1;
-    }
-}
-
-uint32_t lam_builtin_model_find(const struct lam_builtin_model *model, uint64_t hash)
-{
-    for (size_t at = hash & model->mask; model->slots[at]; at = (at + 1) & model->mask)
-        if (model->hashes[model->slots[at] - 1] == hash)
-            return model->slots[at] - 1;
-    return UINT32_MAX;
 }
 
 uint64_t lam_builtin_tasks_digest(const struct lam_tasks *tasks)
@@ -102,143 +42,115 @@ uint64_t lam_builtin_tasks_digest(const struct lam_tasks *tasks)
     return digest;
 }
 
-/* Little-endian numbers, by bytes: the same file on every platform. */
-
-static int put32(struct lam_buf *buf, uint32_t value, struct lam_error *err)
+static bool has_section(const struct lam_builtin_model *model, uint32_t kind)
 {
-    unsigned char bytes[4] = {(unsigned char)value, (unsigned char)(value >> 8), (unsigned char)(value >> 16),
-                              (unsigned char)(value >> 24)};
-
-    return lam_buf_add(buf, bytes, 4, err);
-}
-
-static int put64(struct lam_buf *buf, uint64_t value, struct lam_error *err)
-{
-    int rc = put32(buf, (uint32_t)value, err);
-
-    return rc ? rc : put32(buf, (uint32_t)(value >> 32), err);
-}
-
-static int put_floats(struct lam_buf *buf, const float *values, size_t count, struct lam_error *err)
-{
-    int rc = lam_buf_reserve(buf, 4 * count, err);
-
-    for (size_t i = 0; i < count && !rc; i++) {
-        uint32_t bits;
-
-        memcpy(&bits, &values[i], 4);
-        rc = put32(buf, bits, err);
+    switch (kind) {
+    case LAM_SECTION_CLASSIFIER: return model->label_count > 0;
+    case LAM_SECTION_WORDS: return model->corpus.count > 0;
+    case LAM_SECTION_VALENCES: return lam_corpus_valences(&model->corpus) > 0;
     }
-    return rc;
+    return false;
+}
+
+static int write_section(const struct lam_builtin_model *model, uint32_t kind, struct lam_buf *buf, struct lam_error *err)
+{
+    switch (kind) {
+    case LAM_SECTION_CLASSIFIER: return lam_builtin_classifier_write(model, buf, err);
+    case LAM_SECTION_WORDS: return lam_corpus_write_words(&model->corpus, buf, err);
+    }
+    return lam_corpus_write_valences(&model->corpus, buf, err);
+}
+
+static int read_section(struct lam_builtin_model *model, uint32_t kind, struct lam_sv bytes, struct lam_error *err)
+{
+    switch (kind) {
+    case LAM_SECTION_CLASSIFIER: return lam_builtin_classifier_read(model, bytes, err);
+    case LAM_SECTION_WORDS: return lam_corpus_read_words(&model->corpus, bytes, model->document_count, err);
+    case LAM_SECTION_VALENCES: return lam_corpus_read_valences(&model->corpus, bytes, err);
+    }
+    return LAM_FAIL(err, LAM_E_CORRUPT, "a section of kind %u", kind);
+}
+
+/* Writes a number where room for it was left. */
+static void patch64(char *at, uint64_t value)
+{
+    for (int k = 0; k < 8; k++)
+        at[k] = (char)(value >> 8 * k);
 }
 
 int lam_builtin_model_write(const struct lam_builtin_model *model, struct lam_buf *buf, struct lam_error *err)
 {
-    size_t begun = buf->len;
-    const float head[2] = {model->temperature, model->mix};
+    size_t begun = buf->len, entry;
+    uint32_t sections = 0;
     int rc;
 
-    if ((rc = lam_buf_add(buf, MAGIC, 8, err)) || (rc = put32(buf, FORMAT, err)) || (rc = put32(buf, model->label_count, err)) ||
-        (rc = put32(buf, model->feature_count, err)) || (rc = put32(buf, (uint32_t)model->names_len, err)) ||
-        (rc = put64(buf, model->tasks_digest, err)) || (rc = put_floats(buf, head, 2, err)) ||
-        (rc = put32(buf, model->document_count, err)) || (rc = put32(buf, 0, err)) ||
-        (rc = lam_buf_add(buf, model->names, model->names_len, err)))
+    for (uint32_t kind = 1; kind <= SECTIONS; kind++)
+        sections += has_section(model, kind);
+    if ((rc = lam_buf_add(buf, MAGIC, 8, err)) || (rc = lam_put32(buf, FORMAT, err)) || (rc = lam_put32(buf, sections, err)) ||
+        (rc = lam_put64(buf, model->tasks_digest, err)) || (rc = lam_put32(buf, model->document_count, err)) ||
+        (rc = lam_put32(buf, 0, err)))
         return rc;
-    for (uint32_t i = 0; i < model->feature_count; i++)
-        if ((rc = put64(buf, model->hashes[i], err)))
+    entry = buf->len;
+    for (uint32_t i = 0; i < sections * ENTRY / 8; i++)
+        if ((rc = lam_put64(buf, 0, err)))
             return rc;
-    if ((rc = put_floats(buf, model->idf, model->feature_count, err)) || (rc = put_floats(buf, model->bias, model->label_count, err)) ||
-        (rc = put_floats(buf, model->weights, (size_t)model->feature_count * model->label_count, err)))
-        return rc;
-    return put32(buf, lam_crc32c(0, buf->ptr + begun, buf->len - begun), err);
-}
+    for (uint32_t kind = 1; kind <= SECTIONS; kind++) {
+        size_t start = buf->len;
 
-static uint32_t get32(const char *p)
-{
-    const unsigned char *b = (const unsigned char *)p;
-
-    return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-}
-
-static uint64_t get64(const char *p) { return get32(p) | (uint64_t)get32(p + 4) << 32; }
-
-/* Floats that are numbers within bounds: a damaged or hostile one would make every answer NaN. */
-static bool get_floats(const char *p, float *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits = get32(p + 4 * i);
-
-        memcpy(&values[i], &bits, 4);
-        if (!(values[i] > -1e6f && values[i] < 1e6f))
-            return false;
+        if (!has_section(model, kind))
+            continue;
+        if ((rc = write_section(model, kind, buf, err)))
+            return rc;
+        patch64(buf->ptr + entry, kind);
+        patch64(buf->ptr + entry + 8, start - begun);
+        patch64(buf->ptr + entry + 16, buf->len - start);
+        entry += ENTRY;
     }
-    return true;
+    return lam_put32(buf, lam_crc32c(0, buf->ptr + begun, buf->len - begun), err);
 }
 
-static bool read_names(struct lam_builtin_model *model)
+static int read_sections(struct lam_builtin_model *model, struct lam_sv bytes, struct lam_error *err)
 {
-    size_t at = 0;
+    uint32_t sections = lam_get32(bytes.ptr + 12);
+    uint64_t at = HEAD + (uint64_t)sections * ENTRY, end = bytes.len - 4, last = 0;
+    int rc;
 
-    for (uint32_t i = 0; i < model->label_count; i++) {
-        const char *end = memchr(model->names + at, 0, model->names_len - at);
+    if (sections > SECTIONS || at > end || lam_get32(bytes.ptr + 28))
+        return LAM_FAIL(err, LAM_E_CORRUPT, "%u sections in %zu bytes", sections, bytes.len);
+    for (uint32_t i = 0; i < sections; i++) {
+        const char *entry = bytes.ptr + HEAD + (size_t)i * ENTRY;
+        uint64_t kind = lam_get64(entry), offset = lam_get64(entry + 8), len = lam_get64(entry + 16);
 
-        if (!end || end == model->names + at)
-            return false;
-        model->labels[i] = lam_sv(model->names + at, (size_t)(end - model->names) - at);
-        at = (size_t)(end - model->names) + 1;
+        if (kind <= last || kind > SECTIONS || offset != at || len > end - at)
+            return LAM_FAIL(err, LAM_E_CORRUPT, "section %u of the model is not where it should be", i + 1);
+        if ((rc = read_section(model, (uint32_t)kind, lam_sv(bytes.ptr + at, len), err)))
+            return rc;
+        at += len;
+        last = kind;
     }
-    return at == model->names_len;
-}
-
-static bool fill(struct lam_builtin_model *model, struct lam_sv bytes)
-{
-    const char *p = bytes.ptr + HEAD;
-    size_t features = model->feature_count;
-    float head[2];
-
-    memcpy(model->names, p, model->names_len);
-    p += model->names_len;
-    for (size_t i = 0; i < features; i++) {
-        model->hashes[i] = get64(p + 8 * i);
-        if (i && model->hashes[i] <= model->hashes[i - 1])
-            return false;
-    }
-    p += 8 * features;
-    if (!read_names(model) || !get_floats(p, model->idf, features) || !get_floats(p + 4 * features, model->bias, model->label_count) ||
-        !get_floats(p + 4 * (features + model->label_count), model->weights, features * model->label_count) ||
-        !get_floats(bytes.ptr + 32, head, 2))
-        return false;
-    model->temperature = head[0];
-    model->mix = head[1];
-    return head[0] >= 0.01f && head[0] <= 100 && head[1] >= 0 && head[1] <= 1;
+    return at == end ? 0 : LAM_FAIL(err, LAM_E_CORRUPT, "%zu bytes behind the sections of the model", (size_t)(end - at));
 }
 
 int lam_builtin_model_read(struct lam_sv bytes, struct lam_builtin_model **model, struct lam_error *err)
 {
-    uint32_t labels, features, names_len;
     int rc;
 
     *model = NULL;
     if (bytes.len < HEAD + 4 || memcmp(bytes.ptr, MAGIC, 8))
         return LAM_FAIL(err, LAM_E_CORRUPT, "not a model of the built-in analyzer");
-    if (get32(bytes.ptr + 8) != FORMAT)
-        return LAM_FAIL(err, LAM_E_CORRUPT, "model format %u: this program reads %d", get32(bytes.ptr + 8), FORMAT);
-    labels = get32(bytes.ptr + 12);
-    features = get32(bytes.ptr + 16);
-    names_len = get32(bytes.ptr + 20);
-    if (!labels || !fits(labels, features, names_len) || bytes_of(labels, features, names_len) != bytes.len)
-        return LAM_FAIL(err, LAM_E_CORRUPT, "model of %u labels and %u features does not fit its %zu bytes", labels, features, bytes.len);
-    if (get32(bytes.ptr + bytes.len - 4) != lam_crc32c(0, bytes.ptr, bytes.len - 4))
+    if (lam_get32(bytes.ptr + 8) != FORMAT)
+        return LAM_FAIL(err, LAM_E_CORRUPT, "model format %u: this program reads %d", lam_get32(bytes.ptr + 8), FORMAT);
+    if (bytes.len > LAM_BUILTIN_MODEL_MAX)
+        return LAM_FAIL(err, LAM_E_CORRUPT, "a model of %zu bytes: at most %zu", bytes.len, LAM_BUILTIN_MODEL_MAX);
+    if (lam_get32(bytes.ptr + bytes.len - 4) != lam_crc32c(0, bytes.ptr, bytes.len - 4))
         return LAM_FAIL(err, LAM_E_CORRUPT, "checksum of the model is wrong");
-    if ((rc = lam_builtin_model_new(labels, features, names_len, model, err)))
+    if ((rc = lam_builtin_model_new(model, err)))
         return rc;
-    (*model)->tasks_digest = get64(bytes.ptr + 24);
-    (*model)->document_count = get32(bytes.ptr + 40);
-    if (!fill(*model, bytes)) {
-        lam_builtin_model_free(*model);
-        *model = NULL;
-        return LAM_FAIL(err, LAM_E_CORRUPT, "the model's tables are not what training writes");
-    }
-    lam_builtin_model_index(*model);
-    return 0;
+    (*model)->tasks_digest = lam_get64(bytes.ptr + 16);
+    (*model)->document_count = lam_get32(bytes.ptr + 24);
+    if (!(rc = read_sections(*model, bytes, err)))
+        return 0;
+    lam_builtin_model_free(*model);
+    *model = NULL;
+    return rc;
 }

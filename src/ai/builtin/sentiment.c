@@ -10,6 +10,14 @@
 
 static const struct lam_lex *lex_at(const struct lam_tokens *tokens, size_t i) { return tokens->terms[tokens->tokens[i].term].lex; }
 
+/* What the lists say of the word; where they do not know it, what the corpus says. */
+static int valence_at(const struct lam_tokens *tokens, size_t i)
+{
+    const struct lam_term *term = &tokens->terms[tokens->tokens[i].term];
+
+    return term->lex && term->lex->valence ? term->lex->valence : term->word ? term->word->valence : 0;
+}
+
 static bool breaks(const struct lam_token *token) { return (token->gap & (LAM_GAP_PUNCT | LAM_GAP_STOP | LAM_GAP_PARA)) != 0; }
 
 /* A verb's "like" praises; "looks like", "would like", "like a" and the word of comparison do not. */
@@ -29,8 +37,7 @@ static bool plain_like(const struct lam_tokens *tokens, size_t i, size_t first)
 static double valence(const struct lam_tokens *tokens, size_t first, size_t i, bool shouted)
 {
     const struct lam_token *token = &tokens->tokens[i];
-    const struct lam_lex *lex = lex_at(tokens, i);
-    double value = lex->valence / 10.0;
+    double value = valence_at(tokens, i) / 10.0;
     double sign = value < 0 ? -1 : 1;
     bool negated = false;
 
@@ -70,10 +77,9 @@ static double score_run(const struct lam_tokens *tokens, size_t first, size_t la
     }
     shouted = caps * 2 > last - first; /* all in capitals: they emphasise nothing */
     for (size_t i = first; i < last; i++) {
-        const struct lam_lex *lex = lex_at(tokens, i);
         double value;
 
-        if (!lex || !lex->valence)
+        if (!valence_at(tokens, i))
             continue;
         value = valence(tokens, first, i, shouted);
         *found += value != 0;
@@ -84,6 +90,14 @@ static double score_run(const struct lam_tokens *tokens, size_t first, size_t la
     }
     sum = contrast == SIZE_MAX ? after : 0.5 * before + 1.5 * after;
     return sum + (sum > 0 ? 1 : sum < 0 ? -1 : 0) * BANG * bangs;
+}
+
+double lam_sentiment_sentence(const struct lam_tokens *tokens, const struct lam_sentence *sentence)
+{
+    size_t found;
+    double value = score_run(tokens, sentence->first, sentence->last, sentence->bang, &found);
+
+    return value / sqrt(value * value + SPREAD);
 }
 
 float lam_sentiment_score(const struct lam_tokens *tokens, const struct lam_sentences *sentences)

@@ -99,7 +99,8 @@ static int intern(struct lam_tokens *tokens, size_t len, uint8_t flags, uint32_t
                                              .flags = flags,
                                              .count = 1,
                                              .first = (uint32_t)tokens->count,
-                                             .lex = lam_lexicon_find(tokens->lexicon, hash)};
+                                             .lex = lam_lexicon_find(tokens->lexicon, hash),
+                                             .word = lam_corpus_find(tokens->corpus, hash)};
     tokens->folds_len += len;
     return 0;
 }

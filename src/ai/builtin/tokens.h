@@ -11,6 +11,7 @@
 #include <lamina/error.h>
 #include <lamina/sv.h>
 
+#include "corpus.h"
 #include "lexicon.h"
 #include "runes.h"
 
@@ -51,10 +52,12 @@ struct lam_term {
     uint32_t count;      /* in title and text */
     uint32_t first;      /* its first token */
     const struct lam_lex *lex; /* NULL: the lexicon does not know it */
+    const struct lam_corpus_word *word; /* NULL: the corpus does not know it, or there is none */
 };
 
 struct lam_tokens {
     const struct lam_lexicon *lexicon;
+    const struct lam_corpus *corpus; /* NULL: none; set by the owner */
     struct lam_sv title, text;  /* what was read: cut at their limits */
     struct lam_token *tokens;
     size_t count, title_count, token_cap;

@@ -184,19 +184,19 @@ static double fit_temperature(struct training *training, uint8_t *judged)
     return count ? (low + high) / 2 : 1;
 }
 
-static int train(struct training *training, struct lam_builtin_training_report *report, struct lam_error *err)
+static int train_classifier(struct training *training, struct lam_builtin_training_report *report, struct lam_error *err)
 {
     uint32_t labels = training->set.label_count;
-    uint8_t *judged = calloc(training->set.count + 1, 1), *seen = calloc(labels, 1), *alive = calloc(labels, 1);
-    int rc = judged && seen && alive ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for training");
+    uint32_t *matched = training->model->matched, *given = training->model->given;
+    uint8_t *judged = calloc(training->set.count + 1, 1);
+    int rc = judged ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for training");
     double temperature = 1;
 
     if (rc)
         goto cleanup;
     answer_by_descriptions(training);
     for (size_t d = 0; d < training->set.count; d++)
-        if (training->confidence[d] > 0)
-            seen[training->label[d]] = 1;
+        matched[training->label[d]] += training->confidence[d] > 0;
     for (int round = 0; round < ROUNDS; round++) {
         if ((rc = learn(training, round, 0, err)))
             goto cleanup;
@@ -210,18 +210,46 @@ static int train(struct training *training, struct lam_builtin_training_report *
         goto cleanup;
     answer_by_model(training);
     for (size_t d = 0; d < training->set.count; d++)
-        alive[training->label[d]] = 1;
+        given[training->label[d]]++;
     for (uint32_t k = 0; k < labels; k++) {
-        report->died_out += seen[k] && !alive[k];
-        report->unseen += !seen[k];
+        report->died_out += lam_builtin_model_died_out(training->model, k);
+        report->unseen += lam_builtin_model_unseen(training->model, k);
     }
     training->model->temperature = (float)temperature;
     training->model->mix = MIX;
 
 cleanup:
     free(judged);
-    free(seen);
-    free(alive);
+    return rc;
+}
+
+static int learn_classifier(const struct lam_tasks *tasks, const struct lam_builtin_doc *docs, size_t count,
+                            const struct lam_builtin_training *options, struct lam_builtin_model *model,
+                            struct lam_builtin_training_report *report, struct lam_error *err)
+{
+    struct training training = {.options = options, .model = model};
+    int rc;
+
+    if ((rc = lam_training_set_build(&training.set, tasks, docs, count, options, model, err)))
+        return rc;
+    training.examples = calloc(training.set.count + 1, sizeof *training.examples);
+    training.label = calloc(training.set.count + 1, sizeof *training.label);
+    training.confidence = calloc(training.set.count + 1, sizeof *training.confidence);
+    training.candidates = calloc(training.set.count + 1, sizeof *training.candidates);
+    training.scores = calloc(tasks->label_count, sizeof *training.scores);
+    if (!training.examples || !training.label || !training.confidence || !training.candidates || !training.scores)
+        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory to train on %zu documents", training.set.count);
+    if (!rc)
+        rc = train_classifier(&training, report, err);
+    report->documents = (uint32_t)training.set.count;
+    report->features = model->feature_count;
+    report->temperature = model->temperature;
+    free(training.examples);
+    free(training.label);
+    free(training.confidence);
+    free(training.candidates);
+    free(training.scores);
+    lam_training_set_release(&training.set);
     return rc;
 }
 
@@ -231,36 +259,27 @@ int lam_builtin_train(const struct lam_tasks *tasks, const struct lam_builtin_do
 {
     static const struct lam_builtin_training defaults;
     struct lam_builtin_training_report ignored;
-    struct training training = {.options = options ? options : &defaults};
+    struct lam_builtin_model *made;
     int rc;
 
+    options = options ? options : &defaults;
     report = report ? report : &ignored;
-    *report = (struct lam_builtin_training_report){0};
+    *report = (struct lam_builtin_training_report){.documents = (uint32_t)count};
     *model = NULL;
-    if ((rc = lam_training_set_build(&training.set, tasks, docs, count, training.options, &training.model, err)))
+    if ((rc = lam_builtin_model_new(&made, err)))
+        return rc;
+    made->tasks_digest = lam_builtin_tasks_digest(tasks);
+    made->document_count = (uint32_t)count;
+    if (!(rc = lam_training_corpus(docs, count, options, &made->corpus, err)) && tasks->label_count)
+        rc = learn_classifier(tasks, docs, count, options, made, report, err);
+    if (!rc && !tasks->label_count && !made->corpus.count)
+        rc = LAM_FAIL(err, LAM_E_NOT_FOUND, "no document has a word: nothing to learn from");
+    report->words = made->corpus.count;
+    report->sided = (uint32_t)lam_corpus_valences(&made->corpus);
+    if (rc) {
+        lam_builtin_model_free(made);
         return LAM_PASS(err, rc, "train the built-in analyzer");
-    training.examples = calloc(training.set.count + 1, sizeof *training.examples);
-    training.label = calloc(training.set.count + 1, sizeof *training.label);
-    training.confidence = calloc(training.set.count + 1, sizeof *training.confidence);
-    training.candidates = calloc(training.set.count + 1, sizeof *training.candidates);
-    training.scores = calloc(tasks->label_count + 1, sizeof *training.scores);
-    if (!training.examples || !training.label || !training.confidence || !training.candidates || !training.scores)
-        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory to train on %zu documents", training.set.count);
-    if (!rc)
-        rc = train(&training, report, err);
-    report->documents = (uint32_t)training.set.count;
-    report->features = training.model->feature_count;
-    report->temperature = training.model->temperature;
-    if (!rc) {
-        *model = training.model;
-        training.model = NULL;
     }
-    lam_builtin_model_free(training.model);
-    free(training.examples);
-    free(training.label);
-    free(training.confidence);
-    free(training.candidates);
-    free(training.scores);
-    lam_training_set_release(&training.set);
-    return rc ? LAM_PASS(err, rc, "train the built-in analyzer") : 0;
+    *model = made;
+    return 0;
 }

@@ -1,7 +1,7 @@
 /*
- * Training of the built-in classifier from the label descriptions and a sample of the corpus; labelled examples are used where there
- * are some, none is needed.
+ * Training of the built-in analyzer from a sample of the corpus: all sections of the model artifact (model.h).
  *
+ * The classifier comes from the label descriptions and the sample; labelled examples are used where there are some, none is needed.
  * The descriptions are the first teacher: tf-idf of the words that stand for a label. Then rounds of self-training: a softmax over
  * hashed words and pairs of words, balanced over the classes, learns from the most confident part of what the last round answered
  * (30 % in the first, 90 % in the last), and its answer, mixed with that of the descriptions, teaches the next.
@@ -34,13 +34,15 @@ struct lam_builtin_training_report {
     uint32_t features;
     float temperature;
     uint32_t died_out;       /* labels that the descriptions found and the trained model gives to nobody */
-    uint32_t unseen;         /* labels that not even the descriptions found */
+    uint32_t unseen;         /* labels that not even the descriptions found; which ones: model.h */
+    uint32_t words, sided;   /* of the corpus; those among them that take a side */
 };
 
 /*
- * Trains. tasks needs labels; docs are in the order the caller fixed (by hash of the key). options may be NULL, report too.
- * LAM_E_INVALID: no labels, or a document's label out of range. LAM_E_NOT_FOUND: no document matched any description, and none has
- * a label: there is nothing to learn from; go on with the descriptions. Rank-local; takes seconds; any thread.
+ * Trains. docs are in the order the caller fixed (by hash of the key). Without labels in tasks the model has no classifier. options
+ * may be NULL, report too. LAM_E_INVALID: a label set that is none, or a document's label out of range. LAM_E_NOT_FOUND: there are
+ * labels, no document matched any description, and none has a label; or there are none, and no document has a word: there is nothing
+ * to learn from; go on without a model. Rank-local; takes seconds; any thread.
  */
 int lam_builtin_train(const struct lam_tasks *tasks, const struct lam_builtin_doc *docs, size_t count,
                       const struct lam_builtin_training *options, struct lam_builtin_model **model,

@@ -1,10 +1,17 @@
-/* The parts of training: the sample as rows of features, and the softmax that learns from some of them. For train.c alone. */
+/*
+ * The parts of training: the words of the corpus; the sample as rows of features, and the softmax that learns from some of them.
+ * For train.c alone.
+ */
 #ifndef LAMINA_AI_TRAIN_PARTS_H
 #define LAMINA_AI_TRAIN_PARTS_H
 
 #include "classify.h"
 #include "features.h"
 #include "train.h"
+
+/* Reads the documents once and makes the corpus: its words, their idf, the sides that they take. Empty where no word is worth keeping. */
+int lam_training_corpus(const struct lam_builtin_doc *docs, size_t count, const struct lam_builtin_training *options,
+                        struct lam_corpus *corpus, struct lam_error *err);
 
 /* The sample: tf-idf rows of unit length over the model's features, and what the descriptions say of each. */
 struct lam_training_set {
@@ -22,10 +29,10 @@ struct lam_training_set {
 
 /*
  * Reads the documents twice: once for the features (those of at least two or three documents, at most max_features), once for the rows.
- * *model is made, with hashes, idf and names, weights 0.
+ * model gets its classifier, with hashes, idf and names, weights 0.
  */
 int lam_training_set_build(struct lam_training_set *set, const struct lam_tasks *tasks, const struct lam_builtin_doc *docs, size_t count,
-                           const struct lam_builtin_training *options, struct lam_builtin_model **model, struct lam_error *err);
+                           const struct lam_builtin_training *options, struct lam_builtin_model *model, struct lam_error *err);
 void lam_training_set_release(struct lam_training_set *set);
 
 /* One example: a document that stands for a label, with a weight. */

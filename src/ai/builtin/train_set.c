@@ -157,31 +157,28 @@ static uint32_t choose(struct counters *counters, const struct lam_label_words *
     return (uint32_t)kept;
 }
 
-static int make_model(const struct lam_tasks *tasks, const struct counters *counters, uint32_t features, size_t documents,
-                      struct lam_builtin_model **model, struct lam_error *err)
+static int make_classifier(const struct lam_tasks *tasks, const struct counters *counters, uint32_t features, size_t documents,
+                           struct lam_builtin_model *model, struct lam_error *err)
 {
     size_t names_len = 0, at = 0;
     int rc;
 
     for (size_t i = 0; i < tasks->label_count; i++)
         names_len += tasks->labels[i].name.len + 1;
-    if ((rc = lam_builtin_model_new((uint32_t)tasks->label_count, features, names_len, model, err)))
+    if ((rc = lam_builtin_classifier_new(model, (uint32_t)tasks->label_count, features, names_len, err)))
         return rc;
     for (size_t i = 0; i < tasks->label_count; i++) {
         struct lam_sv name = tasks->labels[i].name;
 
-        memcpy((*model)->names + at, name.ptr, name.len);
-        (*model)->labels[i] = lam_sv((*model)->names + at, name.len);
+        memcpy(model->names + at, name.ptr, name.len);
+        model->labels[i] = lam_sv(model->names + at, name.len);
         at += name.len + 1;
     }
     for (uint32_t i = 0; i < features; i++) {
-        (*model)->hashes[i] = counters->slots[i].hash;
-        (*model)->idf[i] = (float)(1 + lam_log((1 + (double)documents) / (1 + (double)counters->slots[i].documents)));
+        model->hashes[i] = counters->slots[i].hash;
+        model->idf[i] = (float)(1 + lam_log((1 + (double)documents) / (1 + (double)counters->slots[i].documents)));
     }
-    (*model)->tasks_digest = lam_builtin_tasks_digest(tasks);
-    (*model)->document_count = (uint32_t)documents;
-    (*model)->temperature = 1;
-    lam_builtin_model_index(*model);
+    lam_builtin_classifier_index(model);
     return 0;
 }
 
@@ -273,8 +270,6 @@ static int fill_rows(struct lam_training_set *set, struct reader *reader, const 
 
 static int check(const struct lam_tasks *tasks, const struct lam_builtin_doc *docs, size_t count, struct lam_error *err)
 {
-    if (!tasks->label_count)
-        return LAM_FAIL(err, LAM_E_INVALID, "training needs labels");
     for (size_t d = 0; d < count; d++)
         if (docs[d].label < -1 || docs[d].label >= (int64_t)tasks->label_count)
             return LAM_FAIL(err, LAM_E_INVALID, "document %zu has label %d of %zu", d, docs[d].label, tasks->label_count);
@@ -282,14 +277,13 @@ static int check(const struct lam_tasks *tasks, const struct lam_builtin_doc *do
 }
 
 int lam_training_set_build(struct lam_training_set *set, const struct lam_tasks *tasks, const struct lam_builtin_doc *docs, size_t count,
-                           const struct lam_builtin_training *options, struct lam_builtin_model **model, struct lam_error *err)
+                           const struct lam_builtin_training *options, struct lam_builtin_model *model, struct lam_error *err)
 {
     struct counters counters = {.mask = 4095};
     struct reader reader = {0};
     int rc;
 
     *set = (struct lam_training_set){.label_count = (uint32_t)tasks->label_count};
-    *model = NULL;
     if ((rc = check(tasks, docs, count, err)))
         return rc;
     count = count < MAX_PRIORS / tasks->label_count ? count : MAX_PRIORS / tasks->label_count;
@@ -306,22 +300,19 @@ int lam_training_set_build(struct lam_training_set *set, const struct lam_tasks 
     }
     if ((rc = count_features(&counters, &reader, docs, count, options, err)))
         goto cleanup;
-    if ((rc = make_model(tasks, &counters, choose(&counters, &reader.words, count, tasks->label_count, options), count, model, err)))
+    if ((rc = make_classifier(tasks, &counters, choose(&counters, &reader.words, count, tasks->label_count, options), count, model, err)))
         goto cleanup;
-    if (!(set->named = calloc((*model)->feature_count + 1u, 1))) {
-        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for %u features", (*model)->feature_count);
+    if (!(set->named = calloc(model->feature_count + 1u, 1))) {
+        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for %u features", model->feature_count);
         goto cleanup;
     }
-    rc = fill_rows(set, &reader, docs, count, options, *model, err);
+    rc = fill_rows(set, &reader, docs, count, options, model, err);
 
 cleanup:
     free(counters.slots);
     reader_release(&reader);
-    if (rc) {
+    if (rc)
         lam_training_set_release(set);
-        lam_builtin_model_free(*model);
-        *model = NULL;
-    }
     return rc;
 }
 

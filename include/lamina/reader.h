@@ -95,9 +95,9 @@ enum lam_want {
     LAM_WANT_DOCUMENT = 2,   /* media type, title, structure */
     LAM_WANT_METADATA = 4,
     LAM_WANT_ANSWERS = 8,    /* category, confidence, sentiment, language */
-    LAM_WANT_DETAILS = 16,   /* entities, summary, keywords */
+    LAM_WANT_DETAILS = 16,   /* entities, summary, keywords, custom */
     LAM_WANT_EMBEDDING = 32,
-    LAM_WANT_PROVENANCE = 64, /* layer, depth, analyzer, model, prompt, tokens, processed */
+    LAM_WANT_PROVENANCE = 64, /* layer, depth, analyzer, model, prompt, tokens, processed, trace */
     LAM_WANT_ALL = 127
 };
 

@@ -31,7 +31,8 @@ enum lam_row_flag {
     LAM_ROW_PENDING = 1,     /* live, its analysis is still owed */
     LAM_ROW_NO_TEXT = 2,     /* live, nothing to analyse: answers are null */
     LAM_ROW_NO_ORDER = 4,    /* the order value was missing: sorts lowest */
-    LAM_ROW_ESCALATED = 8    /* answered by the escalation, not by the fast path */
+    LAM_ROW_ESCALATED = 8,   /* answered by the escalation, not by the fast path */
+    LAM_ROW_OTHER_ANALYSIS = 16 /* answered by a speed job whose analysis was not the store's */
 };
 
 struct lam_record {
@@ -58,6 +59,7 @@ struct lam_enrichment {
     struct lam_sv summary;
     struct lam_sv language;  /* ISO 639-1; empty: not known */
     struct lam_sv keywords;  /* JSON array of strings */
+    struct lam_sv custom;    /* JSON object: the answer to the job's own question; empty: none */
     const float *embedding;  /* dim values, unit length; NULL: none */
     uint32_t dim;
     /* provenance */
@@ -66,6 +68,7 @@ struct lam_enrichment {
     uint32_t model;          /* number of the model artifact; 0: answered before the first one */
     uint32_t prompt;         /* version of the prompt; 0: none */
     uint32_t tokens;         /* paid for this record */
+    struct lam_sv trace;     /* JSON object: how a model's answer came about (docs/llm.md); empty for others */
     int64_t processed_us;
 };
 

@@ -86,7 +86,7 @@ int lam_block_add_row(struct lam_block *block, const struct lam_row *row, struct
     struct lam_enrichment *enr = &copy.enr;
     struct lam_sv *const views[] = {&rec->key,      &rec->order,    &rec->media_type, &rec->title,   &rec->text,     &rec->structure,
                                     &rec->metadata, &enr->category, &enr->entities,   &enr->summary, &enr->language, &enr->keywords,
-                                    &enr->analyzer};
+                                    &enr->analyzer, &enr->custom,   &enr->trace};
     int rc = make_room((void **)&block->rows, block->row_count, &block->row_cap, block->max_rows, sizeof *block->rows, err);
 
     if (rc)

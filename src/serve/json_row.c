@@ -130,6 +130,7 @@ static int add_enrichment(struct lam_buf *out, const struct lam_enrichment *enr,
         (rc = ADD(out, ",\"summary\":", err)) || (rc = add_text(out, enr->summary, err)) ||
         (rc = ADD(out, ",\"keywords\":", err)) || (rc = lam_json_add_raw(out, enr->keywords, "null", err)) ||
         (rc = ADD(out, ",\"entities\":", err)) || (rc = lam_json_add_raw(out, enr->entities, "null", err)) ||
+        (enr->custom.len && ((rc = ADD(out, ",\"custom\":", err)) || (rc = lam_json_add_raw(out, enr->custom, "null", err)))) ||
         (flags & LAM_JSON_ROW_EMBEDDING && (rc = add_embedding(out, enr, err))))
         return rc;
     return ADD(out, "}", err);
@@ -148,9 +149,10 @@ static int add_provenance(struct lam_buf *out, const struct lam_row *row, struct
                            ",\"escalated\":%s,\"processed_at\":",
                            enr->model, enr->prompt, enr->tokens,
                            row->rec.flags & LAM_ROW_ESCALATED ? "true" : "false")) ||
-        (rc = lam_json_add_time(out, enr->processed_us ? enr->processed_us : LAM_TIME_NONE, err)))
+        (rc = lam_json_add_time(out, enr->processed_us ? enr->processed_us : LAM_TIME_NONE, err)) ||
+        (enr->trace.len && ((rc = ADD(out, ",\"trace\":", err)) || (rc = lam_json_add_raw(out, enr->trace, "null", err)))))
         return rc;
-    return ADD(out, "}", err);
+    return row->rec.flags & LAM_ROW_OTHER_ANALYSIS ? ADD(out, ",\"other_analysis\":true}", err) : ADD(out, "}", err);
 }
 
 int lam_json_row_add(struct lam_buf *out, const struct lam_hit *hit, unsigned flags, struct lam_error *err)

@@ -89,6 +89,8 @@ enum lam_rows_column {
     LAM_ROWS_PROMPT,
     LAM_ROWS_TOKENS,
     LAM_ROWS_PROCESSED_AT,
+    LAM_ROWS_CUSTOM,
+    LAM_ROWS_TRACE,
     LAM_ROWS_COLUMNS
 };
 

@@ -43,6 +43,8 @@ const size_t lam_rows_field[LAM_ROWS_COLUMNS] = {
     [LAM_ROWS_PROMPT] = E(prompt),
     [LAM_ROWS_TOKENS] = E(tokens),
     [LAM_ROWS_PROCESSED_AT] = E(processed_us),
+    [LAM_ROWS_CUSTOM] = E(custom),
+    [LAM_ROWS_TRACE] = E(trace),
 };
 
 int lam_row_cmp(const struct lam_row *a, const struct lam_row *b)

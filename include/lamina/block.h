@@ -28,6 +28,9 @@ void *lam_block_alloc(struct lam_block *block, size_t len);
 int lam_block_add_row(struct lam_block *block, const struct lam_row *row, struct lam_error *err);
 int lam_block_add_reject(struct lam_block *block, const struct lam_reject *reject, struct lam_error *err);
 
+/* Adds a row as it is: what it points to stays where it lies, and outlives the block. Answers go into the block's arena. LAM_E_LIMIT as above. */
+int lam_block_lend_row(struct lam_block *block, const struct lam_row *row, struct lam_error *err);
+
 /*
  * A raw item kept beside what became of it, where the job asks for bronze copies: its position and its bytes. Shares the block's
  * arena, and is bounded as rows are.

@@ -105,6 +105,15 @@ int lam_block_add_row(struct lam_block *block, const struct lam_row *row, struct
     return 0;
 }
 
+int lam_block_lend_row(struct lam_block *block, const struct lam_row *row, struct lam_error *err)
+{
+    int rc = make_room((void **)&block->rows, block->row_count, &block->row_cap, block->max_rows, sizeof *block->rows, err);
+
+    if (!rc)
+        block->rows[block->row_count++] = *row;
+    return rc;
+}
+
 int lam_block_add_reject(struct lam_block *block, const struct lam_reject *reject, struct lam_error *err)
 {
     struct lam_reject copy = *reject;

@@ -8,6 +8,7 @@
      LAM_COLUMN(LAM_ROWS_LAYER) | LAM_COLUMN(LAM_ROWS_DEPTH) | LAM_COLUMN(LAM_ROWS_PROCESSED_AT))
 
 #define NONE UINT32_MAX
+#define ANSWER_EVERY 64 /* rows that are answered together */
 
 struct lam_resolve {
     struct lam_resolve_spec spec;
@@ -18,6 +19,7 @@ struct lam_resolve {
     struct lam_mask *masks;         /* one a run; made when its first bit is set */
     struct lam_pick *picks;         /* winners in order; in the end those that are to be written */
     size_t pick_count, pick_cap;
+    const struct lam_row **rows;    /* beside picks: those that were answered since; NULL: none were */
     struct lam_count_deltas counts;
     bool rewritten;
 };
@@ -315,15 +317,69 @@ void lam_resolve_free(struct lam_resolve *resolve)
     free(resolve->inputs);
     free(resolve->maps);
     free(resolve->picks);
+    free(resolve->rows);
     free(resolve);
 }
 
 bool lam_resolve_changes(const struct lam_resolve *resolve) { return resolve->rewritten || resolve->pick_count > 0; }
 const struct lam_count_deltas *lam_resolve_counts(const struct lam_resolve *resolve) { return &resolve->counts; }
 
+/* Is this row to be written, and owed an answer? */
+static bool is_owed(const struct lam_resolve *resolve, struct lam_pick row)
+{
+    return !is_run(resolve, row.input) && lam_map_u32(resolve->maps[row.input], LAM_ROWS_FLAGS)[row.row] & LAM_ROW_PENDING;
+}
+
+/* Has the rows from first on answered; what is answered is no longer pending in the counts. */
+static int answer_rows(struct lam_resolve *resolve, struct lam_block *block, size_t first, lam_resolve_answerer *answer, void *arg, struct lam_error *err)
+{
+    int rc = answer(arg, block, first, err);
+
+    for (size_t i = first; !rc && i < lam_block_rows(block); i++) {
+        const struct lam_record *rec = &lam_block_row(block, i)->rec;
+        struct lam_count_delta *delta;
+
+        if (rec->op == LAM_OP_DELETE || rec->flags & LAM_ROW_PENDING)
+            continue;
+        if (!(delta = lam_count_deltas_at(&resolve->counts, rec->pos.source, rec->pos.life)))
+            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the counts of %zu lives", resolve->counts.count);
+        delta->pending--;
+    }
+    return rc;
+}
+
+int lam_resolve_answer(struct lam_resolve *resolve, struct lam_block *block, lam_resolve_answerer *answer, void *arg, struct lam_error *err)
+{
+    size_t first = lam_block_rows(block), done = first, at = first;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < resolve->pick_count; i++) {
+        struct lam_map *map = resolve->maps[resolve->picks[i].input];
+        struct lam_row row;
+
+        if (!is_owed(resolve, resolve->picks[i]) || (rc = lam_map_need(map, LAM_COLUMNS_ALL, err)))
+            continue;
+        lam_rows_get(map, resolve->picks[i].row, LAM_COLUMNS_ALL, &row);
+        if (!(rc = lam_block_lend_row(block, &row, err)) && lam_block_rows(block) - done >= ANSWER_EVERY) {
+            rc = answer_rows(resolve, block, done, answer, arg, err);
+            done = lam_block_rows(block);
+        }
+    }
+    if (!rc && lam_block_rows(block) > done)
+        rc = answer_rows(resolve, block, done, answer, arg, err);
+    if (rc || lam_block_rows(block) == first)
+        return rc;
+    if (!(resolve->rows = calloc(resolve->pick_count, sizeof *resolve->rows)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the answers of a range");
+    for (size_t i = 0; i < resolve->pick_count; i++) /* only now: the block's rows moved while it grew */
+        if (is_owed(resolve, resolve->picks[i]))
+            resolve->rows[i] = lam_block_row(block, at++);
+    return 0;
+}
+
 static int write_run(struct lam_resolve *resolve, const struct lam_target *target, struct lam_resolve_result *result, struct lam_error *err)
 {
-    int rc = lam_rows_copy(target, resolve->maps, resolve->input_count, resolve->picks, resolve->pick_count, resolve->spec.dim,
+    int rc = lam_rows_copy(target, resolve->maps, resolve->input_count, resolve->picks, resolve->rows, resolve->pick_count, resolve->spec.dim,
                            &result->run, &result->foreign, err);
 
     result->run.range_bits = resolve->spec.range_bits;

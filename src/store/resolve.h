@@ -73,6 +73,16 @@ bool lam_resolve_changes(const struct lam_resolve *resolve);
 /* Owned by the plan. */
 const struct lam_count_deltas *lam_resolve_counts(const struct lam_resolve *resolve);
 
+/* Answers the rows of block from first on; a row that is not answered keeps LAM_ROW_PENDING. */
+typedef int lam_resolve_answerer(void *arg, struct lam_block *block, size_t first, struct lam_error *err);
+
+/*
+ * Has those staged rows that are to be written and are owed an answer answered, in the order of writing, and the counts corrected. The rows and
+ * their answers are held by block, which has room for them and outlives the plan; their records stay in the maps. Once, before writing. The thread
+ * that planned.
+ */
+int lam_resolve_answer(struct lam_resolve *resolve, struct lam_block *block, lam_resolve_answerer *answer, void *arg, struct lam_error *err);
+
 struct lam_resolve_new_mask {
     size_t run; /* index in spec.runs */
     struct lam_segment_entry entry;

@@ -56,11 +56,12 @@ struct lam_pick {
 };
 
 /*
- * Writes picked rows of several maps, in the order of picks, as one segment, in memory that does not grow with them.
+ * Writes picked rows of several maps, in the order of picks, as one segment, in memory that does not grow with them. rows (NULL: none
+ * are) may have, beside a pick, the row that is to be written in its place: one that was answered since.
  * All columns of the maps are checked. LAM_E_LIMIT: a map of 2^32 rows or more. Storage thread.
  */
 int lam_rows_copy(const struct lam_target *target, struct lam_map *const *maps, size_t map_count, const struct lam_pick *picks,
-                  size_t count, uint32_t dim,
+                  const struct lam_row *const *rows, size_t count, uint32_t dim,
                   struct lam_segment_entry *entry, uint64_t *foreign, struct lam_error *err);
 
 /*

@@ -1,47 +1,83 @@
 #include "rows.h"
+#include "rows_field.h"
 
 #define CHUNK ((size_t)256) /* rows whose columns are copied in turn */
 
-static int copy_fixed(struct lam_segment *segment, uint32_t column, size_t size, struct lam_map *const *maps, const struct lam_pick *picks,
-                      size_t count,
+/* What is copied: rows[i] where there is one, else row picks[i].row of its map. */
+struct copy {
+    struct lam_map *const *maps;
+    const struct lam_pick *picks;
+    const struct lam_row *const *rows; /* NULL: there are none */
+};
+
+static const struct lam_row *row_at(const struct copy *copy, size_t i) { return copy->rows ? copy->rows[i] : NULL; }
+
+static struct lam_sv string_at(const struct copy *copy, uint32_t column, size_t i)
+{
+    const struct lam_row *row = row_at(copy, i);
+
+    return row ? *lam_rows_string(row, column) : lam_map_string(copy->maps[copy->picks[i].input], column, copy->picks[i].row);
+}
+
+static uint64_t string_len(const struct copy *copy, uint32_t column, size_t i)
+{
+    const struct lam_pick *pick = &copy->picks[i];
+    const struct lam_row *row = row_at(copy, i);
+
+    return row ? lam_rows_string(row, column)->len : lam_map_string_bytes(copy->maps[pick->input], column, pick->row, (uint64_t)pick->row + 1);
+}
+
+/* The vector to be written; NULL: none, or one of another length, which is counted. */
+static const float *vector_at(const struct copy *copy, uint32_t column, size_t i, uint32_t dim, uint64_t *foreign)
+{
+    const struct lam_row *row = row_at(copy, i);
+    const struct lam_map *map = copy->maps[copy->picks[i].input];
+    const float *vector = row ? row->enr.embedding : lam_map_vector(map, column, copy->picks[i].row);
+    bool fits = vector && (row ? row->enr.dim : lam_map_dim(map)) == dim;
+
+    *foreign += vector && !fits;
+    return fits ? vector : NULL;
+}
+
+static int copy_fixed(struct lam_segment *segment, uint32_t column, size_t size, const struct copy *copy, size_t first, size_t count,
                       struct lam_error *err)
 {
     char values[CHUNK * 16];
 
-    for (size_t i = 0; i < count; i++)
-        memcpy(values + i * size, (const char *)lam_map_values(maps[picks[i].input], column) + picks[i].row * size, size);
+    for (size_t i = 0; i < count; i++) {
+        const struct lam_pick *pick = &copy->picks[first + i];
+        const struct lam_row *row = row_at(copy, first + i);
+
+        memcpy(values + i * size,
+               row ? (const char *)row + lam_rows_field[column] : (const char *)lam_map_values(copy->maps[pick->input], column) + pick->row * size, size);
+    }
     return lam_segment_put(segment, column, values, count, err);
 }
 
-static int copy_column(struct lam_segment *segment, uint32_t column, struct lam_map *const *maps, const struct lam_pick *picks,
-                       size_t count, uint32_t dim,
+static int copy_column(struct lam_segment *segment, uint32_t column, const struct copy *copy, size_t first, size_t count, uint32_t dim,
                        uint64_t *foreign, struct lam_error *err)
 {
     enum lam_column_type type = lam_layout(LAM_LAYOUT_ROWS)->columns[column].type;
     int rc = 0;
 
     if (type == LAM_COL_STRING) {
-        for (size_t i = 0; !rc && i < count; i++)
-            rc = lam_segment_put_string(segment, column, lam_map_string(maps[picks[i].input], column, picks[i].row), err);
+        for (size_t i = first; !rc && i < first + count; i++)
+            rc = lam_segment_put_string(segment, column, string_at(copy, column, i), err);
         return rc;
     }
     if (type == LAM_COL_VECTOR) {
-        for (size_t i = 0; !rc && i < count; i++) {
-            const float *vector = lam_map_vector(maps[picks[i].input], column, picks[i].row);
-            bool fits = vector && lam_map_dim(maps[picks[i].input]) == dim;
-
-            *foreign += vector && !fits;
-            rc = lam_segment_put_vector(segment, column, fits ? vector : NULL, err);
-        }
+        for (size_t i = first; !rc && i < first + count; i++)
+            rc = lam_segment_put_vector(segment, column, vector_at(copy, column, i, dim, foreign), err);
         return rc;
     }
-    return copy_fixed(segment, column, lam_column_size(type), maps, picks, count, err);
+    return copy_fixed(segment, column, lam_column_size(type), copy, first, count, err);
 }
 
 int lam_rows_copy(const struct lam_target *target, struct lam_map *const *maps, size_t map_count, const struct lam_pick *picks,
-                  size_t count, uint32_t dim,
+                  const struct lam_row *const *rows, size_t count, uint32_t dim,
                   struct lam_segment_entry *entry, uint64_t *foreign, struct lam_error *err)
 {
+    const struct copy copy = {maps, picks, rows};
     const struct lam_layout *layout = lam_layout(LAM_LAYOUT_ROWS);
     struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_ROWS,
                                     .rows = count, .dim = dim};
@@ -57,7 +93,7 @@ int lam_rows_copy(const struct lam_target *target, struct lam_map *const *maps, 
     }
     for (uint32_t column = 0; column < LAM_ROWS_COLUMNS; column++)
         for (size_t i = 0; layout->columns[column].type == LAM_COL_STRING && i < count; i++)
-            spec.bytes[column] += lam_map_string_bytes(maps[picks[i].input], column, picks[i].row, (uint64_t)picks[i].row + 1);
+            spec.bytes[column] += string_len(&copy, column, i);
     for (size_t i = 0; i < count; i++)
         lam_segment_entry_see(entry, lam_map_u64(maps[picks[i].input], LAM_ROWS_HASH)[picks[i].row],
                               lam_map_i64(maps[picks[i].input], LAM_ROWS_EVENT_TIME)[picks[i].row]);
@@ -65,7 +101,7 @@ int lam_rows_copy(const struct lam_target *target, struct lam_map *const *maps, 
         return rc;
     for (size_t i = 0; !rc && i < count; i += CHUNK)
         for (uint32_t column = 0; !rc && column < LAM_ROWS_COLUMNS; column++)
-            rc = copy_column(segment, column, maps, picks + i, count - i < CHUNK ? count - i : CHUNK, dim, &left_out, err);
+            rc = copy_column(segment, column, &copy, i, count - i < CHUNK ? count - i : CHUNK, dim, &left_out, err);
     if (!rc)
         rc = lam_segment_finish(segment, entry, err);
     if (foreign)

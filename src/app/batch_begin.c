@@ -4,10 +4,8 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 static const char *source_name(const struct lam_job *job, size_t i) { return i < job->source_count ? job->sources[i].name : job->stream->name; }
 
@@ -33,98 +31,14 @@ static int compare_job(struct lam_batch_job *batch, const struct lam_state *stat
     return 0;
 }
 
-/*
- * Raises the run's counter for as long as the term is held. A thread of its own: the storage thread may write a view for longer than a newcomer watches.
- */
-struct lam_batch_pulse {
-    struct lam_batch_job *batch;
-    pthread_t thread;
-    pthread_mutex_t lock; /* guards ending */
-    pthread_cond_t changed;
-    bool ending;
-};
-
-static void *pulse_run(void *arg)
-{
-    struct lam_batch_pulse *pulse = arg;
-    struct lam_error err;
-
-    pthread_mutex_lock(&pulse->lock);
-    while (!pulse->ending) {
-        struct timespec until;
-
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += LAM_ALIVE_RAISE_US / 1000000;
-        while (!pulse->ending && !pthread_cond_timedwait(&pulse->changed, &pulse->lock, &until))
-            ;
-        pthread_mutex_unlock(&pulse->lock);
-        if (lam_alive_raise(&pulse->batch->alive, &err))
-            lam_log_warn(&pulse->batch->engine->log, "batch", "%s", err.text);
-        pthread_mutex_lock(&pulse->lock);
-    }
-    pthread_mutex_unlock(&pulse->lock);
-    return NULL;
-}
-
-static int pulse_start(struct lam_batch_job *batch, struct lam_error *err)
-{
-    struct lam_batch_pulse *pulse = calloc(1, sizeof *pulse);
-    pthread_condattr_t attributes;
-
-    if (!pulse)
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a thread");
-    pulse->batch = batch;
-    pthread_mutex_init(&pulse->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&pulse->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    if (pthread_create(&pulse->thread, NULL, pulse_run, pulse)) {
-        pthread_cond_destroy(&pulse->changed);
-        pthread_mutex_destroy(&pulse->lock);
-        free(pulse);
-        return LAM_FAIL(err, LAM_E_MEMORY, "the thread that says that the run is alive cannot be started");
-    }
-    batch->pulse = pulse;
-    return 0;
-}
-
-/* Ends the thread and removes the counter. */
-static void pulse_stop(struct lam_batch_job *batch)
-{
-    struct lam_batch_pulse *pulse = batch->pulse;
-
-    if (pulse) {
-        pthread_mutex_lock(&pulse->lock);
-        pulse->ending = true;
-        pthread_cond_signal(&pulse->changed);
-        pthread_mutex_unlock(&pulse->lock);
-        pthread_join(pulse->thread, NULL);
-        pthread_cond_destroy(&pulse->changed);
-        pthread_mutex_destroy(&pulse->lock);
-        free(pulse);
-    }
-    batch->pulse = NULL;
-    lam_alive_stop(&batch->alive);
-}
-
 static int take_term(struct lam_batch_job *batch, struct lam_error *err)
 {
-    struct lam_engine *engine = batch->engine;
-    struct lam_term_options options = {.layers = 1u << LAM_TERM_BATCH};
+    struct lam_commitlog *commits = batch->engine->commits;
     const struct lam_state *state;
     int rc;
 
-    if ((rc = lam_commitlog_refresh(engine->commits, err)) || (rc = compare_job(batch, lam_commitlog_peek(engine->commits), err)) ||
-        (rc = lam_random_id(batch->run, err)) || (rc = lam_holder_self(&options.holder, engine->job->name, batch->run, err)))
+    if ((rc = lam_commitlog_refresh(commits, err)) || (rc = compare_job(batch, lam_commitlog_peek(commits), err)) || (rc = lam_batch_take_term(batch, &state, err)))
         return rc;
-    /* a run after another in one process goes on under a term of its own; one that was fenced meanwhile is a newcomer like any other */
-    options.take_over = batch->take_over && lam_commitlog_peek(engine->commits)->terms[LAM_TERM_BATCH].number == batch->term;
-    pulse_stop(batch);
-    if ((rc = lam_alive_start(&batch->alive, engine->fs, engine->job->store.path, batch->run, err)) || (rc = pulse_start(batch, err)) ||
-        (rc = lam_term_take(engine->commits, &options, &batch->term, &state, err)))
-        return rc;
-    batch->take_over = true;
     rc = compare_job(batch, state, err);
     lam_state_unref(state);
     return rc;
@@ -352,7 +266,7 @@ int lam_batch_job_init(struct lam_batch_job *batch, struct lam_engine *engine, s
     int rc = 0;
 
     set_up_malloc();
-    *batch = (struct lam_batch_job){.engine = engine, .analyzer = &lam_analyzer_builtin, .alive = {.fd = -1}};
+    *batch = (struct lam_batch_job){.engine = engine, .analyzer = &lam_analyzer_builtin};
     lam_buf_init(&batch->results, (size_t)1 << 30);
     lam_cutoff_init(&batch->cutoff);
     batch->source_count = engine->job->source_count + (engine->job->stream ? 1 : 0);
@@ -369,7 +283,7 @@ int lam_batch_job_init(struct lam_batch_job *batch, struct lam_engine *engine, s
 void lam_batch_job_release(struct lam_batch_job *batch)
 {
     lam_batch_readers_free(batch);
-    pulse_stop(batch);
+    lam_batch_leave_term(batch);
     for (size_t i = 0; batch->sources && i < batch->source_count; i++)
         free(batch->sources[i].root);
     free(batch->sources);

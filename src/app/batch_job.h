@@ -1,7 +1,8 @@
 /*
  * A batch run as the application wires it: what process/batch.h calls opaque gets its meaning here.
  *
- *     batch_begin.c   term, sources, scans, adoption                       coordinator
+ *     batch_begin.c   sources, scans, adoption                             coordinator
+ *     batch_term.c    the term, and the counter of its holder              coordinator
  *     batch_files.c   the table of files: listing, pieces, manifest        coordinator
  *     batch_missing.c deletes of what a scan did not find any more         coordinator
  *     batch_plan.c    what is staged, what of it counts, ranges, publish   coordinator
@@ -84,8 +85,9 @@ struct lam_batch_job {
 
     /* coordinator */
     uint64_t term;
-    struct lam_alive alive;
-    struct lam_batch_pulse *pulse; /* batch_begin.c: the thread that raises it */
+    struct lam_batch_pulse *pulse; /* batch_term.c: says that the holder lives */
+    bool holds;                    /* a term of this process: the next one is taken without a look */
+    bool untaken;                  /* run was made and its term not had: it is tried again under the same id */
     struct lam_cutoff cutoff;
     struct lam_batch_files *files;
     struct lam_staged_list adopted, staged;
@@ -93,7 +95,6 @@ struct lam_batch_job {
     bool has_work;
     struct lam_buf results;  /* notes of resolved ranges, one JSON a line */
     struct lam_batch_report report;
-    bool take_over;          /* the term is already this process's */
 };
 
 extern const struct lam_batch_ops lam_batch_job_ops;
@@ -106,6 +107,10 @@ void lam_batch_job_release(struct lam_batch_job *batch);
 struct lam_batch_options lam_batch_job_options(struct lam_batch_job *batch);
 
 /* --- between the files of this module --- */
+
+/* Takes a term for a new run. *state as lam_term_take. LAM_E_EXISTS: another job holds it. */
+int lam_batch_take_term(struct lam_batch_job *batch, const struct lam_state **state, struct lam_error *err);
+void lam_batch_leave_term(struct lam_batch_job *batch); /* the counter goes; safe on one that has none */
 
 int lam_batch_begin(void *arg, struct lam_buf *out, struct lam_error *err);
 int lam_batch_start(void *arg, struct lam_sv bytes, struct lam_error *err);

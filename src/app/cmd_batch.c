@@ -1,17 +1,12 @@
 #include "batch_job.h"
-#include "progress.h"
+#include "cmd_frame.h"
 #include "report.h"
-#include "session.h"
-#include "stop_watch.h"
-
-#include "process/work.h"
-
-#include <stdio.h>
+#include "term_wait.h"
 
 static int run(struct lam_cli *cli);
 
 static const struct lam_option options[] = {
-    {"quiet", 'q', NULL, "no progress on standard error"},
+    LAM_FRAME_OPTIONS,
 };
 
 extern const struct lam_verb lam_verb_batch;
@@ -62,46 +57,80 @@ static int conclude(struct lam_session *session, struct lam_batch_job *batch, in
     return code;
 }
 
-static int run(struct lam_cli *cli)
-{
-    struct lam_session session;
-    struct lam_batch_job job = {0};
-    struct lam_batch *batch = NULL;
-    struct lam_progress progress;
-    struct lam_stop_watch stop = {0};
-    struct lam_error err;
-    int rc = lam_session_open(&session, cli, LAM_RANKS_BATCH);
+struct batch_verb {
+    struct lam_frame *frame;
+    struct lam_batch_job job;
+    struct lam_batch *batch;
+    struct lam_term_wait wait;
+};
 
+static int init(void *arg, struct lam_frame *frame, struct lam_error *err)
+{
+    struct batch_verb *verb = arg;
+    struct lam_batch_options batch_options;
+    int rc = lam_batch_job_init(&verb->job, &frame->session.engine, err);
+
+    verb->frame = frame;
     if (rc)
         return rc;
-    if (!(rc = lam_batch_job_init(&job, &session.engine, &err))) {
-        struct lam_batch_options batch_options = lam_batch_job_options(&job);
+    batch_options = lam_batch_job_options(&verb->job);
+    return lam_batch_open(&verb->batch, &batch_options, err);
+}
 
-        rc = lam_batch_open(&batch, &batch_options, &err);
-    }
-    if (!(rc = lam_session_agree(&session, rc, &err)) && session.engine.rank == 0)
-        rc = lam_batch_run(batch, &err);
+static int begin(void *arg, struct lam_error *err)
+{
+    struct batch_verb *verb = arg;
+
+    return lam_batch_run(verb->batch, err);
+}
+
+/* Another job has the term, and this one waits for its end. */
+static void step_waiting(struct batch_verb *verb, struct lam_session *session)
+{
+    struct lam_error err;
+    int rc = 0;
+
+    if (lam_session_stopping(session))
+        rc = LAM_FAIL(&err, LAM_E_CANCELLED, "stopped while the batch layer waited for another job to end");
+    else if (lam_term_wait_due(&verb->wait, &session->engine))
+        rc = lam_batch_run(verb->batch, &err);
     if (rc)
-        lam_session_refuse(&session, rc, &err);
-    lam_progress_init(&progress, &session, lam_cli_option(cli, "quiet") != NULL);
-    while (!rc && lam_session_turn(&session, 250)) {
-        lam_work_reap(session.engine.storage);
-        if (session.engine.rank == 0) {
-            lam_stop_watch_step(&stop, &session.engine);
-            if (lam_session_stopping(&session))
-                lam_batch_cancel(batch);
-        }
-        rc = lam_batch_step(batch, &err);
-        if (session.engine.rank == 0) {
-            lam_progress_batch(&progress, batch, &job);
-            if (rc != LAM_PENDING)
-                lam_session_bye(&session, conclude(&session, &job, rc, &err));
-        }
-        rc = 0;
+        lam_session_bye(session, conclude(session, &verb->job, rc, &err));
+}
+
+static void step(void *arg)
+{
+    struct batch_verb *verb = arg;
+    struct lam_session *session = &verb->frame->session;
+    struct lam_error err;
+    int rc;
+
+    if (session->engine.rank == 0 && lam_session_stopping(session))
+        lam_batch_cancel(verb->batch);
+    rc = lam_batch_step(verb->batch, &err);
+    if (session->engine.rank > 0)
+        return;
+    if (lam_term_wait_on(&verb->wait)) {
+        step_waiting(verb, session);
+        return;
     }
-    lam_progress_end(&progress);
-    lam_engine_quiesce(&session.engine);
-    lam_batch_close(batch);
-    lam_batch_job_release(&job);
-    return lam_session_close(&session);
+    lam_progress_batch(&verb->frame->progress, verb->batch, &verb->job);
+    if (rc != LAM_PENDING && !lam_term_wait_takes(&verb->wait, &session->engine, rc, &err))
+        lam_session_bye(session, conclude(session, &verb->job, rc, &err));
+}
+
+static void release(void *arg)
+{
+    struct batch_verb *verb = arg;
+
+    lam_batch_close(verb->batch);
+    lam_batch_job_release(&verb->job);
+}
+
+static int run(struct lam_cli *cli)
+{
+    static const struct lam_frame_ops ops = {LAM_RANKS_BATCH, 250, init, begin, step, NULL, release};
+    struct batch_verb verb = {0};
+
+    return lam_frame_run(cli, &ops, &verb);
 }

@@ -1,12 +1,11 @@
+#include "cmd_frame.h"
 #include "run_job.h"
-
-#include "process/work.h"
 
 static int run(struct lam_cli *cli);
 
 static const struct lam_option options[] = {
     {"keep-serving", 'k', NULL, "stay up and answer queries when corpora and stream are at their end"},
-    {"quiet", 'q', NULL, "no progress on standard error"},
+    LAM_FRAME_OPTIONS,
 };
 
 extern const struct lam_verb lam_verb_run; /* main.c lists it */
@@ -29,26 +28,16 @@ const struct lam_verb lam_verb_run = {
     .run = run,
 };
 
+static int init(void *run, struct lam_frame *frame, struct lam_error *err) { return lam_run_init(run, frame, err); }
+static int begin(void *run, struct lam_error *err) { return lam_run_begin(run, err); }
+static void step(void *run) { lam_run_step(run); }
+static void end(void *run) { lam_run_end(run); }
+static void release(void *run) { lam_run_release(run); }
+
 static int run(struct lam_cli *cli)
 {
-    struct lam_session session;
-    struct lam_run_job job;
-    struct lam_error err;
-    int rc = lam_session_open(&session, cli, LAM_RANKS_RUN);
+    static const struct lam_frame_ops ops = {LAM_RANKS_RUN, 100, init, begin, step, end, release};
+    struct lam_run_job job = {0};
 
-    if (rc)
-        return rc;
-    rc = lam_run_init(&job, &session, &err);
-    if (!(rc = lam_session_agree(&session, rc, &err)) && session.engine.rank == 0)
-        rc = lam_run_begin(&job, &err);
-    if (rc)
-        lam_session_refuse(&session, rc, &err);
-    while (!rc && lam_session_turn(&session, 100)) {
-        lam_work_reap(session.engine.storage);
-        lam_run_step(&job);
-    }
-    lam_run_end(&job);
-    lam_engine_quiesce(&session.engine);
-    lam_run_release(&job);
-    return lam_session_close(&session);
+    return lam_frame_run(cli, &ops, &job);
 }

@@ -1,8 +1,8 @@
 /* lamina serve: the serving layer alone, over a store that other jobs write. */
 #include <stdio.h>
 
+#include "cmd_frame.h"
 #include "serve_job.h"
-#include "session.h"
 
 #define GRACE_MS 2000 /* what a stop gives requests that are under way */
 
@@ -46,25 +46,46 @@ static void tell(const struct lam_cli *cli, const struct lam_session *session, c
     fflush(stdout);
 }
 
+struct serve_verb {
+    struct lam_frame *frame;
+    struct lam_serve_job serve;
+};
+
+static int init(void *arg, struct lam_frame *frame, struct lam_error *err)
+{
+    struct serve_verb *verb = arg;
+    int rc = check_identity(&frame->session.engine, err);
+
+    verb->frame = frame;
+    if (rc || frame->session.engine.rank > 0)
+        return rc;
+    return lam_serve_job_start(&verb->serve, &frame->session.engine, NULL, true, err);
+}
+
+static int begin(void *arg, struct lam_error *err)
+{
+    struct serve_verb *verb = arg;
+
+    (void)err;
+    tell(verb->frame->session.cli, &verb->frame->session, &verb->serve);
+    return 0;
+}
+
+static void step(void *arg)
+{
+    struct lam_session *session = &((struct serve_verb *)arg)->frame->session;
+
+    if (session->engine.rank == 0 && lam_session_stopping(session))
+        lam_session_bye(session, LAM_EXIT_DONE);
+}
+
+static void end(void *arg) { lam_serve_job_stop(&((struct serve_verb *)arg)->serve, GRACE_MS); }
+static void release(void *arg) { (void)arg; }
+
 static int run(struct lam_cli *cli)
 {
-    struct lam_session session;
-    struct lam_serve_job serve = {0};
-    struct lam_error err;
-    int rc = lam_session_open(&session, cli, LAM_RANKS_SERVE);
+    static const struct lam_frame_ops ops = {LAM_RANKS_SERVE, 250, init, begin, step, end, release};
+    struct serve_verb verb = {0};
 
-    if (rc)
-        return rc;
-    if (!(rc = check_identity(&session.engine, &err)) && session.engine.rank == 0)
-        rc = lam_serve_job_start(&serve, &session.engine, NULL, true, &err);
-    if ((rc = lam_session_agree(&session, rc, &err))) {
-        lam_session_refuse(&session, rc, &err);
-    } else if (session.engine.rank == 0) {
-        tell(cli, &session, &serve);
-    }
-    while (!rc && lam_session_turn(&session, 250))
-        if (session.engine.rank == 0 && lam_session_stopping(&session))
-            lam_session_bye(&session, LAM_EXIT_DONE);
-    lam_serve_job_stop(&serve, GRACE_MS);
-    return lam_session_close(&session);
+    return lam_frame_run(cli, &ops, &verb);
 }

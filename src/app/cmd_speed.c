@@ -1,9 +1,5 @@
-#include "progress.h"
-#include "session.h"
+#include "cmd_frame.h"
 #include "speed_job.h"
-#include "stop_watch.h"
-
-#include "process/work.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +8,7 @@ static int run(struct lam_cli *cli);
 
 static const struct lam_option options[] = {
     {"until-end", '\0', NULL, "stop at the end of all partitions"},
-    {"quiet", 'q', NULL, "no progress on standard error"},
+    LAM_FRAME_OPTIONS,
 };
 
 extern const struct lam_verb lam_verb_speed; /* main.c lists it */
@@ -75,43 +71,70 @@ static int check(const struct lam_session *session, struct lam_error *err)
     return 0;
 }
 
+struct speed_verb {
+    struct lam_frame *frame;
+    struct lam_speed_job speed;
+};
+
+static int init(void *arg, struct lam_frame *frame, struct lam_error *err)
+{
+    struct speed_verb *verb = arg;
+    int rc = check(&frame->session, err);
+
+    verb->frame = frame;
+    return rc ? rc : lam_speed_job_init(&verb->speed, &frame->session.engine, err);
+}
+
+static int begin(void *arg, struct lam_error *err)
+{
+    struct speed_verb *verb = arg;
+
+    return lam_speed_begin(&verb->speed, NULL, lam_cli_option(verb->frame->session.cli, "until-end") != NULL, err);
+}
+
+/* Rank 0: the layer is over, one way or the other. */
+static int conclude(struct lam_session *session, int rc, const struct lam_error *err)
+{
+    if (rc == LAM_E_CANCELLED) { /* while it waited for its term */
+        lam_log_info(&session->engine.log, "speed", "%s", err->text);
+        return LAM_EXIT_RESUME;
+    }
+    if (rc)
+        session->failure = *err;
+    return rc == LAM_E_INVALID ? LAM_EXIT_USAGE : rc ? LAM_EXIT_FAILED : LAM_EXIT_DONE;
+}
+
+static void step(void *arg)
+{
+    struct speed_verb *verb = arg;
+    struct lam_session *session = &verb->frame->session;
+    struct lam_error err;
+    int rc = lam_speed_step(&verb->speed, &err);
+
+    if (session->engine.rank > 0)
+        return;
+    show(&verb->frame->progress, &verb->speed);
+    if (lam_session_stopping(session) || lam_speed_at_end(&verb->speed))
+        lam_speed_stop(&verb->speed);
+    if (rc != LAM_PENDING)
+        lam_session_bye(session, conclude(session, rc, &err));
+}
+
+static void end(void *arg)
+{
+    struct speed_verb *verb = arg;
+    const struct lam_session *session = &verb->frame->session;
+
+    if (session->engine.rank == 0 && session->code == LAM_EXIT_DONE && !session->failure.code)
+        report(session, &verb->speed);
+}
+
+static void release(void *arg) { lam_speed_job_release(&((struct speed_verb *)arg)->speed); }
+
 static int run(struct lam_cli *cli)
 {
-    struct lam_session session;
-    struct lam_speed_job speed = {0};
-    struct lam_progress progress;
-    struct lam_stop_watch stop = {0};
-    struct lam_error err;
-    int rc = lam_session_open(&session, cli, LAM_RANKS_SPEED);
+    static const struct lam_frame_ops ops = {LAM_RANKS_SPEED, 100, init, begin, step, end, release};
+    struct speed_verb verb = {0};
 
-    if (rc)
-        return rc;
-    if (!(rc = check(&session, &err)))
-        rc = lam_speed_job_init(&speed, &session.engine, &err);
-    if (!(rc = lam_session_agree(&session, rc, &err)) && session.engine.rank == 0)
-        rc = lam_speed_begin(&speed, NULL, lam_cli_option(cli, "until-end") != NULL, &err);
-    if (rc)
-        lam_session_refuse(&session, rc, &err);
-    lam_progress_init(&progress, &session, lam_cli_option(cli, "quiet") != NULL);
-    while (!rc && lam_session_turn(&session, 100)) {
-        lam_work_reap(session.engine.storage);
-        rc = lam_speed_step(&speed, &err);
-        if (session.engine.rank == 0) {
-            lam_stop_watch_step(&stop, &session.engine);
-            show(&progress, &speed);
-            if (lam_session_stopping(&session) || lam_speed_at_end(&speed))
-                lam_speed_stop(&speed);
-            if (rc && rc != LAM_PENDING)
-                session.failure = err;
-            if (rc != LAM_PENDING)
-                lam_session_bye(&session, rc ? LAM_EXIT_FAILED : LAM_EXIT_DONE);
-        }
-        rc = 0;
-    }
-    lam_progress_end(&progress);
-    if (session.engine.rank == 0 && !session.failure.code)
-        report(&session, &speed);
-    lam_engine_quiesce(&session.engine);
-    lam_speed_job_release(&speed);
-    return lam_session_close(&session);
+    return lam_frame_run(cli, &ops, &verb);
 }

@@ -38,6 +38,7 @@ struct lam_engine {
 
     struct lam_extract *extracts; /* one a source of the job, the last one the stream's; immutable */
     atomic_int stop;              /* signals received: 1 stops cleanly */
+    bool wait_for_term, take_over_term; /* --wait, --take-over: what the first term of a layer is taken with; set before any layer begins */
 };
 
 /* Opens the store of a job (its folders are made where they are missing) with everything above but comm. */

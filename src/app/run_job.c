@@ -7,15 +7,15 @@
 
 #define SERVE_GRACE_MS 3000
 
-int lam_run_init(struct lam_run_job *run, struct lam_session *session, struct lam_error *err)
+int lam_run_init(struct lam_run_job *run, struct lam_frame *frame, struct lam_error *err)
 {
+    struct lam_session *session = &frame->session;
     struct lam_batch_options options;
     int rc;
 
-    *run = (struct lam_run_job){.session = session, .has_stream = session->job->stream != NULL};
+    *run = (struct lam_run_job){.session = session, .progress = &frame->progress, .has_stream = session->job->stream != NULL};
     pthread_mutex_init(&run->lock, NULL);
     run->keep = session->job->serve.keep || lam_cli_option(session->cli, "keep-serving");
-    lam_progress_init(&run->progress, session, lam_cli_option(session->cli, "quiet") != NULL);
     if ((rc = lam_batch_job_init(&run->batch_job, &session->engine, err)))
         return rc;
     options = lam_batch_job_options(&run->batch_job);
@@ -121,6 +121,8 @@ static void step_batch(struct lam_run_job *run)
     if (run->session->engine.rank > 0 || rc == LAM_PENDING || !run->batch_running)
         return;
     run->batch_running = false;
+    if (lam_term_wait_takes(&run->wait, &run->session->engine, rc, &err))
+        return;
     if (rc == LAM_E_CANCELLED)
         run->batch_cancelled = true;
     else if (rc)
@@ -137,18 +139,20 @@ static void step_speed(struct lam_run_job *run)
     if (run->session->engine.rank > 0 || !run->has_stream || rc == LAM_PENDING || run->speed_over)
         return;
     run->speed_over = true;
-    if (rc)
+    if (rc && rc != LAM_E_CANCELLED) /* stopped while it waited for its term */
         run->session->failure = err;
 }
 
 /* Is it time for another view? */
-static bool is_due(const struct lam_run_job *run)
+static bool is_due(struct lam_run_job *run)
 {
     const struct lam_job *job = run->session->job;
     uint64_t fresh = lam_speed_archived(&run->speed) - run->archived_at_begin;
 
     if (run->batch_running || run->stopping || run->ended)
         return false;
+    if (lam_term_wait_on(&run->wait))
+        return lam_term_wait_due(&run->wait, &run->session->engine);
     return (job->batch.every_records && fresh >= job->batch.every_records) ||
            (job->batch.every_us && lam_mono_us(run->session->engine.clock) - run->begun_us >= job->batch.every_us);
 }
@@ -160,14 +164,14 @@ static void show(struct lam_run_job *run)
     char batch[256], share[64] = "";
     double seconds;
 
-    if (!lam_progress_due(&run->progress))
+    if (!lam_progress_due(run->progress))
         return;
-    seconds = (double)(lam_mono_us(&lam_clock_system) - run->progress.started_us) / 1e6;
+    seconds = (double)(lam_mono_us(&lam_clock_system) - run->progress->started_us) / 1e6;
     lam_progress_of_batch(batch, sizeof batch, run->batch, seconds);
     stats = lam_speed_stats(&run->speed);
     if (lam_speed_replay(&run->speed, &replay) && replay.total)
         snprintf(share, sizeof share, " of %" PRIu64, replay.total);
-    lam_progress_line(&run->progress, "%s | speed: %" PRIu64 "%s events, %.0f/s, %" PRIu64 " archived | serve: view %" PRIu64, batch, stats.consumed, share,
+    lam_progress_line(run->progress, "%s | speed: %" PRIu64 "%s events, %.0f/s, %" PRIu64 " archived | serve: view %" PRIu64, batch, stats.consumed, share,
                       seconds > 0 ? (double)stats.consumed / seconds : 0.0, lam_speed_archived(&run->speed),
                       run->view_count ? run->views[run->view_count - 1].number : 0);
 }
@@ -176,14 +180,14 @@ static void show(struct lam_run_job *run)
 static void conclude(struct lam_run_job *run)
 {
     const struct lam_job_stream *stream = run->session->job->stream;
-    bool unfinished = run->batch_cancelled || (run->stopping && stream && stream->replay && !lam_speed_at_end(&run->speed));
+    bool unfinished = run->batch_cancelled || !run->first_done || lam_term_wait_on(&run->wait) || (run->stopping && stream && stream->replay && !lam_speed_at_end(&run->speed));
     int code = LAM_EXIT_DONE;
 
     if (run->session->failure.code)
         code = run->session->failure.code == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
     else if (unfinished)
         code = LAM_EXIT_RESUME;
-    lam_progress_end(&run->progress);
+    lam_progress_end(run->progress);
     if (code == LAM_EXIT_DONE || code == LAM_EXIT_RESUME)
         lam_run_report(run, &code);
     run->code = code;
@@ -200,7 +204,6 @@ void lam_run_step(struct lam_run_job *run)
     step_speed(run);
     if (session->engine.rank > 0)
         return;
-    lam_stop_watch_step(&run->stop, &session->engine);
     show(run);
     share_rates(run);
     at_end = run->first_done && (!run->has_stream || lam_speed_at_end(&run->speed));
@@ -227,5 +230,4 @@ void lam_run_end(struct lam_run_job *run)
     if (run->serving)
         lam_serve_job_stop(&run->serve, SERVE_GRACE_MS);
     run->serving = false;
-    lam_progress_end(&run->progress);
 }

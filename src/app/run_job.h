@@ -5,11 +5,10 @@
 #define LAMINA_APP_RUN_JOB_H
 
 #include "batch_job.h"
-#include "progress.h"
+#include "cmd_frame.h"
 #include "serve_job.h"
-#include "session.h"
 #include "speed_job.h"
-#include "stop_watch.h"
+#include "term_wait.h"
 
 #define LAM_RUN_VIEWS 64 /* kept for the report */
 
@@ -21,12 +20,12 @@ struct lam_run_view {
 
 struct lam_run_job {
     struct lam_session *session;
+    struct lam_progress *progress;
     struct lam_batch_job batch_job;
     struct lam_batch *batch;
     struct lam_speed_job speed;
     struct lam_serve_job serve;
-    struct lam_progress progress;
-    struct lam_stop_watch stop;
+    struct lam_term_wait wait; /* for the batch layer's term */
     bool serving, has_stream, keep, batch_running, batch_cancelled, stopping, speed_over, first_done, ended;
     uint64_t archived_at_begin;
     int64_t begun_us;
@@ -40,7 +39,7 @@ struct lam_run_job {
     uint64_t rates_consumed;
 };
 
-int lam_run_init(struct lam_run_job *run, struct lam_session *session, struct lam_error *err);
+int lam_run_init(struct lam_run_job *run, struct lam_frame *frame, struct lam_error *err);
 void lam_run_release(struct lam_run_job *run);
 
 /* Rank 0: begins serving, speed and the first batch. */

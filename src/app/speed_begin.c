@@ -10,18 +10,42 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/*
+ * What the store remembers of the job must be this one. Another analysis goes on, and its answers say so: only the batch layer changes what the store
+ * remembers, and where it is part of this job, it does that with its next view.
+ */
+static int compare_job(const struct lam_engine *engine, struct lam_speed_begun *begun, const struct lam_state *state, struct lam_error *err)
+{
+    struct lam_job_change change = {0};
+    int rc;
+
+    if (!state->job.identity)
+        return 0;
+    if ((rc = lam_job_compare(engine->job, lam_sv_of(state->job.identity), lam_sv_of(state->job.analysis), &change, err)))
+        return LAM_PASS(err, rc, "the store %s belongs to another job", engine->job->store.path);
+    begun->setup.other_analysis = change.analysis && !engine->roles.count[LAM_ROLE_BATCH];
+    if (begun->setup.other_analysis)
+        lam_log_warn(&engine->log, "speed", "the analysis is not the store's (%s): the answers of this run are marked with \"other_analysis\"",
+                     change.analysis_fields);
+    return 0;
+}
+
 static int take_term(struct lam_engine *engine, struct lam_speed_begun *begun, struct lam_error *err)
 {
-    struct lam_term_options options = {.layers = 1u << LAM_TERM_SPEED};
+    struct lam_term_options options = {.layers = 1u << LAM_TERM_SPEED, .take_over = engine->take_over_term};
     const struct lam_state *state;
     int rc;
 
-    if ((rc = lam_random_id(begun->setup.run, err)) || (rc = lam_holder_self(&options.holder, engine->job->name, begun->setup.run, err)) ||
-        (rc = lam_alive_start(&begun->alive, engine->fs, engine->job->store.path, begun->setup.run, err)) || (rc = lam_commitlog_refresh(engine->commits, err)) ||
-        (rc = lam_term_take(engine->commits, &options, &begun->term, &state, err)))
+    if ((rc = lam_commitlog_refresh(engine->commits, err)) || (rc = compare_job(engine, begun, lam_commitlog_peek(engine->commits), err)) ||
+        (!begun->setup.run[0] && (rc = lam_random_id(begun->setup.run, err))) || (rc = lam_holder_self(&options.holder, engine->job->name, begun->setup.run, err)) ||
+        (rc = lam_alive_start(&begun->alive, engine->fs, engine->job->store.path, begun->setup.run, err)) ||
+        (rc = lam_term_take(engine->commits, &options, &begun->term, &state, err))) {
+        lam_alive_stop(&begun->alive); /* tried again, it is under the same id */
         return rc;
+    }
+    rc = compare_job(engine, begun, state, err);
     lam_state_unref(state);
-    return 0;
+    return rc;
 }
 
 /* Does the topic hold, at every witness, the record that was archived last? */

@@ -24,4 +24,7 @@ int lam_speed_coordinator_open(struct lam_speed_coordinator **coordinator, struc
 void lam_speed_coordinator_close(struct lam_speed_coordinator *coordinator); /* NULL-safe */
 int lam_speed_coordinator_step(struct lam_speed_coordinator *coordinator, struct lam_error *err);
 
+/* Sends one message to a speed rank. LAM_E_IO: it takes none. Main thread. */
+int lam_speed_tell(struct lam_engine *engine, int rank, uint16_t type, const void *bytes, size_t len, struct lam_error *err);
+
 #endif

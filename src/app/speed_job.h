@@ -7,8 +7,8 @@
  *     commit (at most one in commit_interval) ──COMMITTED, KEEP──> lets go of what no query can need
  *     fetch: ──ASK──> … <──ANSWER── tail rows that the pinned commit does not cover
  *
- *     speed_coordinator.c  rank 0        speed_begin.c  its start        speed_rank.c  main thread of a speed rank
- *     speed_thread.c       consuming     speed_roll.c   chunks to segments   speed_output.c  what goes back to Kafka
+ *     speed_coordinator.c  rank 0        speed_begin.c  its start            speed_commits.c  rolls to commits    speed_asks.c  queries
+ *     speed_rank.c         main thread   speed_roll.c   chunks to segments   speed_thread.c   consuming           speed_output.c  what goes back to Kafka
  */
 #ifndef LAMINA_APP_SPEED_JOB_H
 #define LAMINA_APP_SPEED_JOB_H

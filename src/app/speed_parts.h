@@ -18,6 +18,7 @@ struct lam_speed_setup {
     char run[LAM_RUN_ID];
     char brokers[1024];
     uint32_t source, life;
+    bool other_analysis; /* than the store's: rows are marked */
     struct lam_speed_start *starts;
     size_t start_count;
 };

@@ -106,7 +106,8 @@ int lam_speed_roll(struct lam_engine *engine, const struct lam_speed_setup *setu
 
 int lam_speed_setup_write(const struct lam_speed_setup *setup, struct lam_buf *json, struct lam_error *err)
 {
-    int rc = lam_buf_addf(json, err, "{\"run\":\"%s\",\"source\":%" PRIu32 ",\"life\":%" PRIu32 ",\"brokers\":", setup->run, setup->source, setup->life);
+    int rc = lam_buf_addf(json, err, "{\"run\":\"%s\",\"source\":%" PRIu32 ",\"life\":%" PRIu32 ",\"other_analysis\":%s,\"brokers\":", setup->run, setup->source, setup->life,
+                          setup->other_analysis ? "true" : "false");
 
     if (!rc)
         rc = lam_buf_add_json(json, lam_sv_of(setup->brokers), err);
@@ -130,6 +131,7 @@ int lam_speed_setup_read(struct lam_sv json, struct lam_speed_setup *setup, stru
         memcpy(setup->brokers, brokers, strlen(brokers) + 1);
         setup->source = (uint32_t)json_integer_value(json_object_get(object, "source"));
         setup->life = (uint32_t)json_integer_value(json_object_get(object, "life"));
+        setup->other_analysis = json_is_true(json_object_get(object, "other_analysis"));
         setup->start_count = json_array_size(starts);
         for (size_t i = 0; i < setup->start_count; i++) {
             const json_t *item = json_array_get(starts, i);

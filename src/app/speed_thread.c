@@ -160,10 +160,12 @@ static int refine(struct lam_speed_thread *t, const struct lam_kafka_event *even
     lam_raw_of_message(&raw, lam_engine_extract(engine, engine->job->source_count), engine->job->stream->topic, place);
     if ((rc = lam_refiner_add(refiner, &raw, block, &t->err)))
         return rc;
-    if (lam_block_rows(block) > rows && engine->job->stream->analyze_when) {
+    if (lam_block_rows(block) > rows) {
         struct lam_record *rec = &lam_block_row(block, rows)->rec;
 
-        if (rec->op != LAM_OP_DELETE && asked_for_depth(t, lam_refiner_json(refiner), rec))
+        if (t->setup->other_analysis)
+            rec->flags |= LAM_ROW_OTHER_ANALYSIS;
+        if (engine->job->stream->analyze_when && rec->op != LAM_OP_DELETE && asked_for_depth(t, lam_refiner_json(refiner), rec))
             rec->flags |= LAM_ROW_ESCALATED;
     }
     if (!archived)

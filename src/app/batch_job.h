@@ -147,9 +147,12 @@ int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t cou
 int lam_batch_write_copies(struct lam_batch_job *batch, const struct lam_bronze_row *rows, size_t count, struct lam_segment_entry *entry,
                            struct lam_error *err);
 int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err);
-int lam_batch_resolve(void *arg, struct lam_sv range, void **made, struct lam_error *err);
+int lam_batch_resolve(void *arg, unsigned worker, struct lam_sv range, void **made, struct lam_error *err);
 int lam_batch_write(void *arg, void *made, struct lam_buf *note, struct lam_error *err);
 void lam_batch_inputs_release(struct lam_batch_inputs *inputs);
+
+int lam_batch_sample(void *arg, struct lam_error *err);
+int lam_batch_train(void *arg, const struct lam_batch_lister *lister, struct lam_error *err);
 
 int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *out, struct lam_error *err);
 void lam_batch_resolved(void *arg, int rank, struct lam_sv note);

@@ -278,7 +278,7 @@ static int find_runs(struct made *made, uint64_t first, uint64_t last, struct la
     return rc;
 }
 
-int lam_batch_resolve(void *arg, struct lam_sv range, void **out, struct lam_error *err)
+int lam_batch_resolve(void *arg, unsigned worker, struct lam_sv range, void **out, struct lam_error *err)
 {
     struct made *made = calloc(1, sizeof *made);
     struct lam_resolve_spec spec;
@@ -286,6 +286,7 @@ int lam_batch_resolve(void *arg, struct lam_sv range, void **out, struct lam_err
     char text[24];
     int rc;
 
+    (void)worker;
     *out = NULL;
     if (!made)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a range");

@@ -73,7 +73,7 @@ int lam_batch_outcome(struct lam_sv bytes, struct lam_error *outcome)
 
 const char *lam_batch_state_name(enum lam_batch_state state)
 {
-    static const char *const names[] = {"begin", "read", "flush", "plan", "resolve", "publish", "done"};
+    static const char *const names[] = {"begin", "read", "flush", "train", "plan", "resolve", "publish", "done"};
 
     return names[state];
 }

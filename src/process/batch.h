@@ -1,8 +1,8 @@
 /*
  * The batch run: many ranks turn splits into one view, and none of them waits for a lock.
  *
- *     coordinator   begin ─ list ─────────────────────────────┐            ┌ plan ─ resolve ───────┐          publish ─ end
- *     workers       start ─ claim split ─ read ─ offer piece ─┴─ flush ────┘ ─ claim range ─ write ┴─ (done)
+ *     coordinator   begin ─ list ─────────────────────────────┐         ┌ sample ─ train ─ plan ─ resolve ──┐          publish ─ end
+ *     workers       start ─ claim split ─ read ─ offer piece ─┴─ flush ─┘           prepare ─ claim range ─ write ┴─ (done)
  *                                                └ accepted ─ group ─ stage
  *
  * This file is the protocol alone: who does what when, over claims (comm/claim_messages.h) and a few messages of its own. What a split is, how it is
@@ -52,7 +52,14 @@ struct lam_batch_ops {
      */
     bool (*again)(void *arg);
 
-    /* Coordinator, storage thread, when everything is staged: emits the ranges to resolve. out: what every worker's prepare gets. */
+    /*
+     * Coordinator, when everything is staged: what is to be learned from it before it is answered. sample, on the storage thread, gathers what training
+     * needs, or says LAM_END: nothing is to be trained. train, on the lister's thread, learns, and looks at lam_batch_cancelled now and then.
+     */
+    int (*sample)(void *arg, struct lam_error *err);
+    int (*train)(void *arg, const struct lam_batch_lister *lister, struct lam_error *err);
+
+    /* Coordinator, storage thread, after training: emits the ranges to resolve. out: what every worker's prepare gets. */
     int (*plan)(void *arg, struct lam_batch_lister *lister, struct lam_buf *out, struct lam_error *err);
     void (*resolved)(void *arg, int rank, struct lam_sv note); /* main thread */
 
@@ -74,8 +81,8 @@ struct lam_batch_ops {
     /* Worker, storage thread: with what plan gave. */
     int (*prepare)(void *arg, struct lam_sv bytes, struct lam_error *err);
 
-    /* Worker: one range, first on a pool thread, then on the storage thread with what the first made. note goes to resolved. */
-    int (*resolve)(void *arg, struct lam_sv range, void **made, struct lam_error *err);
+    /* Worker: one range, first on a pool thread (the number worker), then on the storage thread with what the first made. note goes to resolved. */
+    int (*resolve)(void *arg, unsigned worker, struct lam_sv range, void **made, struct lam_error *err);
     int (*write)(void *arg, void *made, struct lam_buf *note, struct lam_error *err); /* frees made whatever it returns; err NULL-safe */
 };
 
@@ -94,7 +101,16 @@ struct lam_batch_options {
 
 struct lam_batch;
 
-enum lam_batch_state { LAM_BATCH_BEGIN, LAM_BATCH_READ, LAM_BATCH_FLUSH, LAM_BATCH_PLAN, LAM_BATCH_RESOLVE, LAM_BATCH_PUBLISH, LAM_BATCH_DONE };
+enum lam_batch_state {
+    LAM_BATCH_BEGIN,
+    LAM_BATCH_READ,
+    LAM_BATCH_FLUSH,
+    LAM_BATCH_TRAIN,
+    LAM_BATCH_PLAN,
+    LAM_BATCH_RESOLVE,
+    LAM_BATCH_PUBLISH,
+    LAM_BATCH_DONE
+};
 
 /* Sets up both sides on this rank. All ranks open before any polls. */
 int lam_batch_open(struct lam_batch **batch, const struct lam_batch_options *options, struct lam_error *err);
@@ -125,6 +141,9 @@ const char *lam_batch_state_name(enum lam_batch_state state);
 
 /* Adds a split (or a range, in plan). Waits while the table is full. LAM_E_CANCELLED: the run ends. */
 int lam_batch_emit(struct lam_batch_lister *lister, uint64_t size, struct lam_sv payload, struct lam_error *err);
+
+/* Does the run end? For callbacks that take long on the lister's thread. */
+bool lam_batch_cancelled(const struct lam_batch_lister *lister);
 
 /* An empty block for a piece of this task. NULL: out of memory. */
 struct lam_block *lam_batch_block(struct lam_batch_task *task, size_t max_rows, size_t max_bytes);

@@ -1,7 +1,7 @@
 /*
  * The coordinator of a batch run: a state machine over claims and outcomes.
  *
- *     BEGIN ─begin→ STARTED by all → READ ─list, claims→ (again?) → FLUSH → FLUSHED by all → PLAN ─plan→ PREPARED by all
+ *     BEGIN ─begin→ STARTED by all → READ ─list, claims→ (again?) → FLUSH → FLUSHED by all → TRAIN ─sample, train→ PLAN ─plan→ PREPARED by all
  *       → RESOLVE ─claims→ PUBLISH ─publish→ END to all → ENDED by all → DONE
  *
  * A failure anywhere goes to END at once with its error.
@@ -23,10 +23,10 @@ struct lam_batch_coordinator {
     struct lam_batch_lister lister;
     struct lam_pool *lister_pool;
     struct lam_batch_emitted held; /* taken from the ring, not yet in the table */
-    bool listing, listed, cancel, ending, told;
+    bool listing, listed, sampled, cancel, ending, told;
     uint64_t next_id;
     int waiting; /* ranks whose word is missing */
-    struct lam_work list_work;    /* on the lister's thread */
+    struct lam_work list_work;    /* on the lister's thread: listing, training */
     struct lam_work storage_work; /* one at a time */
     bool storage_busy;
     int list_rc, storage_rc;
@@ -73,6 +73,8 @@ static void storage_run(struct lam_work *work, unsigned worker)
     lam_buf_clear(&c->bytes);
     if (c->state == LAM_BATCH_BEGIN)
         c->storage_rc = o->ops->begin(o->arg, &c->bytes, &c->storage_err);
+    else if (c->state == LAM_BATCH_TRAIN)
+        c->storage_rc = o->ops->sample(o->arg, &c->storage_err);
     else if (c->state == LAM_BATCH_PLAN)
         c->storage_rc = o->ops->plan(o->arg, &c->lister, &c->bytes, &c->storage_err);
     else
@@ -95,6 +97,10 @@ static void storage_done(struct lam_work *work)
     }
     if (c->ending || c->outcome.code)
         return;
+    if (c->state == LAM_BATCH_TRAIN) {
+        c->sampled = !rc;
+        return;
+    }
     if (rc == LAM_END || c->state == LAM_BATCH_PUBLISH) /* begin or plan said: there is nothing to do */
         end_run(c);
     else if ((rc = tell(c, c->state == LAM_BATCH_BEGIN ? MSG_START : MSG_PREPARE, lam_buf_sv(&c->bytes), &err)))
@@ -117,9 +123,10 @@ static int storage_start(struct lam_batch_coordinator *c, enum lam_batch_state s
 static void list_run(struct lam_work *work, unsigned worker)
 {
     struct lam_batch_coordinator *c = of_list(work);
+    const struct lam_batch_options *o = &c->batch->options;
 
     (void)worker;
-    c->list_rc = c->batch->options.ops->list(c->batch->options.arg, &c->lister, &c->list_err);
+    c->list_rc = c->state == LAM_BATCH_TRAIN ? o->ops->train(o->arg, &c->lister, &c->list_err) : o->ops->list(o->arg, &c->lister, &c->list_err);
 }
 
 static void list_done(struct lam_work *work)
@@ -159,6 +166,8 @@ int lam_batch_emit(struct lam_batch_lister *lister, uint64_t size, struct lam_sv
     lam_wake_signal(lister->batch->options.wake);
     return atomic_load(&lister->cancelled) ? LAM_FAIL(err, LAM_E_CANCELLED, "the run ends") : 0;
 }
+
+bool lam_batch_cancelled(const struct lam_batch_lister *lister) { return atomic_load(&lister->cancelled); }
 
 /* --- the tables --- */
 
@@ -311,6 +320,16 @@ static int step_read(struct lam_batch_coordinator *c, struct lam_error *err)
     return tell(c, MSG_FLUSH, lam_sv(NULL, 0), err);
 }
 
+static int step_train(struct lam_batch_coordinator *c, struct lam_error *err)
+{
+    if (c->storage_busy || c->listing)
+        return 0;
+    if (!c->sampled)
+        return storage_start(c, LAM_BATCH_PLAN, err);
+    c->sampled = false;
+    return list_start(c, err);
+}
+
 static int step_resolve(struct lam_batch_coordinator *c, struct lam_error *err)
 {
     int rc;
@@ -335,7 +354,9 @@ static int step_state(struct lam_batch_coordinator *c, struct lam_error *err)
     case LAM_BATCH_READ:
         return step_read(c, err);
     case LAM_BATCH_FLUSH:
-        return c->waiting > 0 ? 0 : storage_start(c, LAM_BATCH_PLAN, err);
+        return c->waiting > 0 ? 0 : storage_start(c, LAM_BATCH_TRAIN, err);
+    case LAM_BATCH_TRAIN:
+        return step_train(c, err);
     case LAM_BATCH_PLAN:
         if (c->storage_busy && !take_listed(c, c->ranges)) /* while it is planned, so that the ring never fills for good */
             return 0;
@@ -391,7 +412,7 @@ int lam_batch_run(struct lam_batch *batch, struct lam_error *err)
         return LAM_FAIL(err, LAM_E_EXISTS, "a batch run is under way");
     if ((rc = open_tables(c, err)))
         return rc;
-    c->cancel = c->ending = c->told = c->listed = false;
+    c->cancel = c->ending = c->told = c->listed = c->sampled = false;
     c->waiting = batch_ranks(batch); /* until START is sent, so that BEGIN does not pass by itself */
     c->next_id = 1;
     c->outcome = (struct lam_error){.rank = -1};

@@ -25,8 +25,7 @@ static void range_run(struct lam_work *work, unsigned worker)
     struct lam_batch_range *range = (struct lam_batch_range *)work;
     const struct lam_batch_options *o = lam_batch_worker_options(range->worker);
 
-    (void)worker;
-    range->rc = o->ops->resolve(o->arg, lam_buf_sv(&range->payload), &range->made, &range->err);
+    range->rc = o->ops->resolve(o->arg, worker, lam_buf_sv(&range->payload), &range->made, &range->err);
 }
 
 static void range_done(struct lam_work *work)

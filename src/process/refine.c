@@ -103,11 +103,43 @@ int lam_refiner_add(struct lam_refiner *refiner, const struct lam_raw *raw, stru
     return lam_refiner_reject(refiner, raw, LAM_QUARANTINED, lam_sv_of(why.text), block, err);
 }
 
+/* Whose word it is, and when it was given. */
+static void sign(const struct lam_refiner *refiner, struct lam_block *block, size_t first)
+{
+    int64_t now = lam_wall_us(refiner->options.clock);
+
+    for (size_t i = first; i < lam_block_rows(block); i++) {
+        struct lam_enrichment *enr = &lam_block_row(block, i)->enr;
+
+        enr->layer = (uint8_t)refiner->options.layer;
+        enr->depth = (uint8_t)refiner->options.depth;
+        enr->processed_us = now;
+    }
+}
+
+void lam_refiner_defer(struct lam_refiner *refiner, struct lam_block *block, size_t first)
+{
+    for (size_t i = first; i < lam_block_rows(block); i++)
+        lam_block_row(block, i)->rec.flags |= LAM_ROW_PENDING;
+    sign(refiner, block, first);
+}
+
+int lam_refiner_reopen(struct lam_refiner *refiner, struct lam_error *err)
+{
+    struct lam_analyzer *fresh;
+    int rc = refiner->options.open_analyzer(refiner->options.arg, &fresh, err);
+
+    if (rc)
+        return rc;
+    refiner->options.analyzer->close(refiner->analyzer);
+    refiner->analyzer = fresh;
+    return 0;
+}
+
 int lam_refiner_analyze(struct lam_refiner *refiner, struct lam_block *block, size_t first, struct lam_error *err)
 {
     const struct lam_refine_options *o = &refiner->options;
     size_t count = lam_block_rows(block) - first;
-    int64_t now = lam_wall_us(o->clock);
     void *ticket;
     int rc;
 
@@ -119,12 +151,6 @@ int lam_refiner_analyze(struct lam_refiner *refiner, struct lam_block *block, si
         ;
     if (rc != LAM_END)
         return rc;
-    for (size_t i = first; i < first + count; i++) {
-        struct lam_enrichment *enr = &lam_block_row(block, i)->enr;
-
-        enr->layer = (uint8_t)o->layer;
-        enr->depth = (uint8_t)o->depth;
-        enr->processed_us = now;
-    }
+    sign(refiner, block, first);
     return 0;
 }

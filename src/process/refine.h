@@ -71,6 +71,12 @@ int lam_refiner_reject(struct lam_refiner *refiner, const struct lam_raw *raw, e
 /* Analyses the rows from first on and fills in their provenance. After it they are answered, or flagged LAM_ROW_PENDING. */
 int lam_refiner_analyze(struct lam_refiner *refiner, struct lam_block *block, size_t first, struct lam_error *err);
 
+/* Leaves the rows from first on for later: they are LAM_ROW_PENDING, with no answers. */
+void lam_refiner_defer(struct lam_refiner *refiner, struct lam_block *block, size_t first);
+
+/* Opens the analyzer anew, because what open_analyzer gives has changed. On failure the old one stays. */
+int lam_refiner_reopen(struct lam_refiner *refiner, struct lam_error *err);
+
 /* The JSON of the record that was added last, for rules; its root is absent where it was none. Until the next add. */
 const struct lam_json *lam_refiner_json(const struct lam_refiner *refiner);
 

@@ -31,6 +31,9 @@ struct lam_tasks {
     uint32_t wanted; /* enum lam_task, or-ed */
     const struct lam_label *labels;
     size_t label_count;
+    double abstain_below;  /* an answer less sure than this is not given: `other` stands there, or no category. 0: all are given */
+    struct lam_sv other;   /* empty: none */
+    double multi_label;    /* every label at least this sure is told besides the best one; 0: the best one alone */
     uint32_t sentences;    /* of a summary */
     uint32_t max_keywords;
     uint32_t dim;          /* of an embedding */

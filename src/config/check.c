@@ -2,6 +2,7 @@
 #include "shape.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,6 +227,51 @@ static void check_memory(struct lam_checker *checker, json_t *whole)
                         split, memory / 4);
 }
 
+/* Has it no letter or digit? Bytes beyond ASCII count as letters. */
+static bool is_blank(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text >= 0x80 || isalnum((unsigned char)*text))
+            return false;
+    return true;
+}
+
+static void lower(char *to, size_t cap, const char *text)
+{
+    size_t len = 0;
+
+    for (; *text && len + 1 < cap; text++)
+        to[len++] = (char)tolower((unsigned char)*text);
+    to[len] = '\0';
+}
+
+/* Labels that nobody could tell apart, or that nothing stands for: where labelled records teach, a description may be empty. */
+static void check_classify(struct lam_checker *checker, json_t *whole)
+{
+    json_t *tasks = json_object_get(whole, "tasks"), *classify = json_object_get(tasks, "classify"), *description;
+    json_t *names = json_object();
+    const char *name;
+
+    json_object_foreach(json_object_get(classify, "labels"), name, description) {
+        char below[LAM_POINTER_MAX], folded[256];
+        const char *first;
+
+        lam_pointer_join(below, "/tasks/classify/labels", name);
+        lower(folded, sizeof folded, name);
+        first = text_of(names, folded);
+        if (first)
+            lam_problem_add(checker, below, "differs from the label \"%.100s\" in case alone", first);
+        else
+            lam_json_put(checker, names, folded, json_string(name));
+        if (is_blank(json_string_value(description)) && !text_of(classify, "label_field"))
+            lam_problem_add(checker, below, "expected words that describe the label, found none; without them, name the field of labelled records in "
+                            "/tasks/classify/label_field");
+    }
+    if (json_number_value(json_object_get(classify, "multi_label")) > 0 && json_object_get(tasks, "custom"))
+        lam_problem_add(checker, "/tasks/classify/multi_label", "the labels would stand where the answer of /tasks/custom stands; ask for one of them");
+    json_decref(names);
+}
+
 void lam_job_check_fields(struct lam_checker *checker, json_t *whole)
 {
     json_t *speed = json_object_get(json_object_get(whole, "roles"), "speed");
@@ -234,6 +280,7 @@ void lam_job_check_fields(struct lam_checker *checker, json_t *whole)
     check_dataset(checker, whole);
     check_serve(checker, whole);
     check_memory(checker, whole);
+    check_classify(checker, whole);
     lam_deep_check(checker, whole);
     if (json_integer_value(speed) > 0 && !json_object_get(whole, "stream"))
         lam_problem_add(checker, "/roles/speed", "there is no /stream for speed ranks to read; expected 0");

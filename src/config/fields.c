@@ -156,9 +156,19 @@ static const struct lam_field stream_fields[] = {
 static const struct lam_shape stream_shape = {stream_fields, COUNT(stream_fields), sizeof(struct lam_job_stream), NULL};
 
 static const struct lam_field classify_fields[] = {
-    {.name = "labels", .kind = LAM_KIND_MAP, ANALYSIS, NO_SLOT, .flags = LAM_FIELD_REQUIRED, .min = 2, .max = 1000,
+    {.name = "labels", .kind = LAM_KIND_MAP, ANALYSIS, NO_SLOT, .flags = LAM_FIELD_REQUIRED, .min = 2, .max = 5000,
      .check = lam_labels_check,
      .schema = lam_labels_schema, .doc = "Each label with words that describe it."},
+    {.name = "label_field", .kind = LAM_KIND_VIEW, ANALYSIS, AT(lam_job, label_field), .min = 1, .max = 1000, .pattern = TEXT_PATTERN,
+     .expected = "a JSON pointer such as \"/label\"",
+     .doc = "Where records that somebody labelled have their label: the built-in analyzer learns from these."},
+    {.name = "abstain_below", .kind = LAM_KIND_NUMBER, ANALYSIS, AT(lam_job, tasks.abstain_below), .max = 1,
+     .doc = "An answer less sure than this is not given."},
+    {.name = "other", .kind = LAM_KIND_VIEW, ANALYSIS, AT(lam_job, tasks.other), .min = 1, .max = 100, .pattern = SOURCE_PATTERN,
+     .expected = "a name without control characters",
+     .doc = "The category of records whose answer was not sure enough. Default: they have none."},
+    {.name = "multi_label", .kind = LAM_KIND_NUMBER, ANALYSIS, AT(lam_job, tasks.multi_label), .max = 1,
+     .doc = "Every label at least this sure is told, in the record's custom answer as `categories`. Default: the best one alone."},
 };
 static const struct lam_shape classify_shape = {classify_fields, COUNT(classify_fields), 0, NULL};
 
@@ -217,6 +227,8 @@ static const struct lam_field batch_fields[] = {
      .doc = "Threads of a batch rank; 0: the cores of the node, shared out among its ranks."},
     {.name = "memory", .kind = LAM_KIND_SIZE, REST, AT(lam_job, batch.memory), .def = "536870912", .min = 64 * MEBI, .max = 4096 * GIBI,
      .doc = "What a rank may take for data."},
+    {.name = "sample", .kind = LAM_KIND_SIZE, REST, AT(lam_job, batch.sample), .def = "33554432", .min = 65536, .max = GIBI,
+     .doc = "Text that the built-in analyzer learns from: of the records whose keys have the smallest hash."},
 };
 static const struct lam_shape batch_shape = {batch_fields, COUNT(batch_fields), 0, NULL};
 

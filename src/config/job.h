@@ -141,12 +141,14 @@ struct lam_job {
     size_t source_count;
     const struct lam_job_stream *stream; /* NULL: none */
     struct lam_tasks tasks;              /* labels sorted by name */
+    struct lam_sv label_field;           /* pointer to the label of records that somebody labelled; empty: none are */
     struct {
         uint64_t split;      /* decoded bytes */
         uint64_t every_records; /* archived records after which `run` starts the next view; 0: not by count */
         int64_t every_us;       /* time after which it does; 0: not by time */
         uint32_t workers;    /* threads a batch rank; 0: the cores that it may use, shared with the other ranks of its node */
         uint64_t memory;     /* bytes of anonymous and shared memory a rank may take for data */
+        uint64_t sample;     /* bytes of text that are learned from */
     } batch;
     struct lam_job_deep deep;
     struct {

@@ -158,8 +158,12 @@ static void wrong_values_say_what_was_expected_and_what_was_found(void **state)
         {"serve.token_env=s3cret!", "/serve/token_env", "the name of an environment variable"},
         {"serve.keep=1", "/serve/keep", "expected true or false; found 1"},
         {"deep.analyzer=claude", "/deep/analyzer", "expected one of \"builtin\", \"openai\"; found \"claude\""},
-        {"tasks.classify.labels={'one': 'x'}", "/tasks/classify/labels", "2 to 1000 labels"},
+        {"tasks.classify.labels={'one': 'x'}", "/tasks/classify/labels", "2 to 5000 labels"},
         {"tasks.classify.labels={'one': 'x', 'two': 5}", "/tasks/classify/labels/two", "text that describes the label"},
+        {"tasks.classify.labels={'one': 'x', 'two': ' .'}", "/tasks/classify/labels/two", "words that describe the label"},
+        {"tasks.classify.labels={'one': 'x', 'One': 'y'}", "/tasks/classify/labels/One", "in case alone"},
+        {"tasks.classify={'labels': {'a': 'x', 'b': 'y'}, 'abstain_below': 1.5}", "/tasks/classify/abstain_below", "1"},
+        {"tasks.classify={'labels': {'a': 'x', 'b': 'y'}, 'label_field': 'label'}", "/tasks/classify/label_field", "a JSON pointer"},
         {"tasks.classify={}", "/tasks/classify", "the field \"labels\" is missing"},
         {"tasks.entities=true", "/tasks/entities", "expected an object; found true"},
     };

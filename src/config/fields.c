@@ -187,7 +187,7 @@ static const struct lam_field keywords_fields[] = {
 static const struct lam_shape keywords_shape = {keywords_fields, COUNT(keywords_fields), 0, NULL};
 
 static const struct lam_field embed_fields[] = {
-    {.name = "dim", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, tasks.dim), .def = "128", .min = 8, .max = 8192,
+    {.name = "dim", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, tasks.dim), .def = "256", .min = 8, .max = 8192,
      .doc = "Dimensions of the vector."},
 };
 static const struct lam_shape embed_shape = {embed_fields, COUNT(embed_fields), 0, NULL};

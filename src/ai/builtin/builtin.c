@@ -38,7 +38,15 @@ struct lam_analyzer {
     size_t ticket_first, ticket_count;
 };
 
-void lam_builtin_space(uint32_t dim, char text[LAM_BUILTIN_SPACE_TEXT]) { snprintf(text, LAM_BUILTIN_SPACE_TEXT, "hash-%u/1", dim); }
+void lam_builtin_space_of(uint32_t dim, const struct lam_builtin_model *model, uint32_t number, char text[LAM_BUILTIN_SPACE_TEXT])
+{
+    if (model && model->corpus.count)
+        snprintf(text, LAM_BUILTIN_SPACE_TEXT, "hash-%u/2+m%u", dim, number);
+    else
+        snprintf(text, LAM_BUILTIN_SPACE_TEXT, "hash-%u/2", dim);
+}
+
+void lam_builtin_space(uint32_t dim, char text[LAM_BUILTIN_SPACE_TEXT]) { lam_builtin_space_of(dim, NULL, 0, text); }
 
 size_t lam_builtin_answer_max(const struct lam_tasks *tasks)
 {

@@ -21,12 +21,16 @@
 
 #define LAM_BUILTIN_TEXT_MAX ((size_t)1 << 20)
 #define LAM_BUILTIN_TITLE_MAX ((size_t)4 << 10)
-#define LAM_BUILTIN_SPACE_TEXT 24 /* bytes of a space's name with the NUL */
+#define LAM_BUILTIN_SPACE_TEXT 40 /* bytes of a space's name with the NUL */
 #define LAM_BUILTIN_LABELS_MAX 65535
 #define LAM_BUILTIN_DIM_MAX 4096
 
-/* The name of the vector space of embeddings with dim dimensions, such as "hash-256/1". Any change of the method changes the 1. */
+/*
+ * The name of the vector space of embeddings with dim dimensions, without a model: such as "hash-256/2". Any change of the method
+ * changes the 2. With a model whose corpus weighs the words, its number is part of the name: "hash-256/2+m7".
+ */
 void lam_builtin_space(uint32_t dim, char text[LAM_BUILTIN_SPACE_TEXT]);
+void lam_builtin_space_of(uint32_t dim, const struct lam_builtin_model *model, uint32_t number, char text[LAM_BUILTIN_SPACE_TEXT]);
 
 /*
  * The most bytes that one row's answers take from its block's arena. Blocks made for at least rows * this many bytes beyond their

@@ -79,6 +79,11 @@ int lam_corpus_read_words(struct lam_corpus *corpus, struct lam_sv bytes, uint32
         }
     }
     lam_corpus_index(corpus, documents);
+    for (size_t i = 0; i < count; i++)
+        if (corpus->words[i].idf > corpus->idf_max) {
+            lam_corpus_release(corpus);
+            return LAM_FAIL(err, LAM_E_CORRUPT, "word %zu is rarer than one that no document has", i);
+        }
     return 0;
 }
 

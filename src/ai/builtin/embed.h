@@ -1,7 +1,8 @@
 /*
  * Embeddings without a model: words and their runs of four letters are features; each is hashed to a few of the dimensions with a
  * sign (a sparse random projection: Achlioptas 2003, Weinberger et al. 2009), summed, and the sum made unit length. Near texts share
- * words and parts of words; it knows nothing of meaning. Sums are integers, so that no order shows.
+ * words and parts of words; it knows nothing of meaning. Where the tokens have a corpus, its idf weighs the words, and the space is
+ * another one. Sums are integers, so that no order shows.
  */
 #ifndef LAMINA_AI_EMBED_H
 #define LAMINA_AI_EMBED_H

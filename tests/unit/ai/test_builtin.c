@@ -347,7 +347,11 @@ static void near_texts_are_near_in_the_space(void **state)
     }
     assert_true(near > 0.5 && near > far + 0.3);
     lam_builtin_space(256, space);
-    assert_string_equal(space, "hash-256/1");
+    assert_string_equal(space, "hash-256/2");
+    lam_builtin_space_of(256, &(struct lam_builtin_model){.corpus.count = 1}, 7, space);
+    assert_string_equal(space, "hash-256/2+m7");
+    lam_builtin_space_of(256, &(struct lam_builtin_model){0}, 7, space); /* no words in it: the space is that without a model */
+    assert_string_equal(space, "hash-256/2");
     fixture_release(&fix);
 }
 

@@ -48,12 +48,16 @@ struct lam_gazetteer {
 };
 
 /*
- * Learns from title and text of the documents, in the order that the caller fixed. Few or no documents give few or no clues, which
+ * Learns from the texts of the documents (titles write too much in capitals), in the order that the caller fixed. Few or no documents give few or no clues, which
  * is no error. Takes about a second for 30 MB; any thread. LAM_E_MEMORY, or LAM_E_CANCELLED where stop (may be NULL) said so.
  */
 int lam_gazetteer_learn(const struct lam_builtin_doc *docs, size_t count, bool (*stop)(void *arg), void *arg,
                         struct lam_gazetteer **gazetteer, struct lam_error *err);
 void lam_gazetteer_free(struct lam_gazetteer *gazetteer);
+
+/* For learn and read: room for so many clues, all zero; and the slots, once the clues stand. */
+int lam_gazetteer_new(uint32_t count, struct lam_gazetteer **gazetteer, struct lam_error *err);
+void lam_gazetteer_index(struct lam_gazetteer *gazetteer);
 
 /* Adds its bytes to buf: equal gazetteers give equal bytes on every platform. */
 int lam_gazetteer_write(const struct lam_gazetteer *gazetteer, struct lam_buf *buf, struct lam_error *err);

@@ -29,4 +29,7 @@ extern const struct lam_words lam_words_months[];
 extern const struct lam_words lam_words_currencies[];
 extern const struct lam_words lam_words_scales[];
 
+/* value: enum lam_name_flag; "_" joins the words of a phrase. */
+extern const struct lam_words lam_words_names[];
+
 #endif

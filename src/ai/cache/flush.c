@@ -1,0 +1,317 @@
+/*
+ * Putting: answers gather in one batch while the thread writes and syncs the one before, so that a sync serves as many as came meanwhile.
+ *
+ *     put ──> pending ──flush_bytes or flush_us──> written at the end of the own file ──sync──> keys ──> told
+ *
+ * After a failed write or sync nobody knows what is on the disk: the file is cut back to what was flushed and never written to again.
+ */
+#include "own.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+static int own_path(const struct lam_cache *cache, char path[LAM_PATH_MAX], struct lam_error *err)
+{
+    char name[CACHE_NAME];
+
+    cache_file_name(name, cache->own->id);
+    return lam_path_join(path, cache->folder, name, err);
+}
+
+static int start_file(struct lam_cache *cache, struct lam_error *err)
+{
+    const struct lam_fs *fs = cache->options.fs;
+    struct cache_file_id id = {cache->writer, cache->next_number++};
+    unsigned char header[CACHE_FILE_HEADER];
+    char name[CACHE_NAME], path[LAM_PATH_MAX];
+    int rc = lam_fs_mkdirs(fs, cache->folder, err), fd;
+
+    cache_file_name(name, id);
+    if (rc || (rc = lam_path_join(path, cache->folder, name, err)))
+        return rc;
+    if ((fd = fs->ops->open(fs->arg, path, O_WRONLY | O_CREAT | O_EXCL, 0644)) < 0)
+        return LAM_FAIL(err, LAM_E_IO, "create %s: %s", path, strerror(-fd));
+    cache_write_file_header(header, id, lam_wall_us(cache->options.clock));
+    if (!(rc = lam_fs_write_at(fs, fd, header, sizeof header, 0, err)))
+        rc = lam_fs_sync_dir(fs, cache->folder, err);
+    if (!rc) {
+        struct cache_file *file;
+
+        pthread_mutex_lock(&cache->upkeep);
+        pthread_mutex_lock(&cache->lock);
+        if ((file = cache_file_at(cache, id, &cache->own_number)) || !(rc = cache_file_add(cache, id, &cache->own_number, err))) {
+            cache->own = cache->files[cache->own_number];
+            cache->own->own = true;
+            cache->own->size = CACHE_FILE_HEADER;
+            cache->own_at = CACHE_FILE_HEADER;
+            cache->own_fd = fd;
+        }
+        pthread_mutex_unlock(&cache->lock);
+        pthread_mutex_unlock(&cache->upkeep);
+    }
+    if (rc) {
+        fs->ops->close(fs->arg, fd);
+        fs->ops->unlink(fs->arg, path);
+    }
+    return rc ? LAM_PASS(err, rc, "%s", path) : 0;
+}
+
+/* Nothing more is written to the own file; its keys become an index. What cannot be done now is done by whoever comes next. */
+static void retire(struct lam_cache *cache)
+{
+    char path[LAM_PATH_MAX];
+    struct lam_error err;
+    int rc;
+
+    if (!cache->own)
+        return;
+    cache->options.fs->ops->close(cache->options.fs->arg, cache->own_fd);
+    if (cache->own_at == CACHE_FILE_HEADER && !own_path(cache, path, NULL))
+        cache->options.fs->ops->unlink(cache->options.fs->arg, path);
+    pthread_mutex_lock(&cache->upkeep);
+    pthread_mutex_lock(&cache->lock);
+    cache->own->own = false;
+    cache->own->sealed = true;
+    cache->own->size = cache->own_at;
+    cache->own = NULL;
+    cache->own_fd = -1;
+    pthread_mutex_unlock(&cache->lock);
+    if ((rc = cache_index_keys(cache, cache->own_number, &err)) || (rc = cache_merge(cache, false, &err)))
+        cache_log(cache, "no index: %s", err.text);
+    pthread_mutex_unlock(&cache->upkeep);
+}
+
+/* A file that somebody removed, against the rules, would take the answers with it. */
+static void leave_lost_file(struct lam_cache *cache)
+{
+    char path[LAM_PATH_MAX];
+    struct stat st;
+
+    if (cache->own && !own_path(cache, path, NULL) && cache->options.fs->ops->stat(cache->options.fs->arg, path, &st) == -ENOENT)
+        retire(cache);
+}
+
+static int write_batch(struct lam_cache *cache, const struct cache_batch *batch, struct lam_error *err)
+{
+    const struct lam_fs *fs = cache->options.fs;
+    char path[LAM_PATH_MAX];
+    int rc = 0, cut;
+
+    leave_lost_file(cache);
+    if (cache->own && cache->own_at + (uint64_t)batch->bytes.len > cache->options.file_bytes && cache->own_at > CACHE_FILE_HEADER)
+        retire(cache);
+    if ((!cache->own && (rc = start_file(cache, err))) || (rc = own_path(cache, path, err)))
+        return rc;
+    rc = lam_fs_write_at(fs, cache->own_fd, batch->bytes.ptr, batch->bytes.len, (off_t)cache->own_at, err);
+    if (!rc && (rc = fs->ops->fsync(fs->arg, cache->own_fd)))
+        rc = LAM_FAIL(err, LAM_E_IO, "sync: %s", strerror(-rc));
+    if (!rc)
+        return 0;
+    LAM_PASS(err, rc, "%s", path);
+    if ((cut = fs->ops->truncate(fs->arg, cache->own_fd, (off_t)cache->own_at)))
+        cache_log(cache, "%s keeps a torn end: %s", path, strerror(-cut));
+    retire(cache);
+    return rc;
+}
+
+/* Flushed answers can be found from now on. Where memory is full the keys in it become an index first. */
+static void add_keys(struct lam_cache *cache, struct cache_batch *batch)
+{
+    uint32_t base = cache->own_at;
+    struct lam_error err;
+
+    pthread_mutex_lock(&cache->lock);
+    for (size_t i = 0; i < batch->count; i++) {
+        struct cache_key key = batch->tickets[i].key;
+        int rc;
+
+        key.file = cache->own_number;
+        key.offset += base;
+        if ((rc = cache_keys_put(&cache->keys, &key)) == LAM_E_LIMIT) {
+            pthread_mutex_unlock(&cache->lock);
+            pthread_mutex_lock(&cache->upkeep);
+            if ((rc = cache_index_keys(cache, CACHE_NO_FILE, &err)) || (rc = cache_merge(cache, false, &err)))
+                cache_log(cache, "no index: %s", err.text);
+            pthread_mutex_unlock(&cache->upkeep);
+            pthread_mutex_lock(&cache->lock);
+            rc = cache_keys_put(&cache->keys, &key);
+        }
+        if (rc)
+            cache_log(cache, "an answer is kept, but will not be found before the next run: its key does not fit into memory");
+        cache->own->read = cache->own_at = key.offset + CACHE_ENTRY_HEADER + key.len;
+        cache->own->entries++;
+        if (key.time > cache->own->newest)
+            cache->own->newest = key.time;
+    }
+    cache->own->size = cache->own_at;
+    pthread_mutex_unlock(&cache->lock);
+}
+
+static void flush_batch(struct lam_cache *cache, struct cache_batch *batch)
+{
+    struct lam_error err = {0};
+    int rc = write_batch(cache, batch, &err);
+
+    if (!rc)
+        add_keys(cache, batch);
+    pthread_mutex_lock(&cache->lock);
+    cache->counts.flushes++;
+    *(rc ? &cache->counts.failed : &cache->counts.flushed) += batch->count;
+    pthread_mutex_unlock(&cache->lock);
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->tickets[i].flushed)
+            batch->tickets[i].flushed(batch->tickets[i].arg, rc, rc ? &err : NULL);
+    pthread_mutex_lock(&cache->lock);
+    cache->told_count += batch->count;
+    cache->last_rc = rc;
+    cache->last_error = err;
+    pthread_cond_broadcast(&cache->told);
+    pthread_mutex_unlock(&cache->lock);
+    lam_buf_clear(&batch->bytes);
+    batch->count = 0;
+}
+
+static bool due(const struct lam_cache *cache)
+{
+    struct timespec now;
+
+    if (!cache->pending.count)
+        return false;
+    if (cache->closing || cache->hurry || cache->pending.bytes.len >= cache->options.flush_bytes)
+        return true;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec > cache->due.tv_sec || (now.tv_sec == cache->due.tv_sec && now.tv_nsec >= cache->due.tv_nsec);
+}
+
+static void *flusher(void *arg)
+{
+    struct lam_cache *cache = arg;
+    struct cache_batch batch = {0};
+
+    lam_buf_init(&batch.bytes, SIZE_MAX);
+    pthread_mutex_lock(&cache->lock);
+    while (!cache->closing || cache->pending.count) {
+        struct cache_batch swap;
+
+        if (!due(cache)) {
+            if (cache->pending.count)
+                pthread_cond_timedwait(&cache->some, &cache->lock, &cache->due);
+            else
+                pthread_cond_wait(&cache->some, &cache->lock);
+            continue;
+        }
+        swap = cache->pending;
+        cache->pending = batch;
+        batch = swap;
+        cache->hurry = false;
+        pthread_mutex_unlock(&cache->lock);
+        flush_batch(cache, &batch);
+        pthread_mutex_lock(&cache->lock);
+    }
+    pthread_mutex_unlock(&cache->lock);
+    lam_buf_release(&batch.bytes);
+    free(batch.tickets);
+    return NULL;
+}
+
+static int make_room(struct cache_batch *batch)
+{
+    size_t cap = batch->cap ? 2 * batch->cap : 64;
+    struct cache_ticket *grown;
+
+    if (batch->count < batch->cap)
+        return 0;
+    if (!(grown = realloc(batch->tickets, cap * sizeof *grown)))
+        return LAM_E_MEMORY;
+    batch->tickets = grown;
+    batch->cap = cap;
+    return 0;
+}
+
+static int add_pending(struct lam_cache *cache, const unsigned char header[CACHE_ENTRY_HEADER], const struct cache_ticket *ticket, struct lam_sv value,
+                       struct lam_error *err)
+{
+    struct cache_batch *batch = &cache->pending;
+    size_t before = batch->bytes.len;
+    int rc;
+
+    if (batch->count && before + CACHE_ENTRY_HEADER + value.len > cache->options.pending_bytes)
+        return LAM_PENDING;
+    if (make_room(batch))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for an answer that is to be cached");
+    if ((rc = lam_buf_add(&batch->bytes, header, CACHE_ENTRY_HEADER, err)) || (rc = lam_buf_add_sv(&batch->bytes, value, err))) {
+        batch->bytes.len = before;
+        return rc;
+    }
+    batch->tickets[batch->count] = *ticket;
+    batch->tickets[batch->count].key.offset = (uint32_t)before;
+    if (!batch->count++) {
+        int64_t ns;
+
+        clock_gettime(CLOCK_MONOTONIC, &cache->due);
+        ns = cache->due.tv_nsec + cache->options.flush_us * 1000;
+        cache->due.tv_sec += ns / 1000000000;
+        cache->due.tv_nsec = ns % 1000000000;
+        pthread_cond_signal(&cache->some);
+    } else if (batch->bytes.len >= cache->options.flush_bytes) {
+        pthread_cond_signal(&cache->some);
+    }
+    cache->put_count++;
+    return 0;
+}
+
+int lam_cache_put(struct lam_cache *cache, struct lam_digest key, struct lam_sv value, const struct lam_cache_meta *meta,
+                  lam_cache_flushed_fn flushed, void *arg, struct lam_error *err)
+{
+    struct lam_cache_meta mine = meta ? *meta : (struct lam_cache_meta){0};
+    struct cache_ticket ticket = {.flushed = flushed, .arg = arg};
+    unsigned char header[CACHE_ENTRY_HEADER];
+    int rc = 0;
+
+    if (value.len > LAM_CACHE_VALUE_MAX)
+        return LAM_FAIL(err, LAM_E_LIMIT, "an answer of %zu bytes is too long for the cache", value.len);
+    if (!mine.time_us)
+        mine.time_us = lam_wall_us(cache->options.clock);
+    cache_write_entry_header(header, key, &mine, value);
+    ticket.key = (struct cache_key){.digest = key, .time = cache_seconds(mine.time_us), .len = (uint32_t)value.len};
+    pthread_mutex_lock(&cache->lock);
+    if (!cache->started) {
+        if ((rc = pthread_create(&cache->thread, NULL, flusher, cache)))
+            rc = LAM_FAIL(err, LAM_E_IO, "no thread for the cache: %s", strerror(rc));
+        cache->started = !rc;
+    }
+    if (!rc)
+        rc = add_pending(cache, header, &ticket, value, err);
+    pthread_mutex_unlock(&cache->lock);
+    return rc;
+}
+
+int lam_cache_flush(struct lam_cache *cache, struct lam_error *err)
+{
+    uint64_t until;
+    int rc;
+
+    pthread_mutex_lock(&cache->lock);
+    until = cache->put_count;
+    while (cache->told_count < until) {
+        cache->hurry = true;
+        pthread_cond_signal(&cache->some);
+        pthread_cond_wait(&cache->told, &cache->lock);
+    }
+    if ((rc = cache->last_rc) && err)
+        *err = cache->last_error;
+    pthread_mutex_unlock(&cache->lock);
+    return rc;
+}
+
+void cache_stop_writing(struct lam_cache *cache)
+{
+    pthread_mutex_lock(&cache->lock);
+    cache->closing = true;
+    pthread_cond_signal(&cache->some);
+    pthread_mutex_unlock(&cache->lock);
+    if (cache->started)
+        pthread_join(cache->thread, NULL);
+    retire(cache);
+}

@@ -1,0 +1,127 @@
+/*
+ * What the files of the cache share. Two locks:
+ *
+ *     upkeep  held by whoever looks at the folder, writes an index, merges or removes: one at a time, for as long as the disk takes
+ *     lock    held for a moment: tables, pending answers, counts
+ *
+ * upkeep before lock. Files are never freed before close, so their numbers stay; `indexes` changes under both locks, so that holding either is
+ * enough to read it. The file that is written to belongs to the flushing thread, and to close when that has ended.
+ */
+#ifndef LAMINA_AI_CACHE_OWN_H
+#define LAMINA_AI_CACHE_OWN_H
+
+#include <pthread.h>
+#include <time.h>
+
+#include "index.h"
+#include "keys.h"
+
+#define CACHE_SCAN_STEP ((size_t)1 << 20)
+#define CACHE_QUIET_S 3600 /* a file that was not changed for so long has no writer any more */
+#define CACHE_MERGING "merging" /* a file that is there while one process merges: the others need not do the same */
+
+struct cache_file {
+    struct cache_file_id id;
+    uint64_t size;    /* as last seen; 0: look again */
+    uint32_t read;    /* entries below are known, by an index or in memory */
+    uint32_t covered; /* by indexes, from the beginning on */
+    uint32_t covered_was;
+    uint64_t entries; /* below read */
+    uint64_t covered_entries;
+    uint32_t newest;  /* seconds; of these */
+    bool sealed;      /* nothing will be added */
+    bool gone;        /* not in the folder any more */
+    bool own;         /* this process writes to it */
+    bool stuck;       /* no header: nothing in it can be read */
+    bool seen;        /* in the listing that is being looked at */
+    int fd;           /* for reading; -1: closed */
+    unsigned users;   /* who read from fd */
+    uint64_t used;    /* when it was used last, for closing the one that was not used for longest */
+};
+
+/* An answer that waits to be flushed; its entry stands in the batch's bytes. */
+struct cache_ticket {
+    struct cache_key key; /* offset: in the batch */
+    lam_cache_flushed_fn flushed;
+    void *arg;
+};
+
+struct cache_batch {
+    struct lam_buf bytes;
+    struct cache_ticket *tickets;
+    size_t count, cap;
+};
+
+struct lam_cache {
+    struct lam_cache_options options;
+    char folder[LAM_PATH_MAX];
+
+    pthread_mutex_t upkeep, lock;
+    struct cache_file **files; /* by number */
+    uint32_t *by_id;           /* their numbers, by id */
+    uint32_t file_count, file_cap;
+    struct cache_index **indexes;
+    uint32_t index_count, index_cap;
+    struct cache_keys keys;
+    unsigned open_count;
+    uint64_t uses;
+    int64_t looked_us; /* when the folder was last looked at; 0: never */
+    bool full_told;    /* that keys are passed by was logged */
+    struct lam_cache_counts counts;
+
+    struct cache_batch pending;
+    uint64_t put_count, told_count; /* answers */
+    int last_rc;                    /* of the last group commit */
+    struct lam_error last_error;
+    bool started, closing, hurry; /* hurry: somebody waits in flush */
+    struct timespec due;          /* when pending is flushed at the latest */
+    pthread_t thread;
+    pthread_cond_t some, told;    /* with lock */
+
+    uint64_t writer;        /* this process' random number */
+    uint32_t next_number;
+    struct cache_file *own; /* NULL: none yet */
+    uint32_t own_number;    /* its number in memory */
+    int own_fd;
+    uint32_t own_at;        /* its flushed length; changes with lock held */
+};
+
+/* look.c. Called with upkeep held. */
+int cache_look(struct lam_cache *cache, struct lam_error *err);
+struct cache_file *cache_file_at(struct lam_cache *cache, struct cache_file_id id, uint32_t *number);
+int cache_file_add(struct lam_cache *cache, struct cache_file_id id, uint32_t *number, struct lam_error *err); /* with lock held */
+
+/* Walks over the entries of a file's bytes [from, to): visit may end it. Where the bytes are no entry it ends, or searches for the next one. *end is where it ended. */
+struct cache_scan {
+    uint32_t from, to;
+    bool search;
+    int (*visit)(void *arg, const struct lam_cache_entry *entry, uint32_t offset, struct lam_error *err);
+    void *arg;
+};
+int cache_scan(struct lam_cache *cache, const struct cache_file *file, const struct cache_scan *scan, uint32_t *end, struct lam_error *err);
+
+/* shorten.c. Called with upkeep held, not lock. */
+int cache_index_keys(struct lam_cache *cache, uint32_t file, struct lam_error *err); /* of one file, or CACHE_NO_FILE: all; what is in memory becomes an index */
+int cache_merge(struct lam_cache *cache, bool all, struct lam_error *err);           /* where several of a size have come together; all: into one */
+int cache_adopt_index(struct lam_cache *cache, const char *name, struct lam_error *err);
+void cache_drop_index(struct lam_cache *cache, uint32_t at); /* with lock held as well */
+void cache_cover(struct lam_cache *cache);                   /* with lock held as well: what indexes cover, anew */
+
+/* read.c */
+bool cache_find(struct lam_cache *cache, const struct lam_digest *digest, struct cache_key *found); /* with lock held; found->file is a number in memory */
+void cache_close_idle(struct lam_cache *cache);                                                       /* with lock held */
+
+/* walk.c: the answers of one file that count. */
+int cache_walk_file(struct lam_cache *cache, uint32_t number, int (*visit)(void *arg, const struct lam_cache_entry *entry, struct lam_error *err), void *arg,
+                    struct lam_error *err);
+
+/* flush.c. Ends the thread when all that was put is told; then nothing more is written. */
+void cache_stop_writing(struct lam_cache *cache);
+
+#define cache_log(cache, ...)                                            \
+    do {                                                                 \
+        if ((cache)->options.log)                                        \
+            lam_log_warn((cache)->options.log, "cache", __VA_ARGS__);    \
+    } while (0)
+
+#endif

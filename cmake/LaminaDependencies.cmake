@@ -13,6 +13,7 @@ lam_require(HDF5 hdf5-serial 1.10.4 libhdf5-dev)
 lam_require(RDKAFKA rdkafka 2.0.0 librdkafka-dev)
 lam_require(JANSSON jansson 2.13 libjansson-dev)
 lam_require(SIMDJSON simdjson 3.0.0 libsimdjson-dev)
+lam_require(RE2 re2 0.0.0 libre2-dev) # its .pc file names no version
 lam_require(MICROHTTPD libmicrohttpd 0.9.75 libmicrohttpd-dev)
 lam_require(CURL libcurl 7.85 libcurl4-openssl-dev)
 lam_require(ZLIB zlib 1.2.11 zlib1g-dev)

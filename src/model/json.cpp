@@ -1,5 +1,5 @@
 /*
- * The one C++ file: simdjson's DOM parser behind json.h.
+ * simdjson's DOM parser behind json.h.
  *
  * The parser validates the whole document and leaves two lists, both in the order of the document: its *tape* (a word for each key,
  * scalar, opening and closing brace; two for a number) and the *structural indexes* (the byte offset of each of these, and of commas and

@@ -30,6 +30,7 @@ VENDORS = {
     "microhttpd": ["src/serve/http*", "src/serve/openapi.c"],
     "curl/": ["src/ai/openai/*", "src/app/http_client*"],
     "simdjson": ["src/model/json.cpp"],
+    "re2/": ["src/model/regex.cpp"],
     "jansson": ["src/config/*", "src/store/*", "src/serve/*", "src/app/*"],
     "zlib": ["src/source/decode*"],
     "zstd": ["src/source/decode*"],

@@ -56,7 +56,7 @@ struct lam_llm_options {
     unsigned deadline_ms;        /* of a request, from its first sending on, retries included */
     unsigned give_up_ms;         /* how long requests wait while no endpoint of their tier is usable */
     unsigned transport_retries;  /* refused, reset, cut off, timed out, 408, 409, 502 … */
-    unsigned rate_retries;       /* 429 and 503 with Retry-After */
+    unsigned rate_retries;       /* 429 and 503 */
     unsigned error_retries;      /* 500, which some servers answer to what will never work */
     double hedge_budget;         /* hedges as a part of the requests; 0: never */
     double hedge_factor;         /* of the endpoint's 95th percentile: what is slower is sent again */
@@ -169,8 +169,8 @@ enum lam_llm_health { LAM_LLM_HEALTHY, LAM_LLM_PAUSED, LAM_LLM_BROKEN, LAM_LLM_P
 struct lam_llm_counters {
     uint64_t requests;        /* HTTP requests sent */
     uint64_t answered;        /* with 2xx */
-    uint64_t rate_limited;    /* 429, and 503 with Retry-After */
-    uint64_t server_errors;   /* 5xx */
+    uint64_t rate_limited;    /* 429 and 503 */
+    uint64_t server_errors;   /* 5xx but 503 */
     uint64_t client_errors;   /* 4xx but 429 */
     uint64_t transport_errors; /* refused, reset, timed out, cut off */
     uint64_t retries, hedges, hedges_won, cancelled;

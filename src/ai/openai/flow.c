@@ -1,0 +1,349 @@
+#include "flow.h"
+
+#include <math.h>
+#include <string.h>
+
+#define START 16
+#define MIN_SAMPLES 32                    /* of a window: the mean's error is 9 % at the spread of usual latencies */
+#define DECREASE 0.7
+#define STAND_IN_LINE 0.8                 /* elasticity above: what was added only waits */
+#define WORTH_IT 0.5                      /* and below: go on */
+#define GROWN 1.2                         /* latency that grew by less is noise, whatever the elasticity of a small step */
+#define POINT_AGE_US INT64_C(120000000)   /* the endpoint's other users change: older measurements are forgotten */
+#define PROBE_WINDOWS 8                   /* at a limit that is right: windows between two looks upwards */
+#define RECENTLY_US INT64_C(10000000)     /* after a 429 no hedges for so long */
+#define BUDGET_SLOT_US INT64_C(236000)    /* × 256 slots: 60.4 s; a slot that is in use counts whole */
+#define HEDGE_CREDIT_MAX 8.0
+#define RESET_MAX_MS INT64_C(120000)      /* an exhausted limit that says to wait longer is not believed without a 429 */
+
+/* ---- budgets ---- */
+
+static void budget_turn(struct lam_llm_budget *budget, int64_t now_us)
+{
+    int64_t slot = now_us / BUDGET_SLOT_US;
+
+    if (slot - budget->slot >= LAM_LLM_FLOW_SLOTS) {
+        memset(budget->slots, 0, sizeof budget->slots);
+        budget->sum = 0;
+        budget->slot = slot;
+    }
+    while (budget->slot < slot) {
+        uint64_t *oldest = &budget->slots[++budget->slot % LAM_LLM_FLOW_SLOTS];
+
+        budget->sum -= *oldest;
+        *oldest = 0;
+    }
+}
+
+/* When `amount` fits. More than a whole minute's budget goes out when nothing else was spent: it could never otherwise. */
+static int64_t budget_ready_us(struct lam_llm_budget *budget, uint64_t amount, int64_t now_us)
+{
+    uint64_t spent;
+    int64_t slot;
+
+    if (!budget->limited)
+        return now_us;
+    budget_turn(budget, now_us);
+    if (budget->sum + amount <= budget->limit || (budget->sum == 0 && budget->limit))
+        return now_us;
+    if (budget->limit == 0)
+        return now_us + 1000000; /* a share of nothing: the next one may be more */
+    spent = budget->sum;
+    for (slot = budget->slot - LAM_LLM_FLOW_SLOTS + 1; slot <= budget->slot; slot++) {
+        spent -= budget->slots[(uint64_t)slot % LAM_LLM_FLOW_SLOTS];
+        if (spent + amount <= budget->limit || spent == 0)
+            break;
+    }
+    return (slot + LAM_LLM_FLOW_SLOTS) * BUDGET_SLOT_US;
+}
+
+static void budget_spend(struct lam_llm_budget *budget, uint64_t amount, int64_t now_us)
+{
+    budget_turn(budget, now_us);
+    budget->slots[(uint64_t)budget->slot % LAM_LLM_FLOW_SLOTS] += amount;
+    budget->sum += amount;
+}
+
+/* What was reserved at sent_us turned out to be less, or more. */
+static void budget_correct(struct lam_llm_budget *budget, int64_t sent_us, uint64_t reserved, uint64_t used, int64_t now_us)
+{
+    int64_t slot = sent_us / BUDGET_SLOT_US;
+    uint64_t *cell;
+
+    budget_turn(budget, now_us);
+    if (budget->slot - slot >= LAM_LLM_FLOW_SLOTS)
+        return;
+    cell = &budget->slots[(uint64_t)slot % LAM_LLM_FLOW_SLOTS];
+    if (used < reserved && reserved - used > *cell)
+        used = reserved - *cell;
+    *cell += used - reserved; /* both wrap alike */
+    budget->sum += used - reserved;
+}
+
+static void set_budget(struct lam_llm_budget *budget, bool limited, uint64_t limit)
+{
+    budget->limited = limited;
+    budget->limit = limit;
+}
+
+/* ---- the limit ---- */
+
+static void new_window(struct lam_llm_flow *flow, int64_t now_us)
+{
+    flow->epoch_us = now_us;
+    flow->samples = 0;
+    flow->log_sum = flow->open_sum = 0;
+    flow->reached = false;
+}
+
+static void set_limit(struct lam_llm_flow *flow, double limit, int64_t now_us)
+{
+    if (limit > flow->max)
+        limit = flow->max;
+    if (limit < 1)
+        limit = 1;
+    flow->limit = limit;
+    new_window(flow, now_us);
+}
+
+void lam_llm_flow_set_share(struct lam_llm_flow *flow, const struct lam_llm_share *share, int64_t now_us)
+{
+    flow->max = share->limits.concurrency;
+    set_budget(&flow->requests, share->has_requests_budget, share->limits.requests_per_minute);
+    set_budget(&flow->tokens, share->has_tokens_budget, share->limits.tokens_per_minute);
+    if (flow->limit > flow->max)
+        set_limit(flow, flow->max, now_us);
+    if (share->pause_ms && now_us + (int64_t)share->pause_ms * 1000 > flow->paused_until_us)
+        flow->paused_until_us = now_us + (int64_t)share->pause_ms * 1000;
+}
+
+void lam_llm_flow_init(struct lam_llm_flow *flow, const struct lam_llm_share *share, uint32_t start, int64_t now_us)
+{
+    memset(flow, 0, sizeof *flow);
+    flow->start = start ? start : START;
+    flow->limited_us = flow->paused_until_us = INT64_MIN;
+    flow->slow_start = true;
+    flow->hedge_credit = 1;
+    flow->requests.slot = flow->tokens.slot = now_us / BUDGET_SLOT_US;
+    lam_llm_breaker_init(&flow->breaker);
+    lam_llm_flow_set_share(flow, share, now_us);
+    set_limit(flow, flow->start, now_us);
+}
+
+int64_t lam_llm_flow_ready_us(struct lam_llm_flow *flow, uint64_t tokens, int64_t now_us)
+{
+    int64_t at_us = lam_llm_breaker_ready_us(&flow->breaker, now_us), other_us;
+
+    if (at_us == INT64_MAX || flow->max == 0 || flow->open + 1 > flow->limit)
+        return INT64_MAX;
+    at_us = flow->paused_until_us > at_us ? flow->paused_until_us : at_us;
+    if ((other_us = budget_ready_us(&flow->requests, 1, now_us)) > at_us)
+        at_us = other_us;
+    if ((other_us = budget_ready_us(&flow->tokens, tokens, now_us)) > at_us)
+        at_us = other_us;
+    return at_us;
+}
+
+bool lam_llm_flow_sent(struct lam_llm_flow *flow, uint64_t tokens, int64_t now_us)
+{
+    flow->open++;
+    if (flow->open + 1 > flow->limit)
+        flow->reached = true;
+    budget_spend(&flow->requests, 1, now_us);
+    budget_spend(&flow->tokens, tokens, now_us);
+    return lam_llm_breaker_sent(&flow->breaker);
+}
+
+static int point_of(double n)
+{
+    int point = (int)lround(2 * log2(n < 1 ? 1 : n));
+
+    return point < LAM_LLM_FLOW_POINTS ? point : LAM_LLM_FLOW_POINTS - 1;
+}
+
+/* The nearest measured concurrency below (step -1) or above (1), between √2 and 4 times away; -1: none. */
+static int neighbour(const struct lam_llm_flow *flow, int point, int step, int64_t now_us)
+{
+    for (int i = point + step, far = 1; i >= 0 && i < LAM_LLM_FLOW_POINTS && far <= 4; i += step, far++)
+        if (flow->points[i].known && now_us - flow->points[i].at_us < POINT_AGE_US)
+            return i;
+    return -1;
+}
+
+static double elasticity(const struct lam_llm_flow *flow, int low, int high)
+{
+    return (flow->points[high].log_latency - flow->points[low].log_latency) / ((high - low) * 0.5 * M_LN2);
+}
+
+/* A window is full: its latency is put down for its concurrency, and the limit follows what the neighbours tell. */
+static void decide(struct lam_llm_flow *flow, int64_t now_us)
+{
+    double n = flow->open_sum / flow->samples, log_latency = flow->log_sum / flow->samples;
+    int point = point_of(n), low, high;
+    bool reached = flow->reached;
+
+    flow->points[point].log_latency = log_latency;
+    flow->points[point].at_us = now_us;
+    flow->points[point].known = true;
+    low = neighbour(flow, point, -1, now_us);
+    high = neighbour(flow, point, 1, now_us);
+    new_window(flow, now_us);
+    if (flow->frozen || !reached)
+        return;
+    if (low >= 0 && elasticity(flow, low, point) > STAND_IN_LINE && log_latency - flow->points[low].log_latency > log(GROWN)) {
+        flow->slow_start = false;
+        flow->probe_wait = PROBE_WINDOWS;
+        set_limit(flow, flow->limit * (low < point - 1 ? 0.5 : DECREASE), now_us);
+    } else if (low >= 0 && elasticity(flow, low, point) > WORTH_IT && log_latency - flow->points[low].log_latency > log(GROWN)) {
+        flow->slow_start = false; /* between the two: stay */
+        flow->probe_wait = PROBE_WINDOWS;
+    } else if (low < 0 && high >= 0 && !flow->slow_start && elasticity(flow, point, high) > STAND_IN_LINE && flow->limit > 1) {
+        set_limit(flow, flow->limit * DECREASE, now_us); /* on the way down, and it cost nothing so far */
+    } else if (flow->slow_start) {
+        set_limit(flow, flow->limit * 2, now_us);
+    } else if (high >= 0 && elasticity(flow, point, high) > WORTH_IT && flow->probe_wait) {
+        flow->probe_wait--; /* more was tried and was of no use: look again later */
+    } else {
+        set_limit(flow, flow->limit + fmax(1, sqrt(flow->limit)), now_us);
+    }
+}
+
+/* ---- outcomes ---- */
+
+int64_t lam_llm_backoff_us(unsigned n, double jitter)
+{
+    int64_t wait_us = n < 4 ? INT64_C(500000) << n : INT64_C(8000000);
+
+    return wait_us - (int64_t)(0.25 * jitter * (double)wait_us);
+}
+
+static void pause_until(struct lam_llm_flow *flow, int64_t until_us)
+{
+    if (until_us > flow->paused_until_us)
+        flow->paused_until_us = until_us;
+}
+
+static void limited(struct lam_llm_flow *flow, const struct lam_llm_end *end, int64_t now_us)
+{
+    int64_t wait_ms = end->headers ? end->headers->retry_after_ms : LAM_LLM_HEADER_NONE;
+
+    if (wait_ms >= 0)
+        pause_until(flow, now_us + wait_ms * 1000);
+    if (end->sent_us < flow->limited_us)
+        return; /* sent before the limit fell: the same news */
+    flow->limited_rounds = flow->success_since ? 0 : flow->limited_rounds + 1;
+    flow->success_since = false;
+    flow->slow_start = false;
+    flow->limited_us = now_us;
+    flow->probe_wait = PROBE_WINDOWS;
+    set_limit(flow, flow->limit * DECREASE, now_us);
+    if (wait_ms < 0 && flow->limited_rounds) /* it lets nothing through and says nothing */
+        pause_until(flow, now_us + lam_llm_backoff_us(flow->limited_rounds - 1, end->jitter));
+}
+
+/* A 2xx may say that it was the last one for now. Some servers always say 0, or -1: believed only with a limit and a time that fit. */
+static void exhausted(struct lam_llm_flow *flow, const struct lam_llm_headers *headers, int64_t now_us)
+{
+    if (headers->remaining_requests == 0 && headers->limit_requests > 0 && headers->reset_requests_ms > 0 && headers->reset_requests_ms <= RESET_MAX_MS)
+        pause_until(flow, now_us + headers->reset_requests_ms * 1000);
+    if (headers->remaining_tokens == 0 && headers->limit_tokens > 0 && headers->reset_tokens_ms > 0 && headers->reset_tokens_ms <= RESET_MAX_MS)
+        pause_until(flow, now_us + headers->reset_tokens_ms * 1000);
+}
+
+static void count_latency(struct lam_llm_flow *flow, int64_t latency_us)
+{
+    int bin = latency_us <= 1000 ? 0 : (int)(log((double)latency_us / 1000) / log(1.15));
+
+    flow->bins[bin < LAM_LLM_FLOW_BINS ? bin : LAM_LLM_FLOW_BINS - 1]++;
+    if (++flow->bin_sum < 4096)
+        return;
+    flow->bin_sum = 0;
+    for (int i = 0; i < LAM_LLM_FLOW_BINS; i++)
+        flow->bin_sum += flow->bins[i] /= 2;
+}
+
+static void answered(struct lam_llm_flow *flow, const struct lam_llm_end *end, int64_t now_us)
+{
+    int64_t latency_us = now_us - end->sent_us;
+    double want = flow->limit > MIN_SAMPLES ? flow->limit : MIN_SAMPLES;
+
+    count_latency(flow, latency_us);
+    if (end->headers)
+        exhausted(flow, end->headers, now_us);
+    if (end->sent_us >= flow->limited_us)
+        flow->success_since = true;
+    if (end->hedge || end->sent_us < flow->epoch_us)
+        return;
+    flow->log_sum += log(latency_us > 1 ? (double)latency_us : 1);
+    flow->open_sum += flow->open + 1;
+    if (++flow->samples >= want)
+        decide(flow, now_us);
+}
+
+bool lam_llm_flow_ended(struct lam_llm_flow *flow, const struct lam_llm_end *end, int64_t now_us)
+{
+    bool changed = false;
+
+    flow->open--;
+    if (end->tokens_used || (end->result != LAM_LLM_R_ANSWERED && end->result != LAM_LLM_R_FORGOTTEN))
+        budget_correct(&flow->tokens, end->sent_us, end->tokens_reserved, end->tokens_used, now_us);
+    switch (end->result) {
+    case LAM_LLM_R_ANSWERED:
+        changed = lam_llm_breaker_success(&flow->breaker, end->probe);
+        answered(flow, end, now_us);
+        break;
+    case LAM_LLM_R_LIMITED:
+        changed = lam_llm_breaker_success(&flow->breaker, end->probe); /* busy is not down */
+        limited(flow, end, now_us);
+        break;
+    case LAM_LLM_R_CLIENT:
+        changed = lam_llm_breaker_success(&flow->breaker, end->probe);
+        break;
+    case LAM_LLM_R_ERROR:
+    case LAM_LLM_R_TRANSPORT:
+        changed = lam_llm_breaker_failure(&flow->breaker, end->probe, end->sent_us, now_us, end->jitter);
+        break;
+    case LAM_LLM_R_FORGOTTEN:
+        lam_llm_breaker_forgotten(&flow->breaker, end->probe);
+        break;
+    }
+    if (changed && flow->breaker.state == LAM_LLM_CLOSED) { /* back: not all at once */
+        flow->slow_start = true;
+        set_limit(flow, flow->start, now_us);
+    }
+    return changed;
+}
+
+/* ---- hedging ---- */
+
+int64_t lam_llm_flow_quantile_us(const struct lam_llm_flow *flow, double at)
+{
+    uint64_t want = (uint64_t)((double)flow->bin_sum * at), seen = 0;
+
+    if (flow->bin_sum == 0)
+        return -1;
+    for (int i = 0; i < LAM_LLM_FLOW_BINS; i++)
+        if ((seen += flow->bins[i]) > want)
+            return (int64_t)(1000 * pow(1.15, i + 1));
+    return (int64_t)(1000 * pow(1.15, LAM_LLM_FLOW_BINS));
+}
+
+int64_t lam_llm_flow_hedge_after_us(const struct lam_llm_flow *flow, double factor)
+{
+    if (flow->bin_sum < MIN_SAMPLES)
+        return INT64_MAX;
+    return (int64_t)((double)lam_llm_flow_quantile_us(flow, 0.95) * factor);
+}
+
+bool lam_llm_flow_may_hedge(struct lam_llm_flow *flow, uint64_t tokens, int64_t now_us)
+{
+    return flow->hedge_credit >= 1 && flow->breaker.state == LAM_LLM_CLOSED && (flow->limited_us == INT64_MIN || now_us - flow->limited_us > RECENTLY_US) &&
+           lam_llm_flow_ready_us(flow, tokens, now_us) <= now_us;
+}
+
+void lam_llm_flow_hedged(struct lam_llm_flow *flow) { flow->hedge_credit -= 1; }
+
+void lam_llm_flow_earn(struct lam_llm_flow *flow, double budget)
+{
+    flow->hedge_credit = fmin(flow->hedge_credit + budget, HEDGE_CREDIT_MAX);
+}

@@ -1,0 +1,191 @@
+#include "verdict.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+static const char *transport_text(enum lam_llm_transport_code code)
+{
+    switch (code) {
+    case LAM_LLM_T_RESOLVE:
+        return "no address for the host";
+    case LAM_LLM_T_CONNECT:
+        return "no connection";
+    case LAM_LLM_T_TLS:
+        return "TLS failed";
+    case LAM_LLM_T_CUT:
+        return "the connection ended within the answer";
+    case LAM_LLM_T_TIMEOUT:
+        return "no whole answer in time";
+    case LAM_LLM_T_TOO_LARGE:
+        return "the answer is larger than the limit";
+    default:
+        return "the request could not be made";
+    }
+}
+
+static void broken(struct lam_llm_verdict *verdict, const struct lam_llm_attempt *attempt)
+{
+    verdict->action = attempt->code == LAM_LLM_T_TOO_LARGE ? LAM_LLM_A_REJECT : LAM_LLM_A_AGAIN_TRANSPORT;
+    verdict->result = attempt->code == LAM_LLM_T_TOO_LARGE ? LAM_LLM_R_CLIENT : LAM_LLM_R_TRANSPORT;
+    snprintf(verdict->what, sizeof verdict->what, "%s%s%s", transport_text(attempt->code), *attempt->detail ? ": " : "", attempt->detail);
+}
+
+static bool begins_as_json(struct lam_sv body)
+{
+    size_t i = 0;
+
+    while (i < body.len && strchr(" \t\r\n", body.ptr[i]))
+        i++;
+    return i < body.len && (body.ptr[i] == '{' || body.ptr[i] == '[');
+}
+
+/* A page of a proxy with status 200 is no answer of the model: the type says so, or the first byte. */
+static void of_2xx(struct lam_llm_verdict *verdict, const struct lam_llm_attempt *attempt)
+{
+    struct lam_sv body = lam_buf_sv(&attempt->answer);
+
+    if (begins_as_json(body) || attempt->headers.event_stream) {
+        verdict->action = LAM_LLM_A_ANSWER;
+        verdict->result = LAM_LLM_R_ANSWERED;
+        return;
+    }
+    verdict->action = LAM_LLM_A_AGAIN_ERROR;
+    verdict->result = LAM_LLM_R_ERROR;
+    snprintf(verdict->what, sizeof verdict->what, "status %d with %s instead of JSON: %.80s", attempt->status, body.len ? "something" : "nothing", verdict->problem.message);
+}
+
+/* The longest name that the server mentions: it may quote max_completion_tokens where max_tokens is part of the sentence. */
+static bool find_option(struct lam_llm_verdict *verdict, const struct lam_llm_context *context)
+{
+    size_t best = 0;
+    bool found = false;
+
+    for (unsigned i = 0; i < context->option_count; i++) {
+        const char *name = context->options[i];
+        size_t score = name ? strlen(name) : 0;
+
+        if (!name || !lam_llm_problem_names(&verdict->problem, name))
+            continue;
+        if (!strncmp(verdict->problem.param, name, strlen(name)))
+            score += 1000; /* `param` is meant to say it */
+        if (score > best) {
+            best = score;
+            verdict->option = i;
+            found = true;
+        }
+    }
+    return found;
+}
+
+static void of_4xx(struct lam_llm_verdict *verdict, int status, const struct lam_llm_context *context)
+{
+    verdict->result = LAM_LLM_R_CLIENT;
+    if (status == 401 || status == 407) {
+        verdict->action = LAM_LLM_A_REFUSE;
+    } else if (status == 408 || status == 409 || status == 425) {
+        verdict->action = LAM_LLM_A_AGAIN_TRANSPORT;
+    } else if (status == 429) {
+        verdict->action = LAM_LLM_A_AGAIN_RATE;
+        verdict->result = LAM_LLM_R_LIMITED;
+    } else if (status == 413 || verdict->problem.too_long) {
+        verdict->action = LAM_LLM_A_TOO_LONG;
+    } else if ((status == 400 || status == 422) && find_option(verdict, context)) {
+        verdict->action = LAM_LLM_A_WITHOUT_OPTION;
+    } else if ((status == 403 || status == 404 || status == 405 || status == 410) && !context->answered_before) {
+        verdict->action = LAM_LLM_A_REFUSE;
+    } else {
+        verdict->action = LAM_LLM_A_REJECT;
+    }
+}
+
+static void of_5xx(struct lam_llm_verdict *verdict, int status, const struct lam_llm_context *context)
+{
+    verdict->result = LAM_LLM_R_ERROR;
+    verdict->action = LAM_LLM_A_AGAIN_ERROR;
+    if (verdict->problem.too_long) { /* llama.cpp on embeddings */
+        verdict->action = LAM_LLM_A_TOO_LONG;
+        verdict->result = LAM_LLM_R_CLIENT;
+    } else if (status == 501 && !context->answered_before) {
+        verdict->action = LAM_LLM_A_REFUSE;
+        verdict->result = LAM_LLM_R_CLIENT;
+    } else if (status == 503) {
+        verdict->action = LAM_LLM_A_AGAIN_RATE;
+        verdict->result = LAM_LLM_R_LIMITED;
+    } else if (status == 502 || status == 504) {
+        verdict->action = LAM_LLM_A_AGAIN_TRANSPORT; /* a proxy's word for it */
+    }
+}
+
+/* x-should-retry: a server that knows better than its status. */
+static void overridden(struct lam_llm_verdict *verdict, int should_retry)
+{
+    bool again = verdict->action == LAM_LLM_A_AGAIN_ERROR || verdict->action == LAM_LLM_A_AGAIN_RATE || verdict->action == LAM_LLM_A_AGAIN_TRANSPORT;
+
+    if (should_retry == 0 && again)
+        verdict->action = LAM_LLM_A_REJECT;
+    else if (should_retry == 1 && verdict->action == LAM_LLM_A_REJECT)
+        verdict->action = LAM_LLM_A_AGAIN_ERROR;
+}
+
+static const char *hint(const struct lam_llm_verdict *verdict, int status)
+{
+    if (verdict->action != LAM_LLM_A_REFUSE)
+        return "";
+    if (status == 401 || status == 403 || status == 407)
+        return "; check the endpoint's key_env and what the key may do";
+    return "; check the endpoint's url and model";
+}
+
+void lam_llm_judge(struct lam_llm_verdict *verdict, const struct lam_llm_attempt *attempt, const struct lam_llm_context *context, struct lam_json *json)
+{
+    int status = attempt->status;
+
+    verdict->what[0] = '\0';
+    verdict->option = 0;
+    verdict->problem.message[0] = '\0';
+    verdict->problem.context = verdict->problem.prompt_tokens = 0;
+    if (attempt->code != LAM_LLM_T_OK) {
+        broken(verdict, attempt);
+        return;
+    }
+    if (status >= 200 && status < 300 && begins_as_json(lam_buf_sv(&attempt->answer))) { /* nearly always */
+        verdict->action = LAM_LLM_A_ANSWER;
+        verdict->result = LAM_LLM_R_ANSWERED;
+        return;
+    }
+    lam_llm_problem_read(&verdict->problem, json, lam_buf_sv(&attempt->answer));
+    if (status >= 200 && status < 300) {
+        of_2xx(verdict, attempt);
+        return;
+    }
+    if (status >= 500) {
+        of_5xx(verdict, status, context);
+    } else if (status >= 400) {
+        of_4xx(verdict, status, context);
+    } else {
+        verdict->action = *attempt->headers.location ? LAM_LLM_A_REDIRECT : LAM_LLM_A_REJECT;
+        verdict->result = LAM_LLM_R_CLIENT;
+    }
+    overridden(verdict, attempt->headers.should_retry);
+    snprintf(verdict->what, sizeof verdict->what, "status %d: %s%s", status, *verdict->problem.message ? verdict->problem.message : "(no text)", hint(verdict, status));
+}
+
+bool lam_llm_same_host(const char *url, const char *location, char *out, size_t cap)
+{
+    const char *host = strstr(url, "://"), *path;
+    size_t origin;
+    int len;
+
+    if (!host)
+        return false;
+    path = strchr(host + 3, '/');
+    origin = path ? (size_t)(path - url) : strlen(url);
+    if (location[0] == '/' && location[1] != '/' && location[1] != '\\') {
+        len = snprintf(out, cap, "%.*s%s", (int)origin, url, location);
+        return len > 0 && (size_t)len < cap;
+    }
+    if (strncasecmp(location, url, origin) || location[origin] != '/')
+        return false;
+    len = snprintf(out, cap, "%s", location);
+    return len > 0 && (size_t)len < cap;
+}

@@ -1,0 +1,59 @@
+/*
+ * What an attempt's end means: for its request, and for the endpoint's flow control. Pure functions: the whole policy of statuses stands here.
+ *
+ *     2xx with a body            answered
+ *     408 409, transport         once more, counted as transport errors
+ *     429 503                    once more, counted as rate limits
+ *     other 5xx                  once more, a few times: some servers answer 500 to what will never work
+ *     400 422 naming an option   once more without it
+ *     413, context overflow      too long: the caller's to cut
+ *     401, 403 404 501 before any answer   refused: every later request would fail as well
+ *     3xx                        once more at that path of the same host; refused where it leads to another
+ *     other 4xx                  rejected
+ *
+ * x-should-retry overrides what is retried and what is not.
+ */
+#ifndef LAMINA_AI_OPENAI_VERDICT_H
+#define LAMINA_AI_OPENAI_VERDICT_H
+
+#include "flow.h"
+#include "problem.h"
+#include "transport.h"
+
+enum lam_llm_action {
+    LAM_LLM_A_ANSWER,
+    LAM_LLM_A_AGAIN_TRANSPORT,
+    LAM_LLM_A_AGAIN_RATE,
+    LAM_LLM_A_AGAIN_ERROR,
+    LAM_LLM_A_WITHOUT_OPTION, /* `option` tells which */
+    LAM_LLM_A_REDIRECT,       /* headers.location tells where to; the caller judges it with lam_llm_same_host */
+    LAM_LLM_A_TOO_LONG,
+    LAM_LLM_A_REJECT,
+    LAM_LLM_A_REFUSE
+};
+
+struct lam_llm_verdict {
+    enum lam_llm_action action;
+    enum lam_llm_result result; /* for flow control */
+    unsigned option;
+    struct lam_llm_problem problem; /* filled for statuses of 400 and above */
+    char what[LAM_LLM_REASON];  /* one line: what happened, with what the server said */
+};
+
+/* What was sent, and to whom. */
+struct lam_llm_context {
+    const char *model;
+    bool answered_before;          /* this endpoint answered a request of this kind in this run */
+    const char *const *options;    /* names of the options in the body as they were sent; NULL: that one was not */
+    unsigned option_count;
+};
+
+void lam_llm_judge(struct lam_llm_verdict *verdict, const struct lam_llm_attempt *attempt, const struct lam_llm_context *context, struct lam_json *json);
+
+/*
+ * Writes where a redirect leads into out: the same scheme, host and port as url, or a path. False: another host (or another scheme), or it
+ * does not fit.
+ */
+bool lam_llm_same_host(const char *url, const char *location, char *out, size_t cap);
+
+#endif

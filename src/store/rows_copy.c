@@ -58,12 +58,13 @@ static int copy_column(struct lam_segment *segment, uint32_t column, const struc
                        uint64_t *foreign, struct lam_error *err)
 {
     enum lam_column_type type = lam_layout(LAM_LAYOUT_ROWS)->columns[column].type;
+    struct lam_sv strings[CHUNK];
     int rc = 0;
 
     if (type == LAM_COL_STRING) {
-        for (size_t i = first; !rc && i < first + count; i++)
-            rc = lam_segment_put_string(segment, column, string_at(copy, column, i), err);
-        return rc;
+        for (size_t i = 0; i < count; i++)
+            strings[i] = string_at(copy, column, first + i);
+        return lam_segment_put_strings(segment, column, strings, count, err);
     }
     if (type == LAM_COL_VECTOR) {
         for (size_t i = first; !rc && i < first + count; i++)

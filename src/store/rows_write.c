@@ -19,12 +19,13 @@ static int put_column(struct lam_segment *segment, uint32_t column, const struct
                       struct lam_error *err)
 {
     enum lam_column_type type = lam_layout(LAM_LAYOUT_ROWS)->columns[column].type;
+    struct lam_sv strings[CHUNK];
     int rc = 0;
 
     if (type == LAM_COL_STRING) {
-        for (size_t i = 0; !rc && i < count; i++)
-            rc = lam_segment_put_string(segment, column, *lam_rows_string(rows[i], column), err);
-        return rc;
+        for (size_t i = 0; i < count; i++)
+            strings[i] = *lam_rows_string(rows[i], column);
+        return lam_segment_put_strings(segment, column, strings, count, err);
     }
     if (type == LAM_COL_VECTOR) {
         for (size_t i = 0; !rc && i < count; i++)

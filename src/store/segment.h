@@ -1,8 +1,8 @@
 /*
  * Writing a segment: one immutable HDF5 file with the datasets of one layout, published by rename.
  *
- *     create PATH.tmp.<random>  ->  all datasets declared with their final size  ->  values, through a slab a dataset
- *     ->  flush, close  ->  fsync  ->  rename to PATH  ->  fsync folder  ->  a filled struct lam_segment_entry
+ *     create PATH.tmp.<random>  ->  HDF5 declares all datasets with their final size, and is done  ->  values, through a slab a dataset,
+ *     to the places that it gave them  ->  fsync, close  ->  rename to PATH  ->  fsync folder  ->  a filled struct lam_segment_entry
  *
  * Sizes are stated first (rows, and the bytes of each string column), so that everything is contiguous and a segment of any size is
  * written within LAM_SEGMENT_MEMORY bytes: whoever has the values walks over them once to add up lengths, and once more to put them.
@@ -11,8 +11,8 @@
  * Columns are put in any order or in turns, the values of one in the order of its rows, with the put function of its type; a column that is not
  * put at all is filled with zeros (strings: empty; vectors: none). What does not fit the declaration is LAM_E_INVALID, in the end at the latest.
  *
- * Debian's HDF5 is not thread-safe: only one thread of the process, the storage thread, may be inside any function of this file,
- * lam_segment_free included. The CRC of each dataset is computed here, while its bytes pass by.
+ * Any thread, one at a time for a segment; several write several segments at once. HDF5, which is not thread-safe, makes the frame of a
+ * segment under a lock and never sees its values. The CRC of each dataset is computed here, while its bytes pass by.
  *
  * After any failure nothing is visible under PATH and the temporary file is removed; err names the path and the call. One exception, as
  * everywhere: when only the last step, the sync of the folder, fails, the file is removed again and may come back after a power loss.
@@ -27,7 +27,7 @@
 #include "entry.h"
 #include "layout.h"
 
-#define LAM_SEGMENT_MEMORY ((size_t)16 << 20) /* the most that a writer holds: a slab of 256 KiB a dataset, and HDF5's own caches */
+#define LAM_SEGMENT_MEMORY ((size_t)16 << 20) /* the most that a writer holds: a slab of 256 KiB a dataset, and what HDF5 makes of a frame */
 
 struct lam_segment; /* one being written */
 
@@ -50,6 +50,9 @@ int lam_segment_put(struct lam_segment *segment, uint32_t column, const void *va
 /* The next row of a STRING column. */
 int lam_segment_put_string(struct lam_segment *segment, uint32_t column, struct lam_sv sv, struct lam_error *err);
 
+/* The next count rows of a STRING column. */
+int lam_segment_put_strings(struct lam_segment *segment, uint32_t column, const struct lam_sv *strings, size_t count, struct lam_error *err);
+
 /* The next row of a VECTOR column: dim floats, or NULL for none. */
 int lam_segment_put_vector(struct lam_segment *segment, uint32_t column, const float *values, struct lam_error *err);
 
@@ -68,7 +71,7 @@ void lam_segment_free(struct lam_segment *segment);
 
 /*
  * Opens a segment by HDF5 itself, and compares what stands in the file with the entry: attributes, names, types, sizes and offsets of all
- * datasets. What `store check` does besides the CRCs (map.h). LAM_E_CORRUPT names what differs. Storage thread.
+ * datasets. What `store check` does besides the CRCs (map.h). LAM_E_CORRUPT names what differs. Any thread.
  */
 int lam_segment_check(const struct lam_fs *fs, const char *root, const struct lam_segment_entry *entry, struct lam_error *err);
 

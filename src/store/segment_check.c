@@ -124,9 +124,11 @@ int lam_segment_check(const struct lam_fs *fs, const char *root, const struct la
     if ((fd = fs->ops->open(fs->arg, path, O_RDONLY, 0)) < 0)
         return LAM_FAIL(err, LAM_E_IO, "open segment %s: %s", path, strerror(-fd));
     check.vfd = (struct lam_segment_vfd){.fs = fs, .fd = fd, .size = entry->bytes};
+    lam_segment_hdf5_enter();
     rc = check_file(&check, err);
     if (check.file >= 0)
         H5Fclose(check.file);
+    lam_segment_hdf5_leave();
     fs->ops->close(fs->arg, fd);
     return rc;
 }

@@ -1,6 +1,7 @@
 #include "segment_vfd.h"
 
 #include <H5FDpublic.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,11 @@ struct info {
     struct lam_segment_vfd *vfd;
 };
 
+static pthread_mutex_t hdf5 = PTHREAD_MUTEX_INITIALIZER; /* guards the library, and driver */
 static hid_t driver = H5I_INVALID_HID;
+
+void lam_segment_hdf5_enter(void) { pthread_mutex_lock(&hdf5); }
+void lam_segment_hdf5_leave(void) { pthread_mutex_unlock(&hdf5); }
 
 static herr_t forget(void)
 {

@@ -77,7 +77,7 @@ void lam_cache_close(struct lam_cache *cache);
  */
 int lam_cache_get(struct lam_cache *cache, struct lam_digest key, struct lam_buf *value, struct lam_cache_meta *meta, struct lam_error *err);
 
-/* As lam_cache_get, but looks at once for what other processes wrote: for who was told that another rank's answer is flushed. */
+/* As lam_cache_get, but where it has none it looks at once for what other processes wrote: for who was told that another rank's answer is flushed. */
 int lam_cache_get_fresh(struct lam_cache *cache, struct lam_digest key, struct lam_buf *value, struct lam_cache_meta *meta, struct lam_error *err);
 
 /*

@@ -88,11 +88,11 @@ static bool cover_once(struct lam_cache *cache)
     return more;
 }
 
-static bool not_covered(void *arg, const struct cache_key *key)
+static bool still_needed(void *arg, const struct cache_key *key)
 {
     const struct lam_cache *cache = arg;
 
-    return key->offset >= cache->files[key->file]->covered;
+    return key->offset >= cache->files[key->file]->covered && !cache->files[key->file]->gone;
 }
 
 void cache_cover(struct lam_cache *cache)
@@ -114,7 +114,7 @@ void cache_cover(struct lam_cache *cache)
         }
     }
     if (cache->keys.count)
-        cache_keys_sift(&cache->keys, not_covered, cache);
+        cache_keys_sift(&cache->keys, still_needed, cache);
 }
 
 /* Opens an index and says which files its spans are; with lock held, as the table is. */
@@ -170,6 +170,7 @@ static void draft_release(struct draft *draft)
 static int draft_make(struct lam_cache *cache, uint32_t file, struct draft *draft)
 {
     uint32_t *span_of = calloc(cache->file_count + 1u, sizeof *span_of);
+    size_t kept = 0;
     int rc = LAM_E_MEMORY;
 
     *draft = (struct draft){.spans = calloc(cache->file_count + 1u, sizeof *draft->spans)};
@@ -178,14 +179,22 @@ static int draft_make(struct lam_cache *cache, uint32_t file, struct draft *draf
     for (uint32_t i = 0; i < cache->file_count; i++) {
         const struct cache_file *f = cache->files[i];
 
+        span_of[i] = CACHE_NO_FILE;
         if ((file != CACHE_NO_FILE && file != i) || f->gone || f->read == f->covered)
             continue;
         span_of[i] = draft->span_count;
         draft->spans[draft->span_count++] =
             (struct cache_span){f->id, f->sealed, f->covered, f->read, f->entries - f->covered_entries, f->newest};
     }
-    for (size_t i = 0; i < draft->count; i++)
-        draft->keys[i].file = span_of[draft->keys[i].file];
+    for (size_t i = 0; i < draft->count; i++) {
+        uint32_t span = span_of[draft->keys[i].file];
+
+        if (span == CACHE_NO_FILE) /* removed, and not yet sifted out */
+            continue;
+        draft->keys[kept] = draft->keys[i];
+        draft->keys[kept++].file = span;
+    }
+    draft->count = kept;
 
 cleanup:
     free(span_of);

@@ -20,11 +20,19 @@ enum lam_task {
     LAM_TASK_KEYWORDS = 16,
     LAM_TASK_LANGUAGE = 32,
     LAM_TASK_EMBED = 64,
-    LAM_TASK_CUSTOM = 128 /* a question of the job's own; only models answer it */
+    LAM_TASK_CUSTOM = 128, /* a question of the job's own; only models answer it */
+    LAM_TASK_TITLE = 256,  /* a title for a record without one, into the record, with LAM_ROW_TITLE_MADE */
+    LAM_TASK_READABILITY = 512 /* into the record's structure */
 };
 
 struct lam_label {
     struct lam_sv name, description; /* description: words that stand for the label */
+};
+
+/* An identifier of the job's own; both views are followed by a NUL. */
+struct lam_pattern {
+    struct lam_sv name;       /* the type of its entities */
+    struct lam_sv expression; /* model/regex.h */
 };
 
 struct lam_tasks {
@@ -37,6 +45,9 @@ struct lam_tasks {
     uint32_t sentences;    /* of a summary */
     uint32_t max_keywords;
     uint32_t dim;          /* of an embedding */
+    const struct lam_pattern *patterns; /* by name */
+    size_t pattern_count;
+    struct lam_sv country; /* ISO 3166, two capitals: where phone numbers without a country are from; empty: not known */
     struct lam_sv custom_prompt, custom_schema; /* words, and a JSON Schema; empty where there is no such task */
 };
 

@@ -32,7 +32,8 @@ enum lam_row_flag {
     LAM_ROW_NO_TEXT = 2,     /* live, nothing to analyse: answers are null */
     LAM_ROW_NO_ORDER = 4,    /* the order value was missing: sorts lowest */
     LAM_ROW_ESCALATED = 8,   /* answered by the escalation, not by the fast path */
-    LAM_ROW_OTHER_ANALYSIS = 16 /* answered by a speed job whose analysis was not the store's */
+    LAM_ROW_OTHER_ANALYSIS = 16, /* answered by a speed job whose analysis was not the store's */
+    LAM_ROW_TITLE_MADE = 32  /* the title is the analyzer's: the document had none */
 };
 
 struct lam_record {
@@ -44,7 +45,7 @@ struct lam_record {
     uint8_t op;          /* enum lam_op */
     uint32_t flags;      /* enum lam_row_flag */
     struct lam_sv media_type, title, text;
-    struct lam_sv structure; /* JSON: headings, links; empty where there is none */
+    struct lam_sv structure; /* JSON: headings, links, and "readability" where the job asks for it; empty where there is none */
     struct lam_sv metadata;  /* JSON object: the fields as they came; empty where there are none */
 };
 

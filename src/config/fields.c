@@ -205,6 +205,10 @@ static const struct lam_field tasks_fields[] = {
      .doc = "The words that tell most about a record."},
     {.name = "language", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &empty_shape, .doc = "The language of the text."},
     {.name = "embed", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &embed_shape, .doc = "A vector that stands for the text."},
+    {.name = "title", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &empty_shape,
+     .doc = "A short title for a record that has none."},
+    {.name = "readability", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &empty_shape,
+     .doc = "How hard the text is to read: Flesch's reading ease (English) or LIX, in the structure."},
     {.name = "custom", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &lam_custom_shape,
      .doc = "A question of your own, answered by a model as JSON."},
 };

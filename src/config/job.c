@@ -186,7 +186,8 @@ static int fill_tasks(struct lam_arena *arena, json_t *json, struct lam_tasks *t
         enum lam_task task;
     } known[] = {{"classify", LAM_TASK_CLASSIFY},   {"entities", LAM_TASK_ENTITIES}, {"summarize", LAM_TASK_SUMMARIZE},
                  {"sentiment", LAM_TASK_SENTIMENT}, {"keywords", LAM_TASK_KEYWORDS}, {"language", LAM_TASK_LANGUAGE},
-                 {"embed", LAM_TASK_EMBED},         {"custom", LAM_TASK_CUSTOM}};
+                 {"embed", LAM_TASK_EMBED},         {"custom", LAM_TASK_CUSTOM},
+                 {"title", LAM_TASK_TITLE},         {"readability", LAM_TASK_READABILITY}};
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (json_object_get(json, known[i].name))

@@ -11,13 +11,18 @@
 #include "features.h"
 #include "keywords.h"
 #include "language.h"
+#include "readability.h"
 #include "sentences.h"
 #include "sentiment.h"
 #include "summary.h"
+#include "title.h"
 
 #define TICKETS 64
 #define SUMMARY_BYTES (LAM_SUMMARY_SENTENCES * (LAM_SUMMARY_SENTENCE + 16))
 #define KEYWORD_BYTES (LAM_KEYWORDS_MAX * (6 * 3 * (LAM_WORD_MAX + 8) + 3) + 2)
+#define STRUCTURE_BYTES ((size_t)16 << 10) /* a larger structure is left as it is, without readability */
+#define READABILITY_HEAD "{\"readability\":{"
+#define READABILITY_BYTES 64
 #define ENTITY_BYTES (LAM_ENTITIES_JSON + 12 * LAM_ENTITY_VALUE + 256) /* the one that does not fit is taken back */
 
 struct lam_analyzer {
@@ -58,6 +63,8 @@ size_t lam_builtin_answer_max(const struct lam_tasks *tasks)
     len += tasks->wanted & LAM_TASK_ENTITIES ? LAM_ENTITIES_JSON + 16 : 0;
     len += tasks->wanted & LAM_TASK_SUMMARIZE ? SUMMARY_BYTES + 16 : 0;
     len += tasks->wanted & LAM_TASK_KEYWORDS ? KEYWORD_BYTES + 16 : 0;
+    len += tasks->wanted & LAM_TASK_TITLE ? LAM_TITLE_BYTES + 16 : 0;
+    len += tasks->wanted & LAM_TASK_READABILITY ? STRUCTURE_BYTES + READABILITY_BYTES + 16 : 0;
     len += tasks->wanted & LAM_TASK_EMBED ? tasks->dim * sizeof(float) + 16 : 0;
     return len;
 }
@@ -206,7 +213,49 @@ static int embed(struct lam_analyzer *analyzer, enum lam_language language, stru
     return 0;
 }
 
-static int answer(struct lam_analyzer *analyzer, struct lam_block *block, const struct lam_record *rec, struct lam_enrichment *enr,
+static int make_title(struct lam_analyzer *analyzer, enum lam_language language, struct lam_block *block, struct lam_record *rec,
+                      struct lam_error *err)
+{
+    int rc;
+
+    lam_buf_clear(&analyzer->out);
+    if ((rc = lam_title_make(&analyzer->tokens, &analyzer->sentences, language, &analyzer->out, err)) || !analyzer->out.len)
+        return rc;
+    if (!(rc = keep(block, lam_buf_sv(&analyzer->out), &rec->title, err)))
+        rec->flags |= LAM_ROW_TITLE_MADE;
+    return rc;
+}
+
+/* The structure without what an earlier analysis put at its beginning. */
+static struct lam_sv bare_structure(struct lam_sv structure)
+{
+    size_t head = sizeof READABILITY_HEAD - 1;
+    const char *end;
+
+    if (structure.len > head && !memcmp(structure.ptr, READABILITY_HEAD, head) && (end = memchr(structure.ptr, '}', structure.len)))
+        return lam_sv(end + 1, structure.len - (size_t)(end + 1 - structure.ptr)); /* ",…}", or "}" */
+    return structure.len > 2 ? lam_sv(structure.ptr + 1, structure.len - 1) : LAM_SV("}");
+}
+
+static int make_readability(struct lam_analyzer *analyzer, bool english, struct lam_block *block, struct lam_record *rec,
+                            struct lam_error *err)
+{
+    struct lam_readability found = lam_readability_of(&analyzer->tokens, &analyzer->sentences, english);
+    struct lam_sv rest = bare_structure(rec->structure);
+    struct lam_buf *out = &analyzer->out;
+    int rc, size = found.tenths < 0 ? -found.tenths : found.tenths;
+
+    if (!found.measure || rest.len > STRUCTURE_BYTES)
+        return 0;
+    lam_buf_clear(out);
+    if ((rc = lam_buf_addf(out, err, READABILITY_HEAD "\"measure\":\"%s\",\"score\":%s%d.%d}%s", found.measure, found.tenths < 0 ? "-" : "",
+                           size / 10, size % 10, rest.ptr[0] == '"' ? "," : "")) ||
+        (rc = lam_buf_add_sv(out, rest, err)))
+        return rc;
+    return keep(block, lam_buf_sv(out), &rec->structure, err);
+}
+
+static int answer(struct lam_analyzer *analyzer, struct lam_block *block, struct lam_record *rec, struct lam_enrichment *enr,
                   struct lam_error *err)
 {
     uint32_t wanted = analyzer->tasks->wanted;
@@ -221,7 +270,8 @@ static int answer(struct lam_analyzer *analyzer, struct lam_block *block, const 
     code = lam_language_detect(&analyzer->tokens, &language);
     if (wanted & LAM_TASK_LANGUAGE)
         enr->language = lam_sv_of(code ? code : "");
-    if (wanted & (LAM_TASK_SUMMARIZE | LAM_TASK_SENTIMENT) && (rc = lam_sentences_split(&analyzer->sentences, &analyzer->tokens, err)))
+    if (wanted & (LAM_TASK_SUMMARIZE | LAM_TASK_SENTIMENT | LAM_TASK_TITLE | LAM_TASK_READABILITY) &&
+        (rc = lam_sentences_split(&analyzer->sentences, &analyzer->tokens, err)))
         return rc;
     if (wanted & LAM_TASK_SENTIMENT)
         enr->sentiment = lam_sentiment_score(&analyzer->tokens, &analyzer->sentences);
@@ -246,6 +296,10 @@ static int answer(struct lam_analyzer *analyzer, struct lam_block *block, const 
             (rc = keep(block, lam_buf_sv(out), &enr->keywords, err)))
             return rc;
     }
+    if (wanted & LAM_TASK_READABILITY && (rc = make_readability(analyzer, code && language == LAM_LANG_EN, block, rec, err)))
+        return rc;
+    if (wanted & LAM_TASK_TITLE && !rec->title.len && (rc = make_title(analyzer, language, block, rec, err)))
+        return rc;
     return wanted & LAM_TASK_EMBED ? embed(analyzer, language, block, enr, err) : 0;
 }
 
@@ -272,7 +326,9 @@ static int submit(struct lam_analyzer *analyzer, struct lam_block *block, size_t
         struct lam_row *row = lam_block_row(block, i);
 
         clear(&row->enr, analyzer->number);
-        row->rec.flags &= ~(uint32_t)(LAM_ROW_PENDING | LAM_ROW_NO_TEXT);
+        if (row->rec.flags & LAM_ROW_TITLE_MADE) /* an earlier analysis' title is no part of the document */
+            row->rec.title = lam_sv("", 0);
+        row->rec.flags &= ~(uint32_t)(LAM_ROW_PENDING | LAM_ROW_NO_TEXT | LAM_ROW_TITLE_MADE);
         if (rc) {
             row->rec.flags |= LAM_ROW_PENDING; /* behind a row that failed */
             continue;

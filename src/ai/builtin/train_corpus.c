@@ -25,8 +25,9 @@
 #define WORD_LETTERS 4
 #define LEANING 0.9      /* log of the odds against those of all seeds: 2.5 times as often */
 #define CHANCE 4.0       /* standard deviations from what chance would give */
-#define TENTHS 6.0       /* of valence for each unit of leaning */
-#define TENTHS_MAX 15    /* weaker than most words of the lists */
+#define TENTHS 5.0       /* of valence for each unit of leaning */
+#define TENTHS_MAX 12    /* weaker than most words of the lists */
+#define SEEN_BITS ((size_t)1 << 20)
 
 struct count {
     uint64_t hash;
@@ -39,6 +40,7 @@ struct counts {
     struct count *slots;
     size_t mask, used;
     uint32_t documents, good, bad;
+    uint8_t *seen; /* [SEEN_BITS / 8], by hash of a seed sentence: form letters teach once. A sentence taken for another teaches nothing */
 };
 
 static struct count *find(struct counts *counts, uint64_t hash)
@@ -104,6 +106,22 @@ static bool open_to_sides(const struct lam_tokens *tokens, const struct lam_toke
     return !term->lex || (!term->lex->valence && !term->lex->boost && !(term->lex->flags & ~(unsigned)LAM_LEX_FILLER));
 }
 
+static bool seen_before(struct counts *counts, const struct lam_tokens *tokens, const struct lam_sentence *sentence)
+{
+    uint64_t hash = 0;
+    uint8_t *byte, bit;
+
+    for (uint32_t i = sentence->first; i < sentence->last; i++)
+        hash = (hash ^ tokens->terms[tokens->tokens[i].term].hash) * 0x9e3779b97f4a7c15u;
+    hash = hash >> 40 & (SEEN_BITS - 1);
+    byte = &counts->seen[hash / 8];
+    bit = (uint8_t)(1u << hash % 8);
+    if (*byte & bit)
+        return true;
+    *byte |= bit;
+    return false;
+}
+
 static void count_sides(struct counts *counts, const struct lam_tokens *tokens, const struct lam_sentences *sentences)
 {
     for (size_t s = 0; s < sentences->count; s++) {
@@ -111,7 +129,7 @@ static void count_sides(struct counts *counts, const struct lam_tokens *tokens, 
         double side = lam_sentiment_sentence(tokens, sentence);
         uint32_t seed;
 
-        if (fabs(side) < CLEAR)
+        if (fabs(side) < CLEAR || seen_before(counts, tokens, sentence))
             continue;
         counts->good += side > 0;
         counts->bad += side < 0;
@@ -201,7 +219,9 @@ int lam_training_corpus(const struct lam_builtin_doc *docs, size_t count, const 
     if ((rc = lam_lexicon_init(&lexicon, err)))
         return rc;
     lam_tokens_init(&tokens, &lexicon);
-    if (!(counts.slots = calloc(counts.mask + 1, sizeof *counts.slots)))
+    counts.slots = calloc(counts.mask + 1, sizeof *counts.slots);
+    counts.seen = calloc(SEEN_BITS / 8, 1);
+    if (!counts.slots || !counts.seen)
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory to count words");
     for (size_t d = 0; d < count && !rc; d++) {
         if (d % 256 == 0 && options->stop && options->stop(options->arg))
@@ -214,6 +234,7 @@ int lam_training_corpus(const struct lam_builtin_doc *docs, size_t count, const 
     if (!rc)
         rc = keep(&counts, corpus, err);
     free(counts.slots);
+    free(counts.seen);
     lam_sentences_release(&sentences);
     lam_tokens_release(&tokens);
     lam_lexicon_release(&lexicon);

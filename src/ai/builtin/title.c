@@ -1,0 +1,106 @@
+#include "title.h"
+
+#include <math.h>
+
+#include "base/utf8.h"
+#include "fmath.h"
+
+#define CANDIDATES 5       /* sentences from the beginning */
+#define HEADING_WORDS 14   /* of a first line that is taken as it stands */
+#define WORDS_LEAST 3
+#define WORDS_FREE 6.0     /* a sentence is not punished for so many */
+#define LATER 0.3          /* how much less the next sentence counts */
+#define CUT (LAM_TITLE_BYTES - 16) /* bytes that a sentence may have whole */
+#define PART_WORDS 4       /* before a comma, to be a title */
+
+static bool tells(const struct lam_term *term, enum lam_language language)
+{
+    if (term->flags & (LAM_TOKEN_DIGIT | LAM_TOKEN_EMOJI) || (term->fold_len < 3 && !(term->flags & (LAM_TOKEN_SIGN | LAM_TOKEN_CAPS))))
+        return false;
+    return !(term->lex && ((term->lex->langs >> language & 1) || term->lex->flags & LAM_LEX_FILLER));
+}
+
+/* What the sentence tells of the text, for its length. */
+static double worth(const struct lam_tokens *tokens, const struct lam_sentence *sentence, enum lam_language language)
+{
+    uint32_t words = sentence->last - sentence->first;
+    double sum = 0;
+
+    if (words < WORDS_LEAST)
+        return 0;
+    for (uint32_t i = sentence->first; i < sentence->last && i < sentence->first + 64; i++) {
+        const struct lam_term *term = &tokens->terms[tokens->tokens[i].term];
+
+        if (tells(term, language) && !(term->first >= sentence->first && term->first < i)) /* each word once */
+            sum += (1 + lam_log_count(term->count)) * lam_corpus_idf(tokens->corpus, term->word);
+    }
+    return sum / sqrt(WORDS_FREE + words);
+}
+
+static const struct lam_sentence *choose(const struct lam_tokens *tokens, const struct lam_sentences *sentences, enum lam_language language)
+{
+    const struct lam_sentence *first = &sentences->items[0], *best = NULL;
+    double most = 0;
+
+    if (first->heading && sentences->count > 1 && first->last - first->first <= HEADING_WORDS && worth(tokens, first, language) > 0 &&
+        first->end - first->start <= CUT)
+        return first;
+    for (size_t i = 0; i < sentences->count && i < CANDIDATES; i++) {
+        double value = worth(tokens, &sentences->items[i], language) / (1 + LATER * (double)i);
+
+        if (value > most) {
+            most = value;
+            best = &sentences->items[i];
+        }
+    }
+    return best;
+}
+
+/* Where the sentence ends as a title: the byte behind its last word that fits. *cut: more followed. */
+static size_t end_of(const struct lam_tokens *tokens, const struct lam_sentence *sentence, enum lam_language language, bool *cut)
+{
+    size_t end = tokens->tokens[sentence->last - 1].end, part = 0, word = 0;
+
+    *cut = end - sentence->start > CUT;
+    if (!*cut)
+        return end;
+    for (uint32_t i = sentence->first; i < sentence->last && tokens->tokens[i].end - sentence->start <= CUT; i++) {
+        if (i + 1 < sentence->last && tokens->tokens[i + 1].gap & (LAM_GAP_PUNCT | LAM_GAP_STOP) && i + 1 - sentence->first >= PART_WORDS)
+            part = tokens->tokens[i].end;
+        if (tells(&tokens->terms[tokens->tokens[i].term], language))
+            word = tokens->tokens[i].end;
+    }
+    if (part)
+        *cut = false;
+    return part ? part : word ? word : lam_utf8_cut(lam_sv(tokens->text.ptr + sentence->start, end - sentence->start), CUT).len + sentence->start;
+}
+
+int lam_title_make(const struct lam_tokens *tokens, const struct lam_sentences *sentences, enum lam_language language, struct lam_buf *out,
+                   struct lam_error *err)
+{
+    const struct lam_sentence *sentence = sentences->count ? choose(tokens, sentences, language) : NULL;
+    size_t end, len = 0;
+    char line[LAM_TITLE_BYTES];
+    bool cut;
+
+    if (!sentence)
+        return 0;
+    end = end_of(tokens, sentence, language, &cut);
+    for (size_t i = tokens->tokens[sentence->first].start; i < end && len + 8 < sizeof line;) {
+        size_t n = lam_utf8_len(tokens->text.ptr + i, end - i);
+        unsigned char c = (unsigned char)tokens->text.ptr[i];
+
+        if (n != 1 || c > ' ') {
+            memcpy(line + len, n ? tokens->text.ptr + i : "\xef\xbf\xbd", n ? n : 3);
+            len += n ? n : 3;
+        } else if (len && line[len - 1] != ' ') {
+            line[len++] = ' ';
+        }
+        i += n ? n : 1;
+    }
+    if (cut) {
+        memcpy(line + len, "\xe2\x80\xa6", 3);
+        len += 3;
+    }
+    return lam_buf_add(out, line, len, err);
+}

@@ -7,6 +7,8 @@
 #define WORDS_MAX 3
 #define TOKENS_MAX 50000 /* of a text: phrases further on change little */
 #define PROBES 64
+#define COMMON 0.25      /* weight of a word of every document, against 1 for a rare one */
+#define RARE 0.75        /* share of the largest idf from which on a word is rare enough: beyond are misspellings and numbers of cases */
 #define POOL 4           /* chosen among this many times max, so that overlaps can be dropped */
 
 struct lam_phrase {
@@ -59,6 +61,17 @@ static bool content(const struct lam_tokens *tokens, const struct lam_term *term
         return false; /* xxxx: something was masked */
     return !(term->lex && (term->lex->langs >> language & 1 || (term->lex->langs & 1 && language == LAM_LANG_EN) ||
                            term->lex->flags & LAM_LEX_FILLER || term->lex->flags & LAM_LEX_NEGATION));
+}
+
+/* What a content word weighs in this text. */
+static double weigh(const struct lam_tokens *tokens, const struct lam_term *term)
+{
+    double weight = (1 + lam_log_count(term->count)) * (term->fold_len >= 5 ? 1.0 : 0.8), rarity;
+
+    if (!tokens->corpus || !tokens->corpus->count)
+        return weight;
+    rarity = lam_corpus_idf(tokens->corpus, term->word) / (RARE * (double)tokens->corpus->idf_max);
+    return weight * (COMMON + (1 - COMMON) * (rarity < 1 ? rarity : 1));
 }
 
 static uint64_t mix(uint64_t a, uint64_t b)
@@ -211,7 +224,7 @@ int lam_keywords_find(struct lam_keywords *keywords, const struct lam_tokens *to
     for (size_t i = 0; i < tokens->term_count; i++) {
         const struct lam_term *term = &tokens->terms[i];
 
-        keywords->weights[i] = !content(tokens, term, language) ? -1 : (1 + lam_log_count(term->count)) * (term->fold_len >= 5 ? 1.0 : 0.8);
+        keywords->weights[i] = content(tokens, term, language) ? weigh(tokens, term) : -1;
     }
     count = collect(keywords, tokens, tokens_max, slots - 1);
     for (size_t i = 0; i < count; i++)

@@ -1,6 +1,7 @@
 /*
  * Keywords: phrases of one to three content words between stop words and punctuation, after RAKE (Rose et al. 2010); a phrase's score is
- * what its words weigh, how often it occurs, and whether it stands in the title or early. A phrase inside of a chosen one is left out.
+ * what its words weigh (by count, and by idf where the tokens have a corpus), how often it occurs, and whether it stands in the title
+ * or early. A phrase inside of a chosen one is left out.
  */
 #ifndef LAMINA_AI_KEYWORDS_H
 #define LAMINA_AI_KEYWORDS_H

@@ -9,7 +9,7 @@
 #define DAMPING 0.85
 #define ROUNDS 12        /* the walk has converged far below what the choice needs */
 #define SENTENCE_TERMS 48 /* distinct content words of a sentence that enter its vector */
-#define REDUNDANT 0.55   /* cosine */
+#define REDUNDANT 0.7    /* how much of its score a sentence loses for each unit of its largest cosine with a chosen one */
 #define SHORT_WORDS 5
 #define LONG_WORDS 45
 
@@ -50,16 +50,21 @@ static int prepare(struct lam_summary *summary, size_t terms, struct lam_error *
     return 0;
 }
 
-/* A term's weight: 0 for stop words; else the rarer in the text the more. */
+/* A term's weight: 0 for stop words; else the rarer in the corpus, or without one in the text, the more. */
 static void weigh(struct lam_summary *summary, const struct lam_tokens *tokens, size_t sentences, enum lam_language language)
 {
+    double once = lam_log(1.0 + (double)sentences);
+
     for (size_t i = 0; i < tokens->term_count; i++) {
         const struct lam_term *term = &tokens->terms[i];
         bool stop = term->lex && (term->lex->langs >> language & 1 || (term->lex->langs & 1 && language == LAM_LANG_EN));
 
-        summary->weights[i] = stop || term->flags & LAM_TOKEN_EMOJI ? 0
-                              : term->count == 1                    ? (float)lam_log(1.0 + (double)sentences)
-                                                                    : (float)lam_log(1.0 + (double)sentences / term->count);
+        if (stop || term->flags & LAM_TOKEN_EMOJI)
+            summary->weights[i] = 0;
+        else if (tokens->corpus && tokens->corpus->count)
+            summary->weights[i] = (float)lam_corpus_idf(tokens->corpus, term->word);
+        else
+            summary->weights[i] = (float)(term->count == 1 ? once : lam_log(1.0 + (double)sentences / term->count));
     }
 }
 
@@ -210,25 +215,25 @@ static double prior(const struct lam_tokens *tokens, const struct lam_sentence *
 static size_t pick(struct node *nodes, size_t count, const float *matrix, size_t max, uint32_t chosen[])
 {
     bool taken[LAM_SUMMARY_GRAPH] = {false};
+    float nearest[LAM_SUMMARY_GRAPH] = {0}; /* the largest cosine with a chosen one */
     size_t given = 0;
 
-    for (int pass = 0; pass < 2 && given < max; pass++) /* the second takes what the first found redundant */
-        while (given < max) {
-            size_t best = SIZE_MAX;
+    for (; given < max && given < count; given++) {
+        size_t best = SIZE_MAX;
+        double most = 0;
 
-            for (size_t i = 0; i < count; i++) {
-                bool redundant = false;
+        for (size_t i = 0; i < count; i++) {
+            double value = nodes[i].score * (1 - REDUNDANT * (double)nearest[i]);
 
-                for (size_t j = 0; j < count && pass == 0 && !redundant; j++)
-                    redundant = taken[j] && matrix[i * count + j] > REDUNDANT;
-                if (!taken[i] && !redundant && (best == SIZE_MAX || nodes[i].score > nodes[best].score))
-                    best = i;
+            if (!taken[i] && (best == SIZE_MAX || value > most)) {
+                best = i;
+                most = value;
             }
-            if (best == SIZE_MAX)
-                break;
-            taken[best] = true;
-            given++;
         }
+        taken[best] = true;
+        for (size_t i = 0; i < count; i++)
+            nearest[i] = matrix[best * count + i] > nearest[i] ? matrix[best * count + i] : nearest[i];
+    }
     given = 0;
     for (size_t i = 0; i < count; i++)
         if (taken[i])

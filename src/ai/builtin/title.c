@@ -11,7 +11,8 @@
 #define WORDS_FREE 6.0     /* a sentence is not punished for so many */
 #define LATER 0.3          /* how much less the next sentence counts */
 #define CUT (LAM_TITLE_BYTES - 16) /* bytes that a sentence may have whole */
-#define PART_WORDS 4       /* before a comma, to be a title */
+#define PART_WORDS 3       /* words that tell something before a comma, for it to be a title */
+#define PART_BYTES 36
 
 static bool tells(const struct lam_term *term, enum lam_language language)
 {
@@ -59,16 +60,19 @@ static const struct lam_sentence *choose(const struct lam_tokens *tokens, const 
 /* Where the sentence ends as a title: the byte behind its last word that fits. *cut: more followed. */
 static size_t end_of(const struct lam_tokens *tokens, const struct lam_sentence *sentence, enum lam_language language, bool *cut)
 {
-    size_t end = tokens->tokens[sentence->last - 1].end, part = 0, word = 0;
+    size_t end = tokens->tokens[sentence->last - 1].end, part = 0, word = 0, telling = 0;
 
     *cut = end - sentence->start > CUT;
     if (!*cut)
         return end;
     for (uint32_t i = sentence->first; i < sentence->last && tokens->tokens[i].end - sentence->start <= CUT; i++) {
-        if (i + 1 < sentence->last && tokens->tokens[i + 1].gap & (LAM_GAP_PUNCT | LAM_GAP_STOP) && i + 1 - sentence->first >= PART_WORDS)
-            part = tokens->tokens[i].end;
-        if (tells(&tokens->terms[tokens->tokens[i].term], language))
+        if (tells(&tokens->terms[tokens->tokens[i].term], language)) {
             word = tokens->tokens[i].end;
+            telling++;
+        }
+        if (i + 1 < sentence->last && tokens->tokens[i + 1].gap & (LAM_GAP_PUNCT | LAM_GAP_STOP) && telling >= PART_WORDS &&
+            word - sentence->start >= PART_BYTES)
+            part = word;
     }
     if (part)
         *cut = false;

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define LAM_BROKER_WAIT_MS 10 /* for lam_kafka_options: a fetch that found nothing is held back for all of its time, whatever comes meanwhile */
 #define LAM_BROKER_KEEPS ((size_t)4 << 20) /* bytes of a partition that are safe; the mock drops beyond 5 MB, overheads counted */
 
 struct lam_broker;

@@ -8,6 +8,7 @@
 
 #define DEFAULT_BYTES ((size_t)16 << 20)
 #define DEFAULT_TIMEOUT_MS 10000
+#define DEFAULT_WAIT_MS 100
 #define HEADERS_MAX ((size_t)64 << 20) /* of the messages of one poll, as JSON */
 #define POLL_MAX 4096
 #define RETRY_US 100000
@@ -55,7 +56,6 @@ static int configure(rd_kafka_conf_t *conf, struct lam_kafka *kafka, const struc
         {"bootstrap.servers", options->brokers}, {"group.id", options->group}, {"client.id", "lamina"},
         {"enable.auto.commit", "false"}, {"enable.auto.offset.store", "false"}, {"auto.offset.reset", "error"},
         {"enable.partition.eof", "true"}, {"isolation.level", "read_committed"},
-        {"fetch.wait.max.ms", "100"},         /* how long the local broker holds back an answer: latency of an event after a pause */
         {"socket.timeout.ms", "10000"},       /* a hanging broker is noticed after this, not after a minute */
         {"reconnect.backoff.max.ms", "1000"}, /* and one that came back within this */
     };
@@ -66,6 +66,8 @@ static int configure(rd_kafka_conf_t *conf, struct lam_kafka *kafka, const struc
     if (!rc)
         rc = lam_props_set_int(conf, "queued.max.messages.kbytes",
                                kbytes < 1024 ? 1024 : (long long)(kbytes < 2000000 ? kbytes : 2000000), err);
+    if (!rc)
+        rc = lam_props_set_int(conf, "fetch.wait.max.ms", options->fetch_wait_ms > 0 ? options->fetch_wait_ms : DEFAULT_WAIT_MS, err);
     if (!rc)
         rc = lam_props_apply(conf, options->props, options->prop_count, err);
     rd_kafka_conf_set_opaque(conf, kafka);

@@ -37,6 +37,7 @@ struct lam_kafka_options {
     size_t prop_count;
     size_t max_bytes;                   /* of prefetched messages; 0: 16 MiB */
     int timeout_ms;                     /* of each question to a broker; 0: 10 s */
+    int fetch_wait_ms;                  /* how long the broker may hold back an answer for which there is nothing yet; 0: 100 */
     const struct lam_log *log;          /* borrowed; NULL: nothing is logged */
 };
 

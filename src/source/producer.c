@@ -13,6 +13,7 @@
 struct lam_producer {
     struct lam_kafka_noise noise; /* first: librdkafka's callbacks get the handle as this */
     rd_kafka_t *rk;
+    rd_kafka_topic_t *warm;
     void (*on_report)(void *arg, const struct lam_report *report);
     void *arg;
     atomic_uint_least64_t sent, delivered, failed, bytes;
@@ -141,11 +142,32 @@ failed:
     return rc;
 }
 
+int lam_producer_warm(struct lam_producer *producer, const char *topic, int timeout_ms, struct lam_error *err)
+{
+    rd_kafka_topic_t *rkt = rd_kafka_topic_new(producer->rk, topic, NULL); /* a second one of this name would be the same */
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t code;
+
+    if (!rkt)
+        return LAM_FAIL(err, LAM_E_INVALID, "producer of %s: %s", topic, rd_kafka_err2str(rd_kafka_last_error()));
+    code = rd_kafka_metadata(producer->rk, 0, rkt, &metadata, timeout_ms);
+    if (!code) {
+        code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+        rd_kafka_metadata_destroy(metadata);
+    }
+    if (producer->warm)
+        rd_kafka_topic_destroy(producer->warm);
+    producer->warm = rkt; /* without one who holds it, it would be forgotten until the first message */
+    return code ? LAM_FAIL(err, code_of(code), "producer of %s: its partitions: %s", topic, rd_kafka_err2str(code)) : 0;
+}
+
 void lam_producer_close(struct lam_producer *producer)
 {
     if (!producer)
         return;
     producer->on_report = NULL;
+    if (producer->warm)
+        rd_kafka_topic_destroy(producer->warm);
     rd_kafka_purge(producer->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
     if (lam_kafka_destroy(producer->rk, &producer->noise))
         free(producer);

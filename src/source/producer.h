@@ -56,6 +56,12 @@ struct lam_producer_options {
 
 int lam_producer_open(struct lam_producer **producer, const struct lam_producer_options *options, struct lam_error *err);
 
+/*
+ * Learns who leads the topic's partitions. librdkafka does that by itself for a topic that it is given a message for, but only at its next look, once a second:
+ * the first messages wait so long. LAM_E_NOT_FOUND, LAM_E_TIMEOUT: they do all the same. Blocks up to timeout_ms.
+ */
+int lam_producer_warm(struct lam_producer *producer, const char *topic, int timeout_ms, struct lam_error *err);
+
 /* Throws away what is not delivered: flush first. NULL-safe. */
 void lam_producer_close(struct lam_producer *producer);
 

@@ -22,6 +22,7 @@
 #define OVERHEAD 150        /* bytes of a message at the broker beyond key and value: a batch of its own at worst */
 #define STEP_MS 20          /* how soon a stop, or room, is noticed */
 #define STOP_FLUSH_MS 300
+#define WARM_MS 2000
 #define REPORTS_S 5         /* a cursor waits for reports: as a rule for milliseconds */
 #define BEHIND_US 1000000   /* further behind than this the plan starts anew: no burst after a pause */
 #define NOT_DELIVERED (-1)
@@ -341,6 +342,7 @@ static void *run(void *arg)
     int rc;
 
     pthread_setname_np(pthread_self(), "lam-replay");
+    lam_producer_warm(replay->producer, replay->options.topic, WARM_MS, NULL); /* before the first line's time: else it waits for a second */
     if (!(rc = lam_replay_count(replay->options.path, &total, &err))) {
         pthread_mutex_lock(&replay->lock);
         replay->progress.total = total;

@@ -1,6 +1,8 @@
 /* The producer: every message has its report, what cannot be delivered is told, and a full queue is back-pressure. */
 #include "kafka_local.h"
 
+#define CONNECTED_US 200000 /* by then a producer has its broker, and looks for topics once a second */
+
 struct reports {
     uint64_t tags, count;
     int rc;
@@ -103,6 +105,59 @@ static void a_message_too_large_is_refused_at_once(void **state)
     free(value);
 }
 
+/* From the first message to its delivery, of a producer that is connected. */
+static int64_t first_delivery_us(bool warm)
+{
+    struct lam_producer *producer = kit_producer();
+    struct lam_error err;
+    int64_t began, took;
+    char topic[64];
+
+    kit_fresh_topic(topic, 4);
+    usleep(CONNECTED_US);
+    if (warm && lam_producer_warm(producer, topic, 30000, &err))
+        fail_msg("%s", err.text);
+    began = lam_mono_us(&lam_clock_system);
+    kit_send(producer, &(struct lam_message){.topic = topic, .partition = -1, .value = LAM_SV("x"), .timestamp_us = LAM_TIME_NONE});
+    while (!lam_producer_stats(producer).delivered)
+        lam_producer_poll(producer, 100);
+    took = lam_mono_us(&lam_clock_system) - began;
+    lam_producer_close(producer);
+    return took;
+}
+
+/* Not timed against a clock: the best of several warmed ones against the best of some that wait for librdkafka's next look at its topics. */
+static void a_warmed_producer_delivers_sooner(void **state)
+{
+    int64_t warm = INT64_MAX, cold = INT64_MAX;
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        int64_t took = first_delivery_us(true);
+
+        warm = took < warm ? took : warm;
+    }
+    for (int i = 0; i < 2; i++) {
+        int64_t took = first_delivery_us(false);
+
+        cold = took < cold ? took : cold;
+    }
+    assert_true(warm < cold / 2);
+}
+
+static void a_producer_that_finds_no_broker_is_not_warmed_and_works_on(void **state)
+{
+    struct lam_producer_options options = {.brokers = "127.0.0.1:1"};
+    struct lam_producer *producer;
+    struct lam_error err;
+
+    (void)state;
+    assert_int_equal(lam_producer_open(&producer, &options, NULL), 0);
+    assert_int_not_equal(lam_producer_warm(producer, "docs", 50, &err), 0);
+    assert_int_not_equal(lam_producer_warm(producer, "docs", 50, &err), 0);
+    lam_producer_close(producer);
+}
+
 /* kafka-python's and Java's murmur2 place these keys so (the vectors of librdkafka's own and Kafka's Utils tests). */
 static void keys_are_placed_as_java_does(void **state)
 {
@@ -132,6 +187,8 @@ int main(void)
         cmocka_unit_test(a_full_queue_is_back_pressure),
         cmocka_unit_test(a_message_too_large_is_refused_at_once),
         cmocka_unit_test(keys_are_placed_as_java_does),
+        cmocka_unit_test(a_warmed_producer_delivers_sooner),
+        cmocka_unit_test(a_producer_that_finds_no_broker_is_not_warmed_and_works_on),
     };
 
     return cmocka_run_group_tests(tests, kit_setup, kit_teardown);

@@ -1,0 +1,104 @@
+/*
+ * The `openai` analyzer: rows are answered by language models behind OpenAI-compatible endpoints.
+ *
+ *     submit ──> each row: questions (ask.h) ──> cache? ──> under way already? ──> request, packed or alone ──> client (client.h)
+ *     poll   <── row answered, pending or rejected <── answer checked, put into the cache <── answer.h
+ *
+ * submit and poll never wait: thousands of rows are under way at once. An answer that breaks its schema is asked for once more, with what was wrong
+ * with it; then the next endpoint; then the next step of the cascade; then its row is rejected with the raw answer. What cannot be had now (endpoints
+ * down, a limit of the run reached) leaves its row LAM_ROW_PENDING. So each row that was submitted comes back, in one of three states.
+ *
+ * One thread calls everything here (the main loop); requests are carried by the client's thread. Answers are a function of text, tasks, prompts and model as
+ * far as the model is; of two equal texts one is asked.
+ */
+#ifndef LAMINA_AI_OPENAI_ANALYZER_H
+#define LAMINA_AI_OPENAI_ANALYZER_H
+
+#include <lamina/analyzer.h>
+
+#include "base/wake.h"
+#include "ai/cache.h"
+#include "client.h"
+#include "config/job.h"
+#include "model/json.h"
+
+struct lam_openai;
+
+struct lam_openai_options {
+    const struct lam_job *job;   /* outlives it, as all here does */
+    struct lam_cache *cache;     /* NULL: none */
+    const struct lam_log *log;
+    const struct lam_clock *clock;
+    struct lam_wake *wake;       /* signalled when poll has something to do */
+    unsigned rank, size;
+    const struct lam_llm_transport_ops *transport; /* NULL: live */
+    void *transport_arg;
+
+    /* A row that no model answers as it should: the row is to leave its block for the quarantine. Within poll. */
+    void (*reject)(void *arg, void *ticket, size_t row, struct lam_sv reason, struct lam_sv raw);
+    void *arg;
+};
+
+/* LAM_E_INVALID: an endpoint, a key's variable, or a template. Starts the client's thread. */
+int lam_openai_open(struct lam_openai **openai, const struct lam_openai_options *options, struct lam_error *err);
+void lam_openai_close(struct lam_openai *openai); /* NULL-safe; what is under way is dropped */
+
+/* What of the job's tasks models answer; the rest is the built-in analyzer's, before rows come here. */
+uint32_t lam_openai_tasks(const struct lam_job *job);
+
+/*
+ * Takes the rows of a block that are flagged LAM_ROW_PENDING; block and rows stay where they are until poll returned ticket. With a cascade that begins
+ * with builtin, a pending row's category and confidence are that step's.
+ */
+int lam_openai_submit(struct lam_openai *openai, struct lam_block *block, void *ticket, struct lam_error *err);
+
+/*
+ * One step; a ticket that is done, LAM_PENDING: none is, LAM_END: none is under way. Any other error ends the run: an endpoint refuses all
+ * requests, or memory is out.
+ */
+int lam_openai_poll(struct lam_openai *openai, void **ticket, struct lam_error *err);
+
+/* No more rows come for now: what waits to be packed goes out as it is. */
+void lam_openai_drain(struct lam_openai *openai, bool draining);
+
+/* All that is under way ends as pending, soon. */
+void lam_openai_cancel(struct lam_openai *openai);
+
+/* --- what it cost --- */
+
+#define LAM_OPENAI_ASKS 9
+
+struct lam_openai_usage {
+    uint64_t requests, tokens_in, tokens_out, cached; /* cached: of tokens_in, by the server's own word */
+    double cost;
+};
+
+/* Plain data, so that ranks can send it and add it up. */
+struct lam_openai_stats {
+    struct lam_openai_usage asks[LAM_OPENAI_ASKS]; /* by question: see lam_openai_ask_name */
+    struct lam_openai_usage endpoints[LAM_LLM_ENDPOINTS];
+    uint64_t rows, answered, pending, rejected;
+    uint64_t hits, shared;            /* questions answered from the cache; by another's answer that was under way */
+    uint64_t saved_in, saved_out;     /* tokens that the cache saved */
+    uint64_t repairs, moved, splits, cut; /* asked again with the error; at another endpoint; packs that were halved; documents not seen whole */
+    uint64_t steps[LAM_JOB_CASCADE_MAX]; /* rows that each step of the cascade decided */
+    uint64_t refused_by_limit;        /* questions not asked because of max_cost or max_tokens */
+    uint64_t estimates;
+    double estimate_error;            /* sum of relative errors of token estimates */
+    uint64_t reserved_tokens;         /* of requests under way */
+    double reserved_cost;
+};
+
+void lam_openai_stats(const struct lam_openai *openai, struct lam_openai_stats *stats);
+void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_stats *more);
+size_t lam_openai_ask_count(const struct lam_openai *openai);
+const char *lam_openai_ask_name(const struct lam_openai *openai, size_t ask);
+struct lam_llm_client *lam_openai_client(struct lam_openai *openai);
+
+/* What all other ranks have used, under way included: the limits of the run are for all of them together. */
+void lam_openai_set_others(struct lam_openai *openai, uint64_t tokens, double cost);
+
+/* "" or which limit was reached: "deep.max_cost (5)". */
+const char *lam_openai_limit(const struct lam_openai *openai);
+
+#endif

@@ -1,0 +1,137 @@
+/* What the files of the openai analyzer share: inside of analyzer.c, question.c, request.c, respond.c and embed.c only. One thread, unless a member says otherwise. */
+#ifndef LAMINA_AI_OPENAI_OWN_H
+#define LAMINA_AI_OPENAI_OWN_H
+
+#include <pthread.h>
+
+#include "analyzer.h"
+#include "answer.h"
+#include "ask.h"
+
+struct lam_openai_sub;
+
+/* A row under analysis. */
+struct lam_openai_doc {
+    struct lam_openai_sub *sub;
+    struct lam_row *row;
+    size_t index;           /* in its block */
+    unsigned left;          /* questions without an end */
+    bool pending, rejected;
+    struct lam_buf asks, steps; /* JSON, for the trace: what each question and each step of the cascade said */
+    struct lam_sv category; /* that the step before gave; in the block */
+    uint32_t tokens, version;
+    char *reason, *raw;     /* why it is rejected */
+};
+
+/* A block under analysis. */
+struct lam_openai_sub {
+    struct lam_openai_sub *next;
+    void *ticket;
+    struct lam_block *block;
+    struct lam_openai_doc *docs;
+    size_t count, started, left;
+};
+
+/* One ask about one document. */
+struct lam_question {
+    struct lam_question *next;    /* in a queue, or in its request */
+    struct lam_question *waiters; /* the same question of other documents */
+    struct lam_question *chain;   /* in the table of what is under way */
+    struct lam_openai_doc *doc;
+    uint32_t ask, tier;
+    struct lam_digest key;
+    struct lam_sv title, text;    /* as asked */
+    char *owned;                  /* text, where it is not the row's */
+    size_t seen;                  /* bytes of the row's text that are in it */
+    bool cut, listed;
+    uint32_t guess;               /* tokens of title and text */
+    uint32_t avoid;               /* endpoints that could not answer it */
+    uint32_t halved;              /* the most documents that it may be packed with after a pack failed; 0: any number */
+    unsigned repairs, requests;
+    char *bad;                    /* its last answer, which was wrong */
+    char error[200];              /* why */
+    uint32_t tokens_in, tokens_out;
+    double cost;
+};
+
+struct lam_question_queue {
+    struct lam_question *first, **end;
+    size_t count;
+    uint64_t guess; /* sum */
+};
+
+/* One request to the client, and what came back: filled by the client's thread. */
+struct lam_openai_request {
+    struct lam_openai_request *next;
+    struct lam_openai *openai;
+    struct lam_question *questions;
+    size_t count;
+    uint32_t ask, tier, guess;
+    uint64_t reserved_tokens;
+    double reserved_cost;
+    bool packed, answered;
+    enum lam_llm_outcome outcome;
+    size_t endpoint;
+    uint32_t dropped, context, prompt_tokens;
+    unsigned attempts;
+    char *body;
+    size_t body_len;
+    char reason[LAM_LLM_REASON];
+};
+
+#define LAM_FLIGHT_BUCKETS 65536u
+
+struct lam_openai {
+    struct lam_openai_options options;
+    const struct lam_job *job;
+    struct lam_llm_prompts *prompts;
+    struct lam_asks asks;
+    struct lam_llm_client *client;
+    struct lam_llm_reader *reader;
+    struct lam_json *value;         /* what the cache gave */
+    struct lam_buf scratch, scratch2, scratch3;
+    struct lam_tokens tokens[LAM_JOB_CASCADE_MAX]; /* by tier */
+    uint32_t context[LAM_JOB_CASCADE_MAX];         /* by tier; lowered by what servers say */
+    bool builtin_first;             /* step 0 of the cascade */
+
+    struct lam_openai_sub *subs, **subs_end; /* with rows not started */
+    struct lam_openai_sub *done, **done_end;
+    size_t under_way;               /* submissions */
+    struct lam_question_queue ready[LAM_ASKS_MAX][LAM_JOB_CASCADE_MAX];
+    struct lam_question **flight;   /* LAM_FLIGHT_BUCKETS: asked, or waiting to be */
+    size_t open_requests;
+    int64_t packing_since_us;       /* since when questions wait for a fuller pack; 0: none do */
+    bool draining, cancelled;
+    struct lam_error failed;        /* code 0: nothing */
+    char limit[64];
+    uint64_t others_tokens;
+    double others_cost;
+    struct lam_openai_stats stats;
+
+    pthread_mutex_t lock;           /* guards inbox */
+    struct lam_openai_request *inbox, **inbox_end;
+};
+
+/* question.c */
+int lam_question_start_doc(struct lam_openai *o, struct lam_openai_doc *doc, struct lam_error *err);
+int lam_question_deliver(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err); /* to its waiters too; frees */
+void lam_question_pending(struct lam_openai *o, struct lam_question *question);
+void lam_question_reject(struct lam_openai *o, struct lam_question *question, const char *reason);
+int lam_question_value(struct lam_openai *o, const struct lam_question *question, struct lam_sv answer, double certainty, struct lam_sv model, struct lam_buf *out,
+                       struct lam_error *err);
+int lam_question_shorten(struct lam_openai *o, struct lam_question *question, uint32_t tokens, struct lam_error *err);
+void lam_question_push(struct lam_openai *o, struct lam_question *question);
+struct lam_question *lam_question_pop(struct lam_question_queue *queue);
+
+/* request.c */
+int lam_request_pump(struct lam_openai *o, struct lam_error *err);
+void lam_request_free(struct lam_openai_request *request);
+void lam_request_unreserve(struct lam_openai *o, struct lam_openai_request *request);
+
+/* respond.c */
+int lam_request_respond(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err); /* frees it */
+
+/* analyzer.c: a document has all its answers, or never will. */
+void lam_openai_doc_end(struct lam_openai *o, struct lam_openai_doc *doc);
+
+#endif

@@ -1,0 +1,393 @@
+/* Questions: from the row to the cache, to what is already under way, to the queue; and from an answer back into the row. */
+#include "own.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "schema.h"
+
+#define MARGIN 64u /* tokens that are left free in a context, for marks and what the estimate misses */
+
+void lam_question_push(struct lam_openai *o, struct lam_question *question)
+{
+    struct lam_question_queue *queue = &o->ready[question->ask][question->tier];
+
+    if (!queue->end || !queue->first)
+        queue->end = &queue->first;
+    question->next = NULL;
+    *queue->end = question;
+    queue->end = &question->next;
+    queue->count++;
+    queue->guess += question->guess;
+}
+
+struct lam_question *lam_question_pop(struct lam_question_queue *queue)
+{
+    struct lam_question *question = queue->first;
+
+    if (question) {
+        queue->first = question->next;
+        if (!queue->first)
+            queue->end = &queue->first;
+        queue->count--;
+        queue->guess -= question->guess;
+        question->next = NULL;
+    }
+    return question;
+}
+
+static void question_free(struct lam_question *question)
+{
+    free(question->owned);
+    free(question->bad);
+    free(question);
+}
+
+/* --- what is under way --- */
+
+static struct lam_question **bucket(struct lam_openai *o, struct lam_digest key)
+{
+    uint32_t hash;
+
+    memcpy(&hash, key.bytes, sizeof hash);
+    return &o->flight[hash % LAM_FLIGHT_BUCKETS];
+}
+
+static struct lam_question *find_flight(struct lam_openai *o, const struct lam_question *question)
+{
+    struct lam_question *other = *bucket(o, question->key);
+
+    while (other && !lam_digest_eq(other->key, question->key))
+        other = other->chain;
+    return other;
+}
+
+static void list_flight(struct lam_openai *o, struct lam_question *question)
+{
+    struct lam_question **head = bucket(o, question->key);
+
+    question->chain = *head;
+    *head = question;
+    question->listed = true;
+}
+
+static void unlist_flight(struct lam_openai *o, struct lam_question *question)
+{
+    struct lam_question **link = bucket(o, question->key);
+
+    if (!question->listed)
+        return;
+    while (*link != question)
+        link = &(*link)->chain;
+    *link = question->chain;
+    question->listed = false;
+}
+
+/* --- what is asked --- */
+
+/* The place in text at or before `at` where a paragraph, else a line, else a sentence, else a word ends; not before half of it. */
+static size_t cut_before(struct lam_sv text, size_t at)
+{
+    static const char *const ends[] = {"\n\n", "\n", ". ", " ", NULL};
+    size_t least = at / 2;
+
+    for (const char *const *end = ends; *end; end++)
+        for (size_t i = at, len = strlen(*end); i > least && i >= len; i--)
+            if (!memcmp(text.ptr + i - len, *end, len))
+                return i;
+    return at;
+}
+
+/* The text's beginning and end within so many tokens, cut where something ends: what a document is about stands at its edges. */
+int lam_question_shorten(struct lam_openai *o, struct lam_question *question, uint32_t tokens, struct lam_error *err)
+{
+    static const char gap[] = "\n\n[...]\n\n";
+    struct lam_sv whole = question->doc->row->rec.text, head, tail;
+    uint32_t tail_tokens = tokens / 4;
+    size_t from;
+    char *joined;
+
+    (void)o;
+    head = lam_tokens_cut(whole, tokens - tail_tokens);
+    head.len = cut_before(whole, head.len);
+    from = whole.len > head.len ? whole.len - (size_t)((double)head.len * tail_tokens / (tokens - tail_tokens + 1)) : whole.len;
+    if (from < head.len)
+        from = head.len;
+    while (from < whole.len && whole.ptr[from] != ' ' && whole.ptr[from] != '\n') /* begins with a word */
+        from++;
+    tail = lam_tokens_cut(lam_sv(whole.ptr + from, whole.len - from), tail_tokens);
+    if (!(joined = malloc(head.len + sizeof gap + tail.len)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a question");
+    memcpy(joined, whole.ptr, head.len);
+    memcpy(joined + head.len, gap, sizeof gap - 1);
+    if (tail.len)
+        memcpy(joined + head.len + sizeof gap - 1, tail.ptr, tail.len);
+    free(question->owned);
+    question->owned = joined;
+    question->text = lam_sv(joined, head.len + sizeof gap - 1 + tail.len);
+    question->seen = head.len + tail.len;
+    question->guess = lam_tokens_guess(question->title) + lam_tokens_guess(question->text);
+    question->cut = true;
+    o->stats.cut++;
+    return 0;
+}
+
+/* Tokens that a document may have beside the prompt and its answer, as guessed. */
+static uint32_t room(const struct lam_openai *o, const struct lam_question *question)
+{
+    const struct lam_ask *ask = &o->asks.items[question->ask];
+    const struct lam_tokens *tokens = &o->tokens[question->tier];
+    uint32_t taken = lam_tokens_correct(tokens, ask->guess[0]) + ask->answer_tokens + MARGIN, context = o->context[question->tier];
+    double factor = tokens->factor > 0 ? tokens->factor : 1.1; /* careful until something was counted */
+
+    return context > taken ? (uint32_t)((context - taken) / factor) : 16;
+}
+
+static int shorten_to_room(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
+{
+    uint32_t all = room(o, question), title = lam_tokens_guess(question->title);
+
+    return lam_question_shorten(o, question, all > title + 16 ? all - title : 16, err);
+}
+
+static int make_key(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
+{
+    int rc;
+
+    lam_buf_clear(&o->scratch);
+    if ((rc = lam_buf_add_sv(&o->scratch, question->title, err)) || (rc = lam_buf_add(&o->scratch, "\0", 1, err)) || (rc = lam_buf_add_sv(&o->scratch, question->text, err)))
+        return rc;
+    question->key = lam_cache_key(&o->asks.items[question->ask].scope[question->tier], lam_buf_sv(&o->scratch));
+    return 0;
+}
+
+/* To the cache, to one that is under way, or to the queue. The question has its text. */
+static int ask(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
+{
+    struct lam_cache_meta meta;
+    struct lam_question *other;
+    int rc = make_key(o, question, err);
+
+    if (rc)
+        return rc;
+    if ((other = find_flight(o, question))) {
+        question->next = other->waiters;
+        other->waiters = question;
+        o->stats.shared++;
+        return 0;
+    }
+    lam_buf_clear(&o->scratch2);
+    if (o->options.cache && !lam_cache_get(o->options.cache, question->key, &o->scratch2, &meta, NULL)) {
+        o->stats.hits++;
+        o->stats.saved_in += meta.tokens_in;
+        o->stats.saved_out += meta.tokens_out;
+        if ((rc = lam_question_deliver(o, question, lam_buf_sv(&o->scratch2), err)) != LAM_E_INVALID)
+            return rc;
+        rc = 0; /* an answer of another format: asked again */
+    }
+    list_flight(o, question);
+    lam_question_push(o, question);
+    return rc;
+}
+
+static int start(struct lam_openai *o, struct lam_openai_doc *doc, uint32_t ask_index, uint32_t tier, struct lam_error *err)
+{
+    struct lam_question *question = calloc(1, sizeof *question);
+    int rc = 0;
+
+    if (!question)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a question");
+    question->doc = doc;
+    question->ask = ask_index;
+    question->tier = tier;
+    question->title = doc->row->rec.title;
+    question->text = doc->row->rec.text;
+    question->seen = question->text.len;
+    question->guess = lam_tokens_guess(question->title) + lam_tokens_guess(question->text);
+    if (question->guess > room(o, question))
+        rc = shorten_to_room(o, question, err);
+    return rc ? rc : ask(o, question, err);
+}
+
+static int add_step(struct lam_openai_doc *doc, const char *model, struct lam_sv category, double confidence, struct lam_error *err)
+{
+    int rc;
+
+    if ((rc = lam_buf_addf(&doc->steps, err, "%s{\"model\":", doc->steps.len ? "," : "")) || (rc = lam_buf_add_json(&doc->steps, lam_sv_of(model), err)) ||
+        (rc = lam_buf_addf(&doc->steps, err, ",\"category\":")) || (rc = lam_buf_add_json(&doc->steps, category, err)))
+        return rc;
+    return lam_buf_addf(&doc->steps, err, ",\"confidence\":%.4f}", confidence);
+}
+
+int lam_question_start_doc(struct lam_openai *o, struct lam_openai_doc *doc, struct lam_error *err)
+{
+    const struct lam_job_step *cascade = o->job->deep.cascade;
+    struct lam_row *row = doc->row;
+    int rc = 0;
+
+    if (o->builtin_first) {
+        double confidence = row->enr.category.len ? (double)row->enr.confidence : 0;
+
+        if ((rc = add_step(doc, "builtin", row->enr.category, confidence, err)))
+            return rc;
+        doc->category = row->enr.category;
+        if (confidence >= cascade[0].accept) {
+            o->stats.steps[0]++;
+            lam_openai_doc_end(o, doc);
+            return 0;
+        }
+    }
+    doc->left = 1; /* so that answers from the cache do not end it before all was asked */
+    for (uint32_t i = 0; !rc && i < o->asks.count; i++)
+        if (o->asks.items[i].tasks) {
+            doc->left++;
+            rc = start(o, doc, i, 0, err);
+        }
+    if (!--doc->left)
+        lam_openai_doc_end(o, doc);
+    return rc;
+}
+
+/* --- what comes back --- */
+
+/* The answer and where it came from, as the cache keeps it. */
+int lam_question_value(struct lam_openai *o, const struct lam_question *question, struct lam_sv answer, double certainty, struct lam_sv model, struct lam_buf *out,
+                       struct lam_error *err)
+{
+    const struct lam_ask *ask = &o->asks.items[question->ask];
+    int rc;
+
+    if ((rc = lam_buf_addf(out, err, "{\"answer\":")) || (rc = lam_buf_add_sv(out, answer, err)) ||
+        (rc = isnan(certainty) ? 0 : lam_buf_addf(out, err, ",\"certainty\":%.6f", certainty)) ||
+        (rc = lam_buf_addf(out, err, ",\"trace\":{\"ask\":\"%s\",\"model\":", ask->name)) || (rc = lam_buf_add_json(out, model, err)) ||
+        (rc = lam_buf_addf(out, err, ",\"prompt\":\"%s\",\"version\":%" PRIu32 ",\"requests\":%u,\"tokens_in\":%" PRIu32 ",\"tokens_out\":%" PRIu32, ask->digest, ask->version,
+                           question->requests, question->tokens_in, question->tokens_out)) ||
+        (rc = question->cost > 0 ? lam_buf_addf(out, err, ",\"cost\":%.8g", question->cost) : 0) ||
+        (rc = question->cut ? lam_buf_addf(out, err, ",\"seen\":{\"bytes\":%zu,\"of\":%zu}", question->seen, question->doc->row->rec.text.len) : 0))
+        return rc;
+    return lam_buf_addf(out, err, "}}");
+}
+
+static void doc_left(struct lam_openai *o, struct lam_openai_doc *doc)
+{
+    if (!--doc->left)
+        lam_openai_doc_end(o, doc);
+}
+
+/* Does the category of this answer stand, or is the next step to be asked? */
+static bool stands(const struct lam_openai *o, const struct lam_question *question, struct lam_sv category, double confidence)
+{
+    size_t step = question->tier + o->builtin_first;
+
+    if (!(o->asks.items[question->ask].tasks & LAM_TASK_CLASSIFY) || step + 1 >= o->job->deep.cascade_count)
+        return true;
+    return confidence >= o->job->deep.cascade[step].accept && (!question->doc->category.len || lam_sv_eq(category, question->doc->category));
+}
+
+static uint32_t count_of(const struct lam_json *json, const char *pointer)
+{
+    struct lam_number number;
+
+    return lam_json_number(json, lam_json_find(json, LAM_JSON_ROOT, lam_sv_of(pointer)), &number) && number.kind == LAM_NUMBER_I64 ? (uint32_t)number.i64 : 0;
+}
+
+/* Puts the value that stands in o->value into the question's row. */
+static int apply(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
+{
+    const struct lam_ask *ask = &o->asks.items[question->ask];
+    struct lam_openai_doc *doc = question->doc;
+    uint32_t answer = lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("answer"));
+    double certainty = NAN, confidence;
+    struct lam_sv trace = lam_json_raw(o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("trace")));
+    struct lam_number number;
+    int rc;
+
+    if (lam_json_number(o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("certainty")), &number))
+        certainty = lam_number_as_double(&number);
+    if ((rc = lam_llm_answer_apply(&o->job->tasks, ask->tasks, o->value, answer, certainty, doc->sub->block, doc->row, err)) ||
+        (doc->asks.len && (rc = lam_buf_add(&doc->asks, ",", 1, err))) || (rc = lam_buf_add_sv(&doc->asks, trace, err)))
+        return rc;
+    doc->tokens += count_of(o->value, "/trace/tokens_in") + count_of(o->value, "/trace/tokens_out");
+    if (ask->version > doc->version)
+        doc->version = ask->version;
+    if (!(ask->tasks & LAM_TASK_CLASSIFY) || !o->job->deep.cascade_count)
+        return 0;
+    confidence = lam_llm_answer_confidence(o->value, answer, certainty);
+    if ((rc = add_step(doc, o->job->deep.cascade[question->tier + o->builtin_first].model, doc->row->enr.category, confidence, err)))
+        return rc;
+    if (stands(o, question, doc->row->enr.category, confidence)) {
+        o->stats.steps[question->tier + o->builtin_first]++;
+        return 0;
+    }
+    doc->category = doc->row->enr.category;
+    doc->left++;
+    return start(o, doc, question->ask, question->tier + 1, err);
+}
+
+int lam_question_deliver(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err)
+{
+    const struct lam_ask *ask = &o->asks.items[question->ask];
+    struct lam_question *waiter;
+    struct lam_buf copy;
+    int rc = lam_json_parse(o->value, value, err);
+
+    if (rc || (rc = lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("answer")), err)))
+        return LAM_PASS(err, LAM_E_INVALID, "a kept answer");
+    unlist_flight(o, question);
+    lam_buf_init(&copy, LAM_CACHE_VALUE_MAX);
+    if ((question->waiters || o->job->deep.cascade_count) && (rc = lam_buf_add_sv(&copy, value, err))) /* the next step of a cascade may read another one meanwhile */
+        goto cleanup;
+    while (!rc && question) {
+        waiter = question->waiters;
+        if (waiter && waiter->next)
+            waiter->waiters = waiter->next; /* one after the other: each heads the rest */
+        rc = apply(o, question, err);
+        doc_left(o, question->doc);
+        question_free(question);
+        question = waiter;
+        if (question) {
+            question->next = NULL;
+            if (!rc)
+                rc = lam_json_parse(o->value, lam_buf_sv(&copy), err);
+        }
+    }
+cleanup:
+    lam_buf_release(&copy);
+    return rc == LAM_E_INVALID ? LAM_FAIL(err, LAM_E_CORRUPT, "an answer that was checked cannot be read again") : rc;
+}
+
+void lam_question_pending(struct lam_openai *o, struct lam_question *question)
+{
+    unlist_flight(o, question);
+    for (struct lam_question *waiter; question; question = waiter) {
+        waiter = question->waiters;
+        if (waiter && waiter->next)
+            waiter->waiters = waiter->next;
+        question->doc->pending = true;
+        doc_left(o, question->doc);
+        question_free(question);
+    }
+}
+
+void lam_question_reject(struct lam_openai *o, struct lam_question *question, const char *reason)
+{
+    unlist_flight(o, question);
+    for (struct lam_question *waiter; question; question = waiter) {
+        struct lam_openai_doc *doc = question->doc;
+
+        waiter = question->waiters;
+        if (waiter && waiter->next)
+            waiter->waiters = waiter->next;
+        if (!doc->rejected) {
+            doc->rejected = true;
+            doc->reason = strdup(reason);
+            doc->raw = question->bad ? strdup(question->bad) : NULL;
+        }
+        if (waiter && !waiter->bad && question->bad)
+            waiter->bad = strdup(question->bad);
+        doc_left(o, doc);
+        question_free(question);
+    }
+}

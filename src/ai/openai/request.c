@@ -1,0 +1,395 @@
+/* Requests: questions of the ready queues become bodies, alone or packed, within the context and the limits of the run. */
+#include "own.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "schema.h"
+
+#define MARGIN 64u
+#define MARKS 14u            /* tokens of a document's marks */
+#define PACK_MAX 64u         /* documents in one request: beyond it answers are mixed up more than is saved */
+#define PACK_WINDOW 4096u    /* questions that are looked at to fill one pack */
+#define PACK_WAIT_US 200000  /* that questions wait for others to be packed with */
+
+void lam_request_free(struct lam_openai_request *request)
+{
+    if (!request)
+        return;
+    free(request->body);
+    free(request);
+}
+
+void lam_request_unreserve(struct lam_openai *o, struct lam_openai_request *request)
+{
+    o->stats.reserved_tokens -= request->reserved_tokens;
+    o->stats.reserved_cost -= request->reserved_cost;
+    request->reserved_tokens = 0;
+    request->reserved_cost = 0;
+    if (o->stats.reserved_cost < 1e-12)
+        o->stats.reserved_cost = 0;
+}
+
+/* --- limits --- */
+
+static uint64_t used_tokens(const struct lam_openai *o)
+{
+    uint64_t used = o->others_tokens + o->stats.reserved_tokens;
+
+    for (size_t i = 0; i < o->asks.count; i++)
+        used += o->stats.asks[i].tokens_in + o->stats.asks[i].tokens_out;
+    return used;
+}
+
+static double used_cost(const struct lam_openai *o)
+{
+    double used = o->others_cost + o->stats.reserved_cost;
+
+    for (size_t i = 0; i < o->asks.count; i++)
+        used += o->stats.asks[i].cost;
+    return used;
+}
+
+/* What a request may cost at most: at the dearest endpoint of its tier. */
+static double most_cost(const struct lam_openai *o, uint32_t tier, uint64_t in, uint64_t out)
+{
+    double most = 0;
+
+    for (size_t i = 0; i < o->job->deep.endpoint_count; i++) {
+        const struct lam_job_endpoint *endpoint = &o->job->deep.endpoints[i];
+        double cost = ((double)in * endpoint->price_in + (double)out * endpoint->price_out) / 1e6;
+
+        if (endpoint->kind == LAM_JOB_CHAT && endpoint->tier == tier && cost > most)
+            most = cost;
+    }
+    return most;
+}
+
+/* Reserves what the request is expected to take; false: it would pass a limit of the run. */
+static bool reserve(struct lam_openai *o, struct lam_openai_request *request, uint64_t in, uint64_t out)
+{
+    const struct lam_job_deep *deep = &o->job->deep;
+    double cost = most_cost(o, request->tier, in, out);
+
+    if (deep->max_tokens && used_tokens(o) + in + out > deep->max_tokens)
+        snprintf(o->limit, sizeof o->limit, "deep.max_tokens (%" PRIu64 ")", deep->max_tokens);
+    else if (deep->max_cost > 0 && used_cost(o) + cost > deep->max_cost)
+        snprintf(o->limit, sizeof o->limit, "deep.max_cost (%g)", deep->max_cost);
+    else {
+        request->reserved_tokens = in + out;
+        request->reserved_cost = cost;
+        o->stats.reserved_tokens += in + out;
+        o->stats.reserved_cost += cost;
+        return true;
+    }
+    return false;
+}
+
+/* --- bodies --- */
+
+static const char *note_of(const struct lam_question *question) { return question->cut ? "long: only its beginning and its end are shown" : ""; }
+
+/* {"role":"user","content":…} of the documents. */
+static int write_documents(struct lam_openai *o, const struct lam_openai_request *request, struct lam_buf *out, struct lam_error *err)
+{
+    size_t id = 0;
+    int rc = 0;
+
+    lam_buf_clear(&o->scratch);
+    for (const struct lam_question *question = request->questions; !rc && question; question = question->next)
+        rc = lam_llm_prompt_document(question->title, question->text, note_of(question), request->packed ? ++id : 0, &o->scratch, err);
+    if (rc || (rc = lam_buf_addf(out, err, "{\"role\":\"user\",\"content\":")) || (rc = lam_buf_add_json(out, lam_buf_sv(&o->scratch), err)))
+        return rc;
+    return lam_buf_addf(out, err, "}");
+}
+
+/* What was answered before, and what was wrong with it. */
+static int write_repair(struct lam_openai *o, const struct lam_question *question, struct lam_buf *out, struct lam_error *err)
+{
+    static const char *const fills[] = {"error", NULL};
+    struct lam_sv error = lam_sv_of(question->error);
+    int rc;
+
+    lam_buf_clear(&o->scratch);
+    if ((rc = lam_llm_prompt_fill(lam_llm_prompt_text(o->prompts, LAM_PROMPT_REPAIR), fills, &error, &o->scratch, err)))
+        return rc;
+    if (question->bad && *question->bad &&
+        ((rc = lam_buf_addf(out, err, ",{\"role\":\"assistant\",\"content\":")) || (rc = lam_buf_add_json(out, lam_sv_of(question->bad), err)) ||
+         (rc = lam_buf_addf(out, err, "}"))))
+        return rc;
+    if ((rc = lam_buf_addf(out, err, ",{\"role\":\"user\",\"content\":")) || (rc = lam_buf_add_json(out, lam_buf_sv(&o->scratch), err)))
+        return rc;
+    return lam_buf_addf(out, err, "}");
+}
+
+static int write_body(struct lam_openai *o, const struct lam_openai_request *request, struct lam_buf *out, struct lam_error *err)
+{
+    const struct lam_ask *ask = &o->asks.items[request->ask];
+    int rc;
+
+    if ((rc = lam_buf_addf(out, err, "\"messages\":[{\"role\":\"system\",\"content\":")) || (rc = lam_buf_add_sv(out, lam_buf_sv(&ask->system[request->packed]), err)) ||
+        (rc = lam_buf_addf(out, err, "},")) || (rc = write_documents(o, request, out, err)))
+        return rc;
+    if (!request->packed && request->questions->repairs && (rc = write_repair(o, request->questions, out, err)))
+        return rc;
+    return lam_buf_addf(out, err, "]");
+}
+
+static int write_packed_format(struct lam_openai *o, const struct lam_openai_request *request, struct lam_buf *out, struct lam_error *err)
+{
+    const struct lam_ask *ask = &o->asks.items[request->ask];
+    int rc;
+
+    if ((rc = lam_buf_addf(out, err, "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answers\",\"strict\":true,\"schema\":")) ||
+        (rc = lam_llm_schema_write(&o->job->tasks, ask->tasks, request->count, out, err)))
+        return rc;
+    return lam_buf_addf(out, err, "}}");
+}
+
+/* --- sending --- */
+
+/* On the client's thread: what came back is copied, and left for the main one. */
+static void on_done(void *arg, const struct lam_llm_response *response)
+{
+    struct lam_openai_request *request = arg;
+    struct lam_openai *o = request->openai;
+
+    request->outcome = response->outcome;
+    request->endpoint = response->endpoint;
+    request->dropped = response->dropped;
+    request->context = response->context;
+    request->prompt_tokens = response->prompt_tokens;
+    request->attempts = response->attempts;
+    snprintf(request->reason, sizeof request->reason, "%s", response->reason ? response->reason : "");
+    if (response->body.len && (request->body = malloc(response->body.len))) {
+        memcpy(request->body, response->body.ptr, response->body.len);
+        request->body_len = response->body.len;
+    } else if (response->body.len && response->outcome == LAM_LLM_ANSWERED) {
+        request->outcome = LAM_LLM_LATER;
+        snprintf(request->reason, sizeof request->reason, "no memory for an answer");
+    }
+    request->answered = true;
+    request->next = NULL;
+    pthread_mutex_lock(&o->lock);
+    *o->inbox_end = request;
+    o->inbox_end = &request->next;
+    pthread_mutex_unlock(&o->lock);
+    if (o->options.wake)
+        lam_wake_signal(o->options.wake);
+}
+
+/* Into the client. LAM_PENDING: it is full, nothing happened. */
+static int send_request(struct lam_openai *o, struct lam_openai_request *request, uint32_t answer_tokens, struct lam_error *err)
+{
+    const struct lam_ask *ask = &o->asks.items[request->ask];
+    char most[16];
+    struct lam_llm_option options[4];
+    struct lam_llm_request llm = {.kind = LAM_LLM_CHAT, .tokens = lam_tokens_correct(&o->tokens[request->tier], request->guess), .max_tokens = answer_tokens,
+                                  .prefix = ask->prefix[request->packed], .tier = request->tier, .avoid = request->questions->avoid, .done = on_done, .arg = request};
+    int rc;
+
+    snprintf(most, sizeof most, "%" PRIu32, answer_tokens);
+    lam_buf_clear(&o->scratch2);
+    lam_buf_clear(&o->scratch3);
+    if ((rc = write_body(o, request, &o->scratch2, err)) || (request->packed && (rc = write_packed_format(o, request, &o->scratch3, err))))
+        return rc;
+    llm.body = lam_buf_sv(&o->scratch2);
+    options[0] = (struct lam_llm_option){.name = "response_format", .value = request->packed ? lam_buf_sv(&o->scratch3) : lam_buf_sv(&ask->format)};
+    options[1] = (struct lam_llm_option){.name = "temperature", .value = LAM_SV("0")};
+    options[2] = (struct lam_llm_option){.name = "max_completion_tokens", .instead = "max_tokens", .value = lam_sv_of(most)};
+    options[3] = (struct lam_llm_option){.name = "logprobs", .value = LAM_SV("true")};
+    llm.options = options;
+    llm.option_count = ask->tasks & LAM_TASK_CLASSIFY && !request->packed ? 4 : 3;
+    rc = lam_llm_client_submit(o->client, &llm, NULL, err);
+    if (!rc)
+        o->open_requests++;
+    return rc;
+}
+
+static void put_back(struct lam_openai *o, struct lam_openai_request *request)
+{
+    struct lam_question_queue *queue = &o->ready[request->ask][request->tier];
+    struct lam_question *last = request->questions;
+
+    if (!last)
+        return;
+    for (struct lam_question *question = last; question; question = question->next) {
+        queue->count++;
+        queue->guess += question->guess;
+        last = question;
+    }
+    if (!queue->first)
+        queue->end = &last->next;
+    last->next = queue->first;
+    queue->first = request->questions;
+}
+
+static void give_up(struct lam_openai *o, struct lam_question *questions)
+{
+    while (questions) {
+        struct lam_question *next = questions->next;
+
+        questions->next = NULL;
+        o->stats.refused_by_limit++;
+        lam_question_pending(o, questions);
+        questions = next;
+    }
+}
+
+/* Sends the request's questions or puts them back (LAM_PENDING); at a limit they stay pending. */
+static int dispatch(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)
+{
+    const struct lam_ask *ask = &o->asks.items[request->ask];
+    const struct lam_tokens *tokens = &o->tokens[request->tier];
+    uint32_t answer = request->packed ? 16 + (uint32_t)request->count * (ask->expected_tokens * 2 < ask->answer_tokens ? ask->expected_tokens * 2 : ask->answer_tokens)
+                                      : ask->answer_tokens;
+    uint32_t prompt = ask->guess[request->packed];
+    int rc;
+
+    for (const struct lam_question *question = request->questions; question; question = question->next)
+        prompt += question->guess + MARKS + (question->repairs ? ask->expected_tokens : 0);
+    request->guess = prompt;
+    if (!reserve(o, request, lam_tokens_correct(tokens, prompt), ask->expected_tokens * (uint32_t)request->count)) {
+        give_up(o, request->questions);
+        lam_request_free(request);
+        return 0;
+    }
+    if ((rc = send_request(o, request, answer, err))) {
+        lam_request_unreserve(o, request);
+        put_back(o, request);
+        lam_request_free(request);
+    }
+    return rc;
+}
+
+static struct lam_openai_request *new_request(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err)
+{
+    struct lam_openai_request *request = calloc(1, sizeof *request);
+
+    if (!request) {
+        LAM_FAIL(err, LAM_E_MEMORY, "no memory for a request");
+        return NULL;
+    }
+    request->openai = o;
+    request->ask = ask;
+    request->tier = tier;
+    return request;
+}
+
+static int pump_single(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err)
+{
+    struct lam_openai_request *request = new_request(o, ask, tier, err);
+
+    if (!request)
+        return LAM_E_MEMORY;
+    request->questions = lam_question_pop(&o->ready[ask][tier]);
+    request->count = 1;
+    return dispatch(o, request, err);
+}
+
+/* Tokens, as guessed, that the documents of one pack may have together with their answers. */
+static uint32_t pack_room(const struct lam_openai *o, uint32_t ask_index, uint32_t tier)
+{
+    const struct lam_ask *ask = &o->asks.items[ask_index];
+    uint32_t budget = o->job->deep.token_budget < o->context[tier] ? o->job->deep.token_budget : o->context[tier];
+    uint32_t taken = lam_tokens_correct(&o->tokens[tier], ask->guess[1]) + MARGIN;
+    double factor = o->tokens[tier].factor > 0 ? o->tokens[tier].factor : 1.1;
+
+    return budget > taken ? (uint32_t)((budget - taken) / factor) : 0;
+}
+
+static uint32_t pack_size(const struct lam_openai *o, const struct lam_question *question)
+{
+    const struct lam_ask *ask = &o->asks.items[question->ask];
+    double factor = o->tokens[question->tier].factor > 0 ? o->tokens[question->tier].factor : 1.1;
+    uint32_t answer = ask->expected_tokens * 2 < ask->answer_tokens ? ask->expected_tokens * 2 : ask->answer_tokens;
+
+    return question->guess + MARKS + (uint32_t)(answer / factor);
+}
+
+static int larger_first(const void *a, const void *b)
+{
+    const struct lam_question *x = *(const struct lam_question *const *)a, *y = *(const struct lam_question *const *)b;
+
+    return (x->guess < y->guess) - (x->guess > y->guess);
+}
+
+/*
+ * Fills one pack from the queue: the largest question that waits, then of the others each that still fits, from large to small (first fit, decreasing:
+ * never more than 11/9 of the fewest packs). Questions with a history of errors go alone.
+ */
+static int pump_pack(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err)
+{
+    struct lam_question_queue *queue = &o->ready[ask][tier];
+    size_t window = queue->count < PACK_WINDOW ? queue->count : PACK_WINDOW;
+    struct lam_question **items = calloc(window, sizeof *items), **end;
+    struct lam_openai_request *request = new_request(o, ask, tier, err);
+    uint32_t left = pack_room(o, ask, tier), most = PACK_MAX;
+
+    if (!items || !request) {
+        free(items);
+        free(request);
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a request");
+    }
+    for (size_t i = 0; i < window; i++)
+        items[i] = lam_question_pop(queue);
+    qsort(items, window, sizeof *items, larger_first);
+    end = &request->questions;
+    for (size_t i = 0; i < window; i++) {
+        uint32_t size = pack_size(o, items[i]);
+        uint32_t with = items[i]->repairs || items[i]->avoid || items[i]->cut ? 1 : items[i]->halved ? items[i]->halved : PACK_MAX;
+
+        if (request->count && (size > left || request->count >= most || request->count >= with)) {
+            lam_question_push(o, items[i]);
+            continue;
+        }
+        most = with < most ? with : most;
+        *end = items[i];
+        end = &items[i]->next;
+        *end = NULL;
+        request->count++;
+        left = left > size ? left - size : 0;
+    }
+    free(items);
+    request->packed = request->count > 1;
+    return dispatch(o, request, err);
+}
+
+/* Does it pay to wait for more to pack with? */
+static bool wait_for_more(struct lam_openai *o, uint32_t ask, uint32_t tier, int64_t now)
+{
+    const struct lam_question_queue *queue = &o->ready[ask][tier];
+
+    if (o->draining || queue->count >= PACK_WINDOW || queue->guess >= pack_room(o, ask, tier))
+        return false;
+    if (!o->packing_since_us)
+        o->packing_since_us = now;
+    return now - o->packing_since_us < PACK_WAIT_US;
+}
+
+int lam_request_pump(struct lam_openai *o, struct lam_error *err)
+{
+    bool packed = o->job->deep.request_mode == LAM_JOB_PACKED, waiting = false;
+    int64_t now = lam_mono_us(o->options.clock);
+    int rc = 0;
+
+    for (uint32_t tier = o->job->deep.tiers; !rc && tier-- > 0;) /* what was begun ends first */
+        for (uint32_t ask = 0; !rc && ask < o->asks.count; ask++)
+            while (!rc && o->ready[ask][tier].count) {
+                if (o->limit[0]) {
+                    give_up(o, lam_question_pop(&o->ready[ask][tier]));
+                } else if (packed && o->asks.items[ask].tasks) {
+                    if (wait_for_more(o, ask, tier, now)) {
+                        waiting = true;
+                        break;
+                    }
+                    rc = pump_pack(o, ask, tier, err);
+                } else {
+                    rc = pump_single(o, ask, tier, err);
+                }
+            }
+    if (!waiting)
+        o->packing_since_us = 0;
+    return rc == LAM_PENDING ? 0 : rc;
+}

@@ -1,0 +1,343 @@
+/* What came back: judged, repaired, moved to another endpoint, split, or put into the cache and the rows. */
+#include "own.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "schema.h"
+
+#define REPAIRS_MAX 1
+#define BAD_MAX ((size_t)16 << 10) /* bytes of a wrong answer that are kept */
+
+static struct lam_question *take_first(struct lam_openai_request *request)
+{
+    struct lam_question *question = request->questions;
+
+    if (question) {
+        request->questions = question->next;
+        question->next = NULL;
+    }
+    return question;
+}
+
+/* --- what it cost --- */
+
+static void add_usage(struct lam_openai_usage *usage, const struct lam_llm_reply *reply, uint64_t in, uint64_t out, double cost)
+{
+    usage->requests++;
+    usage->tokens_in += in;
+    usage->tokens_out += out;
+    usage->cached += reply->cached;
+    usage->cost += cost;
+}
+
+/* Each document of a pack has its part by its size. Where a server does not count, the estimate stands. */
+static void account(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply)
+{
+    const struct lam_job_endpoint *endpoint = &o->job->deep.endpoints[request->endpoint];
+    struct lam_tokens *tokens = &o->tokens[request->tier];
+    uint64_t in = reply->tokens_in ? reply->tokens_in : lam_tokens_correct(tokens, request->guess);
+    uint64_t out = reply->tokens_out ? reply->tokens_out : reply->tokens_in ? 0 : lam_tokens_correct(tokens, lam_tokens_guess(reply->content));
+    double cost = ((double)in * endpoint->price_in + (double)out * endpoint->price_out) / 1e6, sum = 0;
+
+    add_usage(&o->stats.asks[request->ask], reply, in, out, cost);
+    add_usage(&o->stats.endpoints[request->endpoint], reply, in, out, cost);
+    if (reply->tokens_in) {
+        o->stats.estimates++;
+        o->stats.estimate_error += fabs((double)lam_tokens_correct(tokens, request->guess) - reply->tokens_in) / reply->tokens_in;
+        lam_tokens_learn(tokens, request->guess, reply->tokens_in);
+    }
+    for (struct lam_question *question = request->questions; question; question = question->next)
+        sum += question->guess + 1;
+    for (struct lam_question *question = request->questions; question; question = question->next) {
+        double part = (question->guess + 1) / sum;
+
+        question->requests++;
+        question->tokens_in += (uint32_t)lround((double)in * part);
+        question->tokens_out += (uint32_t)lround((double)out * part);
+        question->cost += cost * part;
+    }
+}
+
+/* --- answers that are none --- */
+
+/* Endpoints that could answer this tier. */
+static uint32_t tier_endpoints(const struct lam_openai *o, uint32_t tier)
+{
+    uint32_t found = 0;
+
+    for (size_t i = 0; i < o->job->deep.endpoint_count; i++)
+        if (o->job->deep.endpoints[i].kind == LAM_JOB_CHAT && o->job->deep.endpoints[i].tier == tier)
+            found |= 1u << i;
+    return found;
+}
+
+/* The next endpoint, or the quarantine. */
+static void move_on(struct lam_openai *o, struct lam_question *question, size_t endpoint, const char *reason)
+{
+    char text[LAM_ERROR_TEXT];
+
+    question->avoid |= 1u << endpoint;
+    if (tier_endpoints(o, question->tier) & ~question->avoid) {
+        question->repairs = 0;
+        o->stats.moved++;
+        lam_question_push(o, question);
+        return;
+    }
+    snprintf(text, sizeof text, "no model gave a usable answer (%u requests): %s", question->requests, reason);
+    lam_question_reject(o, question, text);
+}
+
+static void wrong(struct lam_openai *o, struct lam_question *question, size_t endpoint, struct lam_sv answer, const char *why)
+{
+    snprintf(question->error, sizeof question->error, "%s", why);
+    free(question->bad);
+    answer.len = answer.len < BAD_MAX ? answer.len : BAD_MAX;
+    question->bad = answer.len ? strndup(answer.ptr, answer.len) : NULL;
+    if (question->repairs < REPAIRS_MAX) {
+        question->repairs++;
+        o->stats.repairs++;
+        lam_question_push(o, question);
+        return;
+    }
+    move_on(o, question, endpoint, question->error);
+}
+
+/* Asks a pack again in packs of half its size at most; a half of two is one document alone. */
+static void split(struct lam_openai *o, struct lam_openai_request *request)
+{
+    struct lam_question *question;
+
+    o->stats.splits++;
+    while ((question = take_first(request))) {
+        question->halved = (uint32_t)(request->count + 1) / 2;
+        lam_question_push(o, question);
+    }
+}
+
+static void wrong_request(struct lam_openai *o, struct lam_openai_request *request, struct lam_sv answer, const char *why)
+{
+    if (request->packed)
+        split(o, request);
+    else
+        wrong(o, take_first(request), request->endpoint, answer, why);
+}
+
+/* --- answers --- */
+
+static int accept_answer(struct lam_openai *o, struct lam_question *question, const struct lam_llm_reply *reply, struct lam_sv raw, double certainty, struct lam_error *err)
+{
+    struct lam_sv model = reply->model.len ? reply->model : lam_sv_of("unknown");
+    struct lam_cache_meta meta = {.tokens_in = question->tokens_in, .tokens_out = question->tokens_out};
+    struct lam_error why;
+    int rc;
+
+    lam_buf_clear(&o->scratch);
+    if ((rc = lam_question_value(o, question, raw, certainty, model, &o->scratch, err)))
+        return rc;
+    if (o->options.cache && (rc = lam_cache_put(o->options.cache, question->key, lam_buf_sv(&o->scratch), &meta, NULL, NULL, &why)) == LAM_PENDING) {
+        lam_cache_flush(o->options.cache, &why); /* more waits than may: rare, and then the disk is what all wait for */
+        rc = lam_cache_put(o->options.cache, question->key, lam_buf_sv(&o->scratch), &meta, NULL, NULL, &why);
+    }
+    if (rc)
+        lam_log_warn(o->options.log, "llm", "an answer could not be kept: %s", why.text);
+    return lam_question_deliver(o, question, lam_buf_sv(&o->scratch), err);
+}
+
+static int take_single(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply, struct lam_error *err)
+{
+    const struct lam_ask *ask = &o->asks.items[request->ask];
+    const struct lam_json *answer = lam_llm_reader_answer(o->reader);
+    struct lam_error why;
+    double certainty;
+
+    if (lam_llm_reader_content(o->reader, reply->content, &why) || lam_llm_schema_check(ask->check, LAM_JSON_ROOT, answer, LAM_JSON_ROOT, &why)) {
+        wrong(o, take_first(request), request->endpoint, reply->content, why.text);
+        return 0;
+    }
+    certainty = reply->logprobs && ask->tasks & LAM_TASK_CLASSIFY ? lam_llm_reader_certainty(o->reader, reply, "category") : NAN;
+    return accept_answer(o, take_first(request), reply, lam_json_raw(answer, LAM_JSON_ROOT), certainty, err);
+}
+
+/* Which of so many documents an answer says it is about: its number from 1 on; 0: none of them. */
+static size_t id_of(const struct lam_json *json, uint32_t value, size_t count)
+{
+    struct lam_sv id = lam_json_string(json, lam_json_field(json, value, LAM_SV("id")));
+    size_t number = 0;
+
+    if (id.len < 2 || id.len > 6 || id.ptr[0] != 'd')
+        return 0;
+    for (size_t i = 1; i < id.len; i++) {
+        if (id.ptr[i] < '0' || id.ptr[i] > '9')
+            return 0;
+        number = 10 * number + (size_t)(id.ptr[i] - '0');
+    }
+    return number <= count ? number : 0;
+}
+
+/* An object without its "id", which the schema of one document does not know. */
+static int without_id(const struct lam_json *json, uint32_t value, struct lam_buf *out, struct lam_error *err)
+{
+    struct lam_json_iter iter = lam_json_iter(json, value);
+    bool first = true;
+    int rc = lam_buf_add(out, "{", 1, err);
+
+    while (!rc && lam_json_next(&iter)) {
+        if (lam_sv_eq(iter.name, LAM_SV("id")))
+            continue;
+        if (!(rc = first ? 0 : lam_buf_add(out, ",", 1, err)) && !(rc = lam_buf_add_json(out, iter.name, err)) && !(rc = lam_buf_add(out, ":", 1, err)))
+            rc = lam_buf_add_sv(out, lam_json_raw(json, iter.value), err);
+        first = false;
+    }
+    return rc ? rc : lam_buf_add(out, "}", 1, err);
+}
+
+/* Answers of a pack by document; false: one is about none of them, or two are about one, so that none can be trusted. */
+static bool sort_answers(const struct lam_json *answer, uint32_t list, size_t count, uint32_t *by_id)
+{
+    struct lam_json_iter iter = lam_json_iter(answer, list);
+
+    while (lam_json_next(&iter)) {
+        size_t id = id_of(answer, iter.value, count);
+
+        if (!id || by_id[id - 1])
+            return false;
+        by_id[id - 1] = iter.value;
+    }
+    return true;
+}
+
+static int take_packed(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply, struct lam_error *err)
+{
+    const struct lam_ask *ask = &o->asks.items[request->ask];
+    const struct lam_json *answer = lam_llm_reader_answer(o->reader);
+    uint32_t *by_id = calloc(request->count, sizeof *by_id), list;
+    struct lam_question *question, *missing = NULL;
+    struct lam_error why;
+    size_t at = 0, missed = 0;
+    int rc = 0;
+
+    if (!by_id)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for an answer");
+    if (lam_llm_reader_content(o->reader, reply->content, &why) ||
+        lam_json_type(answer, list = lam_json_field(answer, LAM_JSON_ROOT, LAM_SV("answers"))) != LAM_JSON_ARRAY || !sort_answers(answer, list, request->count, by_id)) {
+        split(o, request);
+        goto cleanup;
+    }
+    while (!rc && (question = take_first(request))) {
+        uint32_t value = by_id[at++];
+
+        lam_buf_clear(&o->scratch3);
+        if (value && (rc = without_id(answer, value, &o->scratch3, err)))
+            break;
+        if (value && !lam_json_parse(o->value, lam_buf_sv(&o->scratch3), &why) && !lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, LAM_JSON_ROOT, &why)) {
+            rc = accept_answer(o, question, reply, lam_buf_sv(&o->scratch3), NAN, err);
+            continue;
+        }
+        question->next = missing;
+        missing = question;
+        missed++;
+    }
+    if (missed) { /* these again, in a smaller pack */
+        request->questions = missing;
+        request->count = missed;
+        split(o, request);
+    }
+cleanup:
+    free(by_id);
+    return rc;
+}
+
+static int take_answer(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)
+{
+    struct lam_llm_reply reply;
+    struct lam_error why;
+    int rc = lam_llm_reader_chat(o->reader, lam_sv(request->body, request->body_len), &reply, &why);
+
+    account(o, request, &reply);
+    if (rc)
+        wrong_request(o, request, lam_sv(NULL, 0), why.text);
+    else if (reply.finish == LAM_LLM_LENGTH)
+        wrong_request(o, request, lam_sv(NULL, 0), "it was longer than allowed and was cut off");
+    else if (reply.finish == LAM_LLM_FILTERED && request->packed)
+        split(o, request);
+    else if (reply.finish == LAM_LLM_FILTERED)
+        move_on(o, take_first(request), request->endpoint, "the server withheld it (content filter)");
+    else
+        return request->packed ? take_packed(o, request, &reply, err) : take_single(o, request, &reply, err);
+    return 0;
+}
+
+/* More than the model takes: what is known of its context is remembered, and less is asked. */
+static int too_long(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)
+{
+    const struct lam_ask *ask = &o->asks.items[request->ask];
+    struct lam_tokens *tokens = &o->tokens[request->tier];
+    struct lam_question *question;
+    uint32_t taken, room, guess;
+    int rc;
+
+    if (request->prompt_tokens)
+        lam_tokens_learn(tokens, request->guess, request->prompt_tokens);
+    if (request->context && request->context < o->context[request->tier]) {
+        lam_log_warn(o->options.log, "llm", "%s takes %" PRIu32 " tokens, not the %" PRIu32 " of deep.endpoints: documents are cut to that",
+                     o->job->deep.endpoints[request->endpoint].url, request->context, o->context[request->tier]);
+        o->context[request->tier] = request->context;
+    }
+    if (request->packed) {
+        split(o, request);
+        return 0;
+    }
+    question = take_first(request);
+    question->requests++;
+    taken = lam_tokens_correct(tokens, ask->guess[0]) + ask->answer_tokens;
+    room = o->context[request->tier] > taken ? o->context[request->tier] - taken : 16;
+    guess = tokens->factor > 0 ? (uint32_t)(room / tokens->factor) : room;
+    if (guess >= question->guess)
+        guess = question->guess - question->guess / 4;
+    if (question->requests > 6 || guess < 16) {
+        lam_question_reject(o, question, "the document does not fit the model's context, however it is cut");
+        return 0;
+    }
+    if ((rc = lam_question_shorten(o, question, guess, err)))
+        return rc;
+    lam_question_push(o, question);
+    return 0;
+}
+
+int lam_request_respond(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)
+{
+    struct lam_question *question;
+    int rc = 0;
+
+    o->open_requests--;
+    lam_request_unreserve(o, request);
+    switch (request->outcome) {
+    case LAM_LLM_ANSWERED:
+        rc = take_answer(o, request, err);
+        break;
+    case LAM_LLM_TOO_LONG:
+        rc = too_long(o, request, err);
+        break;
+    case LAM_LLM_REJECTED:
+        if (request->packed)
+            split(o, request);
+        else if ((question = take_first(request))) {
+            question->requests++;
+            move_on(o, question, request->endpoint, request->reason);
+        }
+        break;
+    case LAM_LLM_REFUSED:
+        rc = LAM_FAIL(err, LAM_E_INVALID, "%s", request->reason);
+        break;
+    case LAM_LLM_LATER:
+    case LAM_LLM_CANCELLED:
+        break;
+    }
+    while ((question = take_first(request))) /* not now */
+        lam_question_pending(o, question);
+    lam_request_free(request);
+    return rc;
+}

@@ -9,8 +9,8 @@
  * read, where rows go and what a view is, stands in the callbacks of struct lam_batch_ops, which the application plugs in; each says on which
  * thread it runs. Splits, pieces, notes and plans are bytes to this file.
  *
- * A piece is what a split yields at once: a block of rows and rejects with a note. It counts once the coordinator accepted it, and goes then into its
- * rank's open group; a group that is large enough, and the last one, is staged: made durable as a whole. Blocks of a rank are bounded by
+ * A piece is what a split yields at once: a block of rows and rejects with a note. It counts once the coordinator accepted it, and goes then, once its rows have
+ * their answers, into its rank's open group; a group that is large enough, and the last one, is staged: made durable as a whole. Blocks of a rank are bounded by
  * max_bytes: above it no split is asked for.
  *
  * Both roles are step functions of the main loop. A rank can have both. Any failure ends the run on all ranks with the same error.
@@ -33,6 +33,9 @@ struct lam_batch_task;   /* one claim being read */
 struct lam_batch_piece {
     struct lam_block *block;
     struct lam_buf note;
+    struct lam_batch_piece *next; /* this and the two after it: the worker's own */
+    uint64_t counted;             /* bytes, in the sum that max_bytes bounds */
+    uint32_t epoch;               /* pieces of two epochs (see `again`) share no group */
 };
 
 struct lam_batch_ops {
@@ -71,6 +74,15 @@ struct lam_batch_ops {
 
     /* Worker, pool thread: reads a split and emits its pieces in order (lam_batch_piece_emit). */
     int (*read)(void *arg, unsigned worker, struct lam_batch_task *task, struct lam_sv split, struct lam_error *err);
+
+    /*
+     * Worker, main thread; all three or none: answers that come from elsewhere, for accepted pieces. analyze takes a piece and does not wait; LAM_END: it has its
+     * answers already; LAM_PENDING: later. analyzed gives one back, in any order, its rows and its note as they now stand; LAM_PENDING: none yet, LAM_END: none is
+     * out. last: no more pieces come until these are back. drop: what is out is to come back soon, answered or not. The wake is signalled when one is back.
+     */
+    int (*analyze)(void *arg, struct lam_batch_piece *piece, struct lam_error *err);
+    int (*analyzed)(void *arg, bool last, struct lam_batch_piece **piece, struct lam_error *err);
+    void (*drop)(void *arg);
 
     /* Worker, main thread: may these pieces share a group? (notes of two of them) */
     bool (*together)(void *arg, struct lam_sv note, struct lam_sv with);

@@ -56,11 +56,12 @@ int lam_batch_group_add(struct lam_batch_worker *w, struct lam_batch_piece *piec
 {
     const struct lam_batch_options *o = lam_batch_worker_options(w);
 
-    if (w->group && !o->ops->together(o->arg, lam_buf_sv(&piece->note), lam_buf_sv(&w->group->pieces[w->group->count - 1]->note)))
+    if (w->group && (w->group->epoch != piece->epoch || !o->ops->together(o->arg, lam_buf_sv(&piece->note), lam_buf_sv(&w->group->pieces[w->group->count - 1]->note))))
         lam_batch_group_close(w);
     if (!w->group && !(w->group = calloc(1, sizeof *w->group)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a group");
     w->group->worker = w;
+    w->group->epoch = piece->epoch;
     if (w->group->count == w->group->cap) {
         size_t cap = w->group->cap ? 2 * w->group->cap : 16;
         struct lam_batch_piece **grown = realloc(w->group->pieces, cap * sizeof *grown);

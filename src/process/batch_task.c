@@ -25,7 +25,7 @@ void lam_batch_piece_free(struct lam_batch_worker *w, struct lam_batch_piece *pi
     if (!piece)
         return;
     if (piece->block)
-        atomic_fetch_sub(&w->bytes, lam_batch_block_bytes(piece->block));
+        atomic_fetch_sub(&w->bytes, piece->counted);
     free_uncounted(piece);
     for (struct lam_batch_task *task = w->tasks; task; task = task->next) { /* one may wait for these bytes */
         pthread_mutex_lock(&task->lock);
@@ -57,7 +57,7 @@ int lam_batch_piece_emit(struct lam_batch_task *task, struct lam_block *block, s
     item.piece->block = block;
     lam_buf_init(&item.piece->note, LAM_BATCH_NOTE_MAX);
     pthread_mutex_lock(&task->lock);
-    /* Above max_bytes something is being staged, for an open group has a third of it at most: bytes are freed, and lam_batch_piece_free wakes. */
+    /* Above max_bytes something is being analysed or staged, for an open group has a third of it at most: bytes are freed, and lam_batch_piece_free wakes. */
     while ((task->open >= LAM_BATCH_PIECES_OPEN || atomic_load(&w->bytes) >= lam_batch_worker_options(w)->max_bytes) && !task->unwanted)
         pthread_cond_wait(&task->changed, &task->lock);
     unwanted = task->unwanted;
@@ -65,9 +65,10 @@ int lam_batch_piece_emit(struct lam_batch_task *task, struct lam_block *block, s
     pthread_mutex_unlock(&task->lock);
     rc = unwanted ? LAM_FAIL(err, LAM_E_CANCELLED, "nobody waits for this split any more") : lam_buf_add_sv(&item.piece->note, note, err);
     if (!rc) {
-        atomic_fetch_add(&w->bytes, lam_batch_block_bytes(block));
+        item.piece->counted = lam_batch_block_bytes(block);
+        atomic_fetch_add(&w->bytes, item.piece->counted);
         if (!lam_ring_push(w->ring, &item)) { /* its size is that of all pieces that may be open */
-            atomic_fetch_sub(&w->bytes, lam_batch_block_bytes(block));
+            atomic_fetch_sub(&w->bytes, item.piece->counted);
             rc = LAM_FAIL(err, LAM_E_LIMIT, "the ring of pieces is full");
         }
     }

@@ -2,6 +2,7 @@
  * A worker of a batch run: claims splits, reads them on its threads, groups what was accepted, stages groups, resolves ranges.
  *
  *     batch_task.c    reading: tasks and the pieces that they emit
+ *     batch_analysis.c  accepted pieces whose answers come from elsewhere
  *     batch_group.c   accepted pieces on their way to a staged segment
  *     batch_range.c   ranges of the view
  *
@@ -77,7 +78,7 @@ static int take_verdicts(struct lam_batch_worker *w, struct lam_error *err)
 
         lam_batch_task_tell(offer->item.task, false);
         if (verdict.accepted && !w->ending)
-            rc = lam_batch_group_add(w, offer->item.piece, err);
+            rc = lam_batch_analysis_add(w, offer->item.piece, err);
         else
             lam_batch_piece_free(w, offer->item.piece);
         free(offer);
@@ -157,6 +158,7 @@ static void drop_everything(struct lam_batch_worker *w)
         lam_batch_piece_free(w, offer->item.piece);
         free(offer);
     }
+    lam_batch_analysis_drop(w);
     lam_batch_group_free(w->group);
     w->group = NULL;
 }
@@ -192,6 +194,7 @@ int lam_batch_worker_step(struct lam_batch *batch, struct lam_error *err)
             rc = take_verdicts(w, &failed);
         if (w->seal) { /* all verdicts of the splits before it came before it */
             w->seal = false;
+            w->epoch++;
             lam_batch_group_close(w);
         }
         if (!rc && w->splits && !w->splits_ended && !w->control_busy && !w->failed)
@@ -200,16 +203,18 @@ int lam_batch_worker_step(struct lam_batch *batch, struct lam_error *err)
             rc = ask_ranges(w, &failed);
     }
     retire_tasks(w);
+    if (!rc)
+        rc = lam_batch_analysis_step(w, &failed);
     if (rc)
         lam_batch_worker_fail(w, &failed);
-    if (w->flush && !w->tasks && !w->offered) {
+    if (w->flush && !w->tasks && !w->offered && !lam_batch_analysis_busy(w)) {
         lam_batch_group_close(w);
         if (!w->staging) {
             w->flush = false;
             lam_batch_worker_report(w, MSG_FLUSHED, NULL);
         }
     }
-    if (w->ending && !w->tasks && !w->offered && !w->staging && !w->resolving && !w->control_busy)
+    if (w->ending && !w->tasks && !w->offered && !lam_batch_analysis_busy(w) && !w->staging && !w->resolving && !w->control_busy)
         finish_run(w);
     return LAM_PENDING;
 }
@@ -246,6 +251,7 @@ static int control_start(struct lam_batch_worker *w, uint16_t type, struct lam_s
     if (type == MSG_START) {
         w->running = true;
         w->splits_ended = w->ranges_ended = w->seal = w->flush = w->ending = w->failed = false;
+        w->dropped = false;
         w->outcome = (struct lam_error){.rank = -1};
         rc = lam_claimer_open(&w->splits, comm, CHANNEL_SPLITS, 0, err);
     } else {
@@ -295,6 +301,7 @@ int lam_batch_worker_open(struct lam_batch *batch, struct lam_error *err)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a worker");
     w->batch = batch;
     w->offered_end = &w->offered;
+    w->waiting_end = &w->waiting;
     lam_buf_init(&w->control_bytes, LAM_COMM_MESSAGE_MAX);
     /* tasks: those that are read and the one ahead, each with its open pieces */
     if (!(w->ring = lam_ring_new(sizeof(struct lam_batch_offer_item), (workers + 2) * (LAM_BATCH_PIECES_OPEN + 1))))
@@ -317,6 +324,7 @@ void lam_batch_worker_close(struct lam_batch *batch)
     while (w->ring && lam_ring_pop(w->ring, &item))
         lam_batch_piece_free(w, item.piece);
     drop_everything(w);
+    lam_batch_analysis_close(w);
     while (w->tasks) {
         struct lam_batch_task *task = w->tasks;
 

@@ -43,6 +43,7 @@ struct lam_batch_group {
     struct lam_batch_piece **pieces;
     size_t count, cap;
     uint64_t bytes;
+    uint32_t epoch;
     int rc;
     struct lam_error err;
 };
@@ -67,6 +68,10 @@ struct lam_batch_worker {
     struct lam_batch_task *tasks;
     struct lam_batch_offer *offered, **offered_end; /* in order of the offers: verdicts come in it */
     struct lam_batch_group *group;
+    struct lam_batch_piece *waiting, **waiting_end; /* accepted, not yet taken for analysis */
+    size_t analysing;           /* pieces that are out for it */
+    uint32_t epoch;
+    bool dropped;
     atomic_uint_fast64_t bytes; /* of all blocks that live */
     unsigned reading, resolving, staging;
     bool running, splits_ended, ranges_open, ranges_ended, seal, flush, ending, failed;
@@ -96,6 +101,13 @@ void lam_batch_task_free(struct lam_batch_task *task);
 
 /* A verdict for one piece of task, or (gone) the end of all interest in it. */
 void lam_batch_task_tell(struct lam_batch_task *task, bool gone);
+
+/* batch_analysis.c: an accepted piece, on its way to its group; takes it. One step; busy: pieces are waiting or out. */
+int lam_batch_analysis_add(struct lam_batch_worker *w, struct lam_batch_piece *piece, struct lam_error *err);
+int lam_batch_analysis_step(struct lam_batch_worker *w, struct lam_error *err);
+bool lam_batch_analysis_busy(const struct lam_batch_worker *w);
+void lam_batch_analysis_drop(struct lam_batch_worker *w); /* the run ends: what comes back is freed */
+void lam_batch_analysis_close(struct lam_batch_worker *w); /* waits for what is out */
 
 /* Adds an accepted piece to the open group, which is staged when it is full; takes the piece. */
 int lam_batch_group_add(struct lam_batch_worker *w, struct lam_batch_piece *piece, struct lam_error *err);

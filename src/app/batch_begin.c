@@ -121,7 +121,7 @@ static void number_sources(struct lam_batch_job *batch)
 static int adopt(struct lam_batch_job *batch, struct lam_error *err)
 {
     const struct lam_job *job = batch->engine->job;
-    struct lam_adoption adoption = {batch->run, batch->term, batch->state, job->identity_digest, job->analysis_digest};
+    struct lam_adoption adoption = {batch->run, batch->term, batch->state, job->identity_digest, lam_batch_staging_digest(batch)};
     char from[LAM_RUN_ID];
     int rc;
 
@@ -135,8 +135,9 @@ static int adopt(struct lam_batch_job *batch, struct lam_error *err)
 
 static int write_start(struct lam_batch_job *batch, struct lam_buf *out, struct lam_error *err)
 {
-    int rc = lam_buf_addf(out, err, "{\"run\":\"%s\",\"commit\":%" PRIu64 ",\"rebuild\":%s,\"arrival\":%" PRId64 ",\"sources\":[", batch->run, batch->state->number,
-                          batch->rebuild ? "true" : "false", batch->arrival_us);
+    int rc = lam_buf_addf(out, err, "{\"run\":\"%s\",\"commit\":%" PRIu64 ",\"rebuild\":%s,\"training\":%s,\"model\":%" PRIu32 ",\"arrival\":%" PRId64 ",\"sources\":[",
+                          batch->run, batch->state->number, batch->rebuild ? "true" : "false", batch->training ? "true" : "false",
+                          lam_trained_number(batch->trained), batch->arrival_us);
 
     for (size_t i = 0; !rc && i < batch->source_count; i++)
         rc = lam_buf_addf(out, err, "%s[%" PRIu32 ",%" PRIu32 "]", i ? "," : "", batch->sources[i].number, batch->sources[i].life);
@@ -156,7 +157,9 @@ int lam_batch_begin(void *arg, struct lam_buf *out, struct lam_error *err)
     int rc;
 
     batch->report = (struct lam_batch_report){0};
-    batch->has_work = false;
+    batch->gathered = false;
+    lam_batch_sample_free(batch->sample);
+    batch->sample = NULL;
     lam_buf_clear(&batch->results);
     lam_staged_list_release(&batch->staged);
     lam_batch_inputs_release(&batch->planned);
@@ -169,15 +172,17 @@ int lam_batch_begin(void *arg, struct lam_buf *out, struct lam_error *err)
     batch->state = lam_commitlog_snapshot(batch->engine->commits);
     lam_engine_share(batch->engine);
     batch->arrival_us = lam_wall_us(batch->engine->clock);
-    batch->report.rebuilt = batch->rebuild;
     name_segments(batch);
     number_sources(batch);
+    if ((rc = lam_batch_choose_model(batch, err)))
+        return rc;
+    batch->report.rebuilt = batch->rebuild;
     if ((rc = set_cutoff(batch, err)) || (rc = adopt(batch, err)))
         return rc;
     return write_start(batch, out, err);
 }
 
-static int read_start(struct lam_batch_job *batch, const json_t *object, uint64_t *commit, struct lam_error *err)
+static int read_start(struct lam_batch_job *batch, const json_t *object, uint64_t *commit, uint32_t *model, struct lam_error *err)
 {
     const json_t *sources = json_object_get(object, "sources");
     const char *run = json_string_value(json_object_get(object, "run"));
@@ -186,7 +191,9 @@ static int read_start(struct lam_batch_job *batch, const json_t *object, uint64_
         return LAM_FAIL(err, LAM_E_CORRUPT, "the coordinator's word to begin is not what this program understands: do all ranks run the same job file and build?");
     memcpy(batch->run, run, LAM_RUN_ID);
     *commit = (uint64_t)json_integer_value(json_object_get(object, "commit"));
+    *model = (uint32_t)json_integer_value(json_object_get(object, "model"));
     batch->rebuild = json_is_true(json_object_get(object, "rebuild"));
+    batch->training = json_is_true(json_object_get(object, "training"));
     batch->arrival_us = json_integer_value(json_object_get(object, "arrival"));
     for (size_t i = 0; i < batch->source_count; i++) {
         const json_t *pair = json_array_get(sources, i);
@@ -202,18 +209,21 @@ int lam_batch_start(void *arg, struct lam_sv bytes, struct lam_error *err)
     struct lam_batch_job *batch = arg;
     json_t *object = json_loadb(bytes.ptr, bytes.len, 0, NULL);
     uint64_t commit = 0;
+    uint32_t model = 0;
     int rc;
 
     if (batch->engine->rank == 0) { /* it wrote them: state and sources are as they should be */
         json_decref(object);
     } else {
-        rc = read_start(batch, object, &commit, err);
+        rc = read_start(batch, object, &commit, &model, err);
         json_decref(object);
         if (rc || (rc = lam_commitlog_await(batch->engine->commits, commit, batch->engine->job->store.visibility_us, err)))
             return rc;
         lam_state_unref(batch->state);
         batch->state = lam_commitlog_snapshot(batch->engine->commits);
         lam_engine_share(batch->engine);
+        if ((rc = lam_batch_load_model(batch, model, err)))
+            return rc;
     }
     lam_batch_inputs_release(&batch->inputs);
     if (batch->engine->rank > 0)
@@ -284,6 +294,8 @@ void lam_batch_job_release(struct lam_batch_job *batch)
 {
     lam_batch_readers_free(batch);
     lam_batch_leave_term(batch);
+    lam_batch_sample_free(batch->sample);
+    lam_trained_unref(batch->trained);
     for (size_t i = 0; batch->sources && i < batch->source_count; i++)
         free(batch->sources[i].root);
     free(batch->sources);

@@ -6,6 +6,8 @@
  *     batch_files.c   the table of files: listing, pieces, manifest        coordinator
  *     batch_missing.c deletes of what a scan did not find any more         coordinator
  *     batch_plan.c    what is staged, what of it counts, ranges, publish   coordinator
+ *     batch_train.c   which model answers; a sample, training, the artifact  coordinator
+ *     batch_answer.c  rows that were staged without answers                workers, reading threads
  *     batch_read.c    splits to pieces                                     workers, reading threads
  *     batch_write.c   groups to segments, ranges to runs                   workers, storage thread
  *     batch_job.c     the table of callbacks
@@ -16,6 +18,7 @@
 #include "engine.h"
 #include "process/batch.h"
 #include "process/refine.h"
+#include "reader.h"
 #include "source/digest.h"
 #include "source/scan.h"
 #include "source/split.h"
@@ -36,7 +39,17 @@ struct lam_batch_source {
     struct lam_files_options files;
 };
 
+/* The model that answered, and what its training was where this run trained it. */
+struct lam_batch_model_report {
+    uint32_t number;      /* 0: by the label descriptions */
+    bool trained;
+    uint64_t sampled;     /* documents */
+    struct lam_builtin_training_report training;
+    char why[256];        /* nothing was trained, though it was due; empty: all is well */
+};
+
 struct lam_batch_report {
+    struct lam_batch_model_report model;
     uint64_t view;                  /* published; 0: none */
     bool nothing_new;
     bool rebuilt;                   /* the analysis changed, or there was no view */
@@ -53,8 +66,10 @@ struct lam_batch_input {
     struct lam_segment_entry entry;
     struct lam_mask_rule *rules;
     size_t rule_count;
+    bool owed;             /* append: rows in it were staged without answers */
     struct lam_map *map;   /* workers: after prepare */
     struct lam_mask mask;
+    char replaced[LAM_SEGMENT_PATH]; /* append: the segment that entry took the place of when its rows were answered; empty: none */
 };
 
 struct lam_batch_inputs {
@@ -66,6 +81,7 @@ struct lam_batch_job {
     struct lam_engine *engine;
     const struct lam_analyzer_ops *analyzer;
     bool cancelled;
+    bool retrain; /* asked for, of the next run: a new model, and a new full view */
 
     /* both sides, from start on */
     char run[LAM_RUN_ID];
@@ -75,6 +91,8 @@ struct lam_batch_job {
     bool rebuild; /* nothing of the old view is taken over */
     uint32_t old_bits, bits;
     int64_t arrival_us; /* of everything that this run's scans bring in */
+    bool training;      /* there is no model yet: rows are staged without answers */
+    struct lam_trained *trained; /* answers; NULL: the label descriptions do */
 
     /* workers */
     struct lam_batch_reader **readers; /* one a reading thread */
@@ -92,7 +110,9 @@ struct lam_batch_job {
     struct lam_batch_files *files;
     struct lam_staged_list adopted, staged;
     struct lam_batch_inputs planned;
-    bool has_work;
+    bool gathered;           /* planned has what is staged */
+    struct lam_batch_sample *sample; /* batch_train.c, from sample to plan */
+    uint32_t generation;     /* which model staged answers are from, or will be: what is of another one is not adopted. 0: of none */
     struct lam_buf results;  /* notes of resolved ranges, one JSON a line */
     struct lam_batch_report report;
 };
@@ -142,14 +162,51 @@ int lam_batch_write_manifest(struct lam_batch_job *batch, size_t source, struct 
 int lam_batch_read(void *arg, unsigned worker, struct lam_batch_task *task, struct lam_sv split, struct lam_error *err);
 void lam_batch_readers_free(struct lam_batch_job *batch);
 
+/* A reading thread's tools, made when they are first asked for. */
+int lam_batch_tools(struct lam_batch_job *batch, unsigned worker, struct lam_tools **tools, struct lam_error *err);
+
 bool lam_batch_together(void *arg, struct lam_sv note, struct lam_sv with);
 int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t count, struct lam_error *err);
 int lam_batch_write_copies(struct lam_batch_job *batch, const struct lam_bronze_row *rows, size_t count, struct lam_segment_entry *entry,
                            struct lam_error *err);
+/* Adds ",\"counts\":[[source,life,live,superseded,deleted,pending]]" to a note. */
+int lam_batch_write_counts(const struct lam_count_deltas *counts, struct lam_buf *note, struct lam_error *err);
 int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err);
 int lam_batch_resolve(void *arg, unsigned worker, struct lam_sv range, void **made, struct lam_error *err);
 int lam_batch_write(void *arg, void *made, struct lam_buf *note, struct lam_error *err);
 void lam_batch_inputs_release(struct lam_batch_inputs *inputs);
+
+/*
+ * Which model answers in this run, or that one is trained, which makes it a full view. begin, once state is known and before the cutoff is set.
+ */
+int lam_batch_choose_model(struct lam_batch_job *batch, struct lam_error *err);
+int lam_batch_load_model(struct lam_batch_job *batch, uint32_t number, struct lam_error *err); /* workers; 0: none */
+
+/* Job and model by which staged rows are told apart from those that cannot be adopted. */
+struct lam_digest lam_batch_staging_digest(const struct lam_batch_job *batch);
+
+/* Is anything not as the view has it? When all is listed. */
+bool lam_batch_has_work(const struct lam_batch_job *batch);
+
+/* Puts what is staged into planned; once, whoever asks first. Storage thread. */
+int lam_batch_gather(struct lam_batch_job *batch, struct lam_error *err);
+
+/* Commits what training made, and takes it into use. */
+int lam_batch_commit_model(struct lam_batch_job *batch, struct lam_error *err);
+void lam_batch_sample_free(struct lam_batch_sample *sample); /* NULL-safe */
+
+/*
+ * Answers those rows of a range that are to be written and have none: the rows are held by *block, made here, until the range is written. Nothing where
+ * another analyzer owes the answers.
+ */
+int lam_batch_answer_range(struct lam_batch_job *batch, unsigned worker, struct lam_resolve *resolve, struct lam_block **block, struct lam_error *err);
+
+/* Append: a staged segment's rows with their answers, to be written in its place. */
+struct lam_batch_rewrite;
+int lam_batch_rewrite_new(struct lam_batch_job *batch, unsigned worker, const struct lam_batch_input *input, struct lam_batch_rewrite **rewrite,
+                          struct lam_error *err);
+int lam_batch_rewrite_write(struct lam_batch_rewrite *rewrite, struct lam_buf *note, struct lam_error *err);
+void lam_batch_rewrite_free(struct lam_batch_rewrite *rewrite); /* NULL-safe */
 
 int lam_batch_sample(void *arg, struct lam_error *err);
 int lam_batch_train(void *arg, const struct lam_batch_lister *lister, struct lam_error *err);

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 
 #define RANGE_ROWS 131072 /* rows a range should have: a run of about 200 MB with texts of a kilobyte */
+#define RANGE_ROWS_MIN 2048
 #define RANGE_BITS_MAX 16
+#define ANSWER_BYTES 2048 /* that a row and its answers take, without the vector */
 #define QUARANTINE_BLOCK ((size_t)1 << 30)
 
 /* --- counts by source and life --- */
@@ -197,6 +199,16 @@ static int filter_copies(struct lam_batch_job *batch, struct lam_batch_input *in
     return rc;
 }
 
+/* Were rows of this group staged without answers that the built-in analyzer is to give? */
+static bool owes(const struct lam_batch_job *batch, const struct lam_staged *group)
+{
+    uint64_t pending = 0;
+
+    for (size_t i = 0; i < group->piece_count; i++)
+        pending += group->pieces[i].pending;
+    return pending > 0 && batch->engine->job->deep.analyzer == LAM_JOB_DEEP_BUILTIN;
+}
+
 /* Takes over the segments of one group, with rules for those of its pieces that do not hold. */
 static int plan_group(struct lam_batch_job *batch, struct lam_staged *group, struct lam_error *err)
 {
@@ -219,7 +231,7 @@ static int plan_group(struct lam_batch_job *batch, struct lam_staged *group, str
             planned->cap = cap;
         }
         input = &planned->items[planned->count++];
-        *input = (struct lam_batch_input){.entry = group->segments[s]};
+        *input = (struct lam_batch_input){.entry = group->segments[s], .owed = group->segments[s].kind == LAM_SEGMENT_SILVER && owes(batch, group)};
         lam_segment_entry_init(&group->segments[s]); /* it is the plan's now */
         for (size_t i = 0; i < group->piece_count; i++)
             if (!lam_batch_piece_holds(batch, &group->pieces[i]) && (rc = add_rule(input, &group->pieces[i], err)))
@@ -232,9 +244,23 @@ static int plan_group(struct lam_batch_job *batch, struct lam_staged *group, str
     return 0;
 }
 
+/*
+ * Rows that a range should have. Where they are answered while they are resolved, the answers of as many ranges as there are threads are held at once:
+ * an eighth of the job's memory is for them.
+ */
+static uint64_t range_rows(const struct lam_batch_job *batch)
+{
+    const struct lam_job *job = batch->engine->job;
+    uint64_t answer = ANSWER_BYTES + job->tasks.dim * sizeof(float), rows = job->batch.memory / 8 / batch->reader_count / answer;
+
+    if (!batch->training)
+        return RANGE_ROWS;
+    return rows < RANGE_ROWS_MIN ? RANGE_ROWS_MIN : rows > RANGE_ROWS ? RANGE_ROWS : rows;
+}
+
 static uint32_t choose_bits(const struct lam_batch_job *batch)
 {
-    uint64_t rows = 0;
+    uint64_t rows = 0, most = range_rows(batch);
     uint32_t bits = 0;
     const struct lam_state_segment *segment;
 
@@ -243,22 +269,23 @@ static uint32_t choose_bits(const struct lam_batch_job *batch)
     for (size_t i = 0; i < batch->planned.count; i++)
         if (batch->planned.items[i].entry.kind == LAM_SEGMENT_RUN)
             rows += batch->planned.items[i].entry.rows;
-    while (bits < RANGE_BITS_MAX && rows >> bits > RANGE_ROWS)
+    while (bits < RANGE_BITS_MAX && rows >> bits > most)
         bits++;
     if (!batch->rebuild && bits < batch->old_bits + 2) /* all of the view is written anew when it changes: only when it has grown fourfold */
         bits = batch->old_bits;
     return bits;
 }
 
-/* {"bits":…,"old_bits":…}, then {"entry":…,"rules":[…]} for each staged segment, one a line: so that a reader never holds a tree of all of them. */
+/* {"bits":…,"old_bits":…,"commit":…,"model":…}, then {"entry":…,"rules":[…]} for each staged segment, one a line: so that a reader never holds a tree of all of them. */
 static int write_plan(struct lam_batch_job *batch, struct lam_buf *out, struct lam_error *err)
 {
-    int rc = lam_buf_addf(out, err, "{\"bits\":%" PRIu32 ",\"old_bits\":%" PRIu32 "}", batch->bits, batch->old_bits);
+    int rc = lam_buf_addf(out, err, "{\"bits\":%" PRIu32 ",\"old_bits\":%" PRIu32 ",\"commit\":%" PRIu64 ",\"model\":%" PRIu32 "}", batch->bits, batch->old_bits,
+                          lam_commitlog_peek(batch->engine->commits)->number, lam_trained_number(batch->trained));
 
     for (size_t i = 0; !rc && i < batch->planned.count; i++) {
         const struct lam_batch_input *input = &batch->planned.items[i];
 
-        if (input->entry.kind != LAM_SEGMENT_RUN)
+        if (input->entry.kind != LAM_SEGMENT_RUN && !input->owed)
             continue;
         if ((rc = lam_buf_addf(out, err, "\n{\"entry\":")) || (rc = lam_segment_entry_write(&input->entry, out, err)) ||
             (rc = lam_buf_addf(out, err, ",\"rules\":[")))
@@ -278,36 +305,61 @@ static int write_plan(struct lam_batch_job *batch, struct lam_buf *out, struct l
     return rc;
 }
 
-int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *out, struct lam_error *err)
+bool lam_batch_has_work(const struct lam_batch_job *batch)
 {
-    struct lam_batch_job *batch = arg;
-    const struct lam_job *job = batch->engine->job;
-    int rc = 0;
-
     for (size_t i = 0; i < batch->source_count; i++)
-        batch->has_work = batch->has_work || lam_batch_files_news(batch->files, i);
-    if (!batch->has_work) {
-        batch->report.nothing_new = true;
-        return LAM_END;
-    }
-    batch->old_bits = batch->state->view.range_bits;
-    rc = lam_stage_read_run(batch->engine->fs, job->store.path, batch->run, &batch->staged, err);
+        if (lam_batch_files_news(batch->files, i))
+            return true;
+    return false;
+}
+
+int lam_batch_gather(struct lam_batch_job *batch, struct lam_error *err)
+{
+    int rc;
+
+    if (batch->gathered)
+        return 0;
+    batch->gathered = true;
+    rc = lam_stage_read_run(batch->engine->fs, batch->engine->job->store.path, batch->run, &batch->staged, err);
     for (size_t i = 0; !rc && i < batch->adopted.count; i++)
         rc = plan_group(batch, &batch->adopted.groups[i], err);
     for (size_t i = 0; !rc && i < batch->staged.count; i++)
         rc = plan_group(batch, &batch->staged.groups[i], err);
-    if (rc || (rc = lam_batch_delete_missing(batch, err)))
+    return rc;
+}
+
+static int emit(struct lam_batch_job *batch, struct lam_batch_lister *lister, const char *kind, uint32_t number, struct lam_error *err)
+{
+    char text[16];
+
+    snprintf(text, sizeof text, "%s%" PRIu32, kind, number);
+    batch->report.ranges++;
+    return lam_batch_emit(lister, 1, lam_sv_of(text), err);
+}
+
+int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *out, struct lam_error *err)
+{
+    struct lam_batch_job *batch = arg;
+    uint32_t owed = 0;
+    int rc;
+
+    if (!lam_batch_has_work(batch)) {
+        batch->report.nothing_new = true;
+        return LAM_END;
+    }
+    batch->old_bits = batch->state->view.range_bits;
+    if ((rc = lam_batch_commit_model(batch, err)) || (rc = lam_batch_gather(batch, err)) || (rc = lam_batch_delete_missing(batch, err)))
         return rc;
     batch->bits = batch->rebuild ? (batch->old_bits = 0, choose_bits(batch)) : choose_bits(batch);
-    if ((rc = write_plan(batch, out, err)) || job->dataset.kind == LAM_JOB_APPEND)
+    if ((rc = write_plan(batch, out, err)))
         return rc;
-    for (uint32_t range = 0; !rc && range < 1u << batch->bits; range++) {
-        char text[16];
-
-        snprintf(text, sizeof text, "%" PRIu32, range);
-        rc = lam_batch_emit(lister, 1, lam_sv_of(text), err);
-        batch->report.ranges++;
+    if (batch->engine->job->dataset.kind == LAM_JOB_APPEND) {
+        for (size_t i = 0; !rc && i < batch->planned.count; i++)
+            rc = batch->planned.items[i].owed ? emit(batch, lister, "s", owed++, err) : 0;
+        return rc;
     }
+    for (uint32_t range = 0; !rc && range < 1u << batch->bits; range++)
+        rc = emit(batch, lister, "", range, err);
     return rc;
 }
 
@@ -351,13 +403,41 @@ static int remove_once(struct lam_commit *commit, const char *path, struct lam_e
     return lam_commit_remove(commit, path, err);
 }
 
-/* What one range became: its run, masks, removals and counts. */
-static int commit_range(struct lam_commit *commit, struct tally *tally, const json_t *result, struct lam_error *err)
+/* A staged segment that was written anew with its answers: the new one is what counts. */
+static int take_answered(struct lam_batch_job *batch, const char *path, const json_t *object, struct lam_error *err)
+{
+    char *text = json_dumps(object, JSON_COMPACT);
+    struct lam_segment_entry entry;
+    int rc = text ? lam_segment_entry_read(lam_sv_of(text), &entry, err) : LAM_FAIL(err, LAM_E_CORRUPT, "a result without an entry");
+
+    free(text);
+    for (size_t i = 0; !rc && i < batch->planned.count; i++) {
+        struct lam_batch_input *input = &batch->planned.items[i];
+
+        if (strcmp(input->entry.path, path))
+            continue;
+        memcpy(input->replaced, input->entry.path, sizeof input->replaced);
+        lam_segment_entry_release(&input->entry);
+        input->entry = entry;
+        return 0;
+    }
+    if (!rc) {
+        lam_segment_entry_release(&entry);
+        rc = LAM_FAIL(err, LAM_E_CORRUPT, "%s was answered, and is not planned", path);
+    }
+    return rc;
+}
+
+/* What one range became: its run, masks, removals and counts; or what took the place of a staged segment. */
+static int commit_range(struct lam_batch_job *batch, struct lam_commit *commit, struct tally *tally, const json_t *result, struct lam_error *err)
 {
     const json_t *item, *counts = json_object_get(result, "counts"), *run = json_object_get(result, "run");
+    const char *segment = json_string_value(json_object_get(result, "segment"));
     size_t i;
     int rc = run ? add_entry(commit, run, add_plain, NULL, err) : 0;
 
+    if (!rc && segment)
+        rc = take_answered(batch, segment, json_object_get(result, "entry"), err);
     for (i = 0; !rc && (item = json_array_get(json_object_get(result, "masks"), i)); i++)
         rc = add_entry(commit, json_object_get(item, "entry"), lam_commit_mask, json_string_value(json_object_get(item, "path")), err);
     for (i = 0; !rc && (item = json_array_get(json_object_get(result, "removed"), i)); i++)
@@ -383,7 +463,7 @@ static int commit_ranges(struct lam_batch_job *batch, struct lam_commit *commit,
         size_t len = end ? (size_t)(end - rest.ptr) : rest.len;
         json_t *result = json_loadb(rest.ptr, len, 0, NULL);
 
-        rc = result ? commit_range(commit, tally, result, err) : LAM_FAIL(err, LAM_E_CORRUPT, "the result of a range is no JSON");
+        rc = result ? commit_range(batch, commit, tally, result, err) : LAM_FAIL(err, LAM_E_CORRUPT, "the result of a range is no JSON");
         json_decref(result);
         count++;
         rest = lam_sv(rest.ptr + len + 1, rest.len - len - (end != NULL));
@@ -585,9 +665,12 @@ static void remove_staged_rows(struct lam_batch_job *batch)
         char path[LAM_PATH_MAX];
         struct lam_error err;
 
-        if (batch->planned.items[i].entry.kind != LAM_SEGMENT_RUN || lam_path_join(path, batch->engine->job->store.path, batch->planned.items[i].entry.path, &err))
+        const struct lam_batch_input *input = &batch->planned.items[i];
+        const char *staged = input->entry.kind == LAM_SEGMENT_RUN ? input->entry.path : input->replaced;
+
+        if (!staged[0] || lam_path_join(path, batch->engine->job->store.path, staged, &err))
             continue;
-        lam_map_cache_drop(batch->engine->maps, batch->planned.items[i].entry.path);
+        lam_map_cache_drop(batch->engine->maps, staged);
         batch->engine->fs->ops->unlink(batch->engine->fs->arg, path);
     }
 }

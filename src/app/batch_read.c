@@ -34,8 +34,12 @@ struct reading {
 
 static int analyze(struct reading *r)
 {
-    int rc = lam_refiner_analyze(r->refiner, r->block, r->analyzed, r->err);
+    int rc = 0;
 
+    if (r->batch->training) /* they are answered by the model that is trained on them */
+        lam_refiner_defer(r->refiner, r->block, r->analyzed);
+    else
+        rc = lam_refiner_analyze(r->refiner, r->block, r->analyzed, r->err);
     r->analyzed = lam_block_rows(r->block);
     return rc;
 }
@@ -249,11 +253,9 @@ static int read_bronze(struct reading *r, struct lam_sv path)
     return rc;
 }
 
-int lam_batch_read(void *arg, unsigned worker, struct lam_batch_task *task, struct lam_sv split, struct lam_error *err)
+int lam_batch_tools(struct lam_batch_job *batch, unsigned worker, struct lam_tools **tools, struct lam_error *err)
 {
-    struct lam_batch_job *batch = arg;
     struct lam_batch_reader **reader = &batch->readers[worker];
-    struct reading r = {.batch = batch, .task = task, .err = err};
     int rc = 0;
 
     if (!*reader) {
@@ -265,7 +267,20 @@ int lam_batch_read(void *arg, unsigned worker, struct lam_batch_task *task, stru
             return rc;
         }
     }
-    r.refiner = lam_tools_refiner((*reader)->tools);
+    *tools = (*reader)->tools;
+    return 0;
+}
+
+int lam_batch_read(void *arg, unsigned worker, struct lam_batch_task *task, struct lam_sv split, struct lam_error *err)
+{
+    struct lam_batch_job *batch = arg;
+    struct reading r = {.batch = batch, .task = task, .err = err};
+    struct lam_tools *tools;
+    int rc = lam_batch_tools(batch, worker, &tools, err);
+
+    if (rc || (rc = lam_tools_use(tools, batch->trained, err)))
+        return rc;
+    r.refiner = lam_tools_refiner(tools);
     r.piece_bytes = piece_bytes(batch->engine->job->batch.memory);
     if (split.len < 1 || !(r.block = lam_batch_block(task, PIECE_ROWS, BLOCK_BYTES)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a block");

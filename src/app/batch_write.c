@@ -187,6 +187,18 @@ static json_t *next_line(struct lam_sv *bytes)
     return json;
 }
 
+/* The model that answers what was staged without answers. */
+static int load_model(struct lam_batch_job *batch, const json_t *head, struct lam_error *err)
+{
+    struct lam_engine *engine = batch->engine;
+    int rc = lam_commitlog_await(engine->commits, (uint64_t)json_integer_value(json_object_get(head, "commit")), engine->job->store.visibility_us, err);
+
+    if (rc)
+        return rc;
+    lam_engine_share(engine); /* the speed layer may run here too */
+    return lam_batch_load_model(batch, (uint32_t)json_integer_value(json_object_get(head, "model")), err);
+}
+
 int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err)
 {
     struct lam_batch_job *batch = arg;
@@ -197,6 +209,8 @@ int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err)
     lam_batch_inputs_release(&batch->inputs);
     batch->bits = (uint32_t)json_integer_value(json_object_get(head, "bits"));
     batch->old_bits = (uint32_t)json_integer_value(json_object_get(head, "old_bits"));
+    if (!rc && batch->engine->rank > 0) /* rank 0 trained it, or has known it from the start */
+        rc = load_model(batch, head, err);
     json_decref(head);
     if (!rc && !(batch->inputs.items = calloc(count + 1, sizeof *batch->inputs.items)))
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a plan");
@@ -218,6 +232,8 @@ struct made {
     struct lam_map **maps; /* of runs, then of their masks */
     size_t staged_count, run_count;
     struct lam_resolve *resolve;
+    struct lam_block *answers;         /* of rows that had none */
+    struct lam_batch_rewrite *rewrite; /* it is no range: a staged segment that is written anew */
 };
 
 static void made_free(struct made *made)
@@ -225,6 +241,8 @@ static void made_free(struct made *made)
     if (!made)
         return;
     lam_resolve_free(made->resolve);
+    lam_block_free(made->answers);
+    lam_batch_rewrite_free(made->rewrite);
     for (size_t i = 0; made->maps && i < 2 * made->run_count; i++)
         lam_map_unref(made->maps[i]);
     free(made->maps);
@@ -278,21 +296,12 @@ static int find_runs(struct made *made, uint64_t first, uint64_t last, struct la
     return rc;
 }
 
-int lam_batch_resolve(void *arg, unsigned worker, struct lam_sv range, void **out, struct lam_error *err)
+static int resolve_range(struct made *made, unsigned worker, struct lam_error *err)
 {
-    struct made *made = calloc(1, sizeof *made);
     struct lam_resolve_spec spec;
     uint64_t first, last;
-    char text[24];
     int rc;
 
-    (void)worker;
-    *out = NULL;
-    if (!made)
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a range");
-    snprintf(text, sizeof text, "%.*s", LAM_SV_ARG(range));
-    made->batch = arg;
-    made->range = (uint32_t)strtoul(text, NULL, 10);
     spec = (struct lam_resolve_spec){.dim = made->batch->engine->job->tasks.dim, .rewrite = made->batch->bits != made->batch->old_bits};
     spec.range_bits = made->batch->bits;
     spec.range = made->range;
@@ -302,8 +311,31 @@ int lam_batch_resolve(void *arg, unsigned worker, struct lam_sv range, void **ou
     spec.staged_count = made->staged_count;
     spec.runs = made->inputs ? made->inputs + made->staged_count : NULL;
     spec.run_count = made->run_count;
-    if (!rc)
-        rc = lam_resolve_plan(&spec, &made->resolve, err);
+    if (!rc && !(rc = lam_resolve_plan(&spec, &made->resolve, err)))
+        rc = lam_batch_answer_range(made->batch, worker, made->resolve, &made->answers, err);
+    return rc;
+}
+
+/* A range by its number, or "s" and the number of a staged segment. */
+int lam_batch_resolve(void *arg, unsigned worker, struct lam_sv range, void **out, struct lam_error *err)
+{
+    struct made *made = calloc(1, sizeof *made);
+    struct lam_batch_job *batch = arg;
+    char text[24];
+    int rc;
+
+    *out = NULL;
+    if (!made)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a range");
+    snprintf(text, sizeof text, "%.*s", LAM_SV_ARG(range));
+    made->batch = batch;
+    made->range = (uint32_t)strtoul(text + (text[0] == 's'), NULL, 10);
+    if (text[0] != 's')
+        rc = resolve_range(made, worker, err);
+    else if (made->range < batch->inputs.count)
+        rc = lam_batch_rewrite_new(batch, worker, &batch->inputs.items[made->range], &made->rewrite, err);
+    else
+        rc = LAM_FAIL(err, LAM_E_CORRUPT, "there is no staged segment %s", text);
     if (rc) {
         made_free(made);
         return rc;
@@ -312,7 +344,7 @@ int lam_batch_resolve(void *arg, unsigned worker, struct lam_sv range, void **ou
     return 0;
 }
 
-static int write_counts(const struct lam_count_deltas *counts, struct lam_buf *note, struct lam_error *err)
+int lam_batch_write_counts(const struct lam_count_deltas *counts, struct lam_buf *note, struct lam_error *err)
 {
     int rc = lam_buf_addf(note, err, ",\"counts\":[");
 
@@ -350,7 +382,7 @@ static int write_note(struct made *made, struct lam_resolve_result *result, stru
         if (!(rc = lam_buf_addf(note, err, ",\"run\":")))
             rc = lam_segment_entry_write(&result->run, note, err);
     }
-    if (!rc && !(rc = write_counts(lam_resolve_counts(made->resolve), note, err)))
+    if (!rc && !(rc = lam_batch_write_counts(lam_resolve_counts(made->resolve), note, err)))
         rc = lam_buf_addf(note, err, "}");
     return rc;
 }
@@ -364,6 +396,11 @@ int lam_batch_write(void *arg, void *given, struct lam_buf *note, struct lam_err
 
     if (!made)
         return 0;
+    if (made->rewrite) {
+        rc = lam_batch_rewrite_write(made->rewrite, note, err);
+        made_free(made);
+        return rc;
+    }
     if (lam_resolve_changes(made->resolve))
         rc = lam_resolve_write(made->resolve, batch->engine->fs, batch->engine->job->store.path, lam_namer_next, &batch->namer, &result, err);
     if (!rc)

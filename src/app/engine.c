@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include "process/work.h"
+#include "trained.h"
 #include "store/store.h"
 
 #include <sched.h>
@@ -84,6 +85,7 @@ int lam_engine_open_store(struct lam_engine *engine, const char *path, struct la
 void lam_engine_close(struct lam_engine *engine)
 {
     lam_pool_free(engine->storage);
+    lam_trained_unref(engine->trained);
     lam_state_unref(engine->state);
     lam_map_cache_free(engine->maps);
     lam_commitlog_close(engine->commits);

@@ -33,8 +33,9 @@ struct lam_engine {
     struct lam_commitlog *commits; /* storage thread */
     struct lam_map_cache *maps;   /* any thread */
 
-    pthread_mutex_t lock;         /* guards state */
+    pthread_mutex_t lock;         /* guards state and trained */
     const struct lam_state *state; /* newest known here */
+    struct lam_trained *trained;  /* the model that was loaded last (trained.h) */
 
     struct lam_extract *extracts; /* one a source of the job, the last one the stream's; immutable */
     atomic_int stop;              /* signals received: 1 stops cleanly */

@@ -1,12 +1,15 @@
 #include "reader.h"
 
+#include "ai/builtin/builtin.h"
 #include "parse/parse.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 struct lam_tools {
-    const struct lam_engine *engine;
+    struct lam_engine *engine;
+    struct lam_trained *trained; /* in use; NULL: the descriptions */
+    uint32_t looked; /* models in the log when lam_tools_follow looked last */
     struct lam_parser *parser;
     struct lam_refiner *refiner;
 };
@@ -23,19 +26,22 @@ static int parse(void *parser, struct lam_sv name, const char *media_type, struc
 
 static int open_builtin(void *arg, struct lam_analyzer **analyzer, struct lam_error *err)
 {
-    const struct lam_engine *engine = arg;
+    const struct lam_tools *tools = arg;
+    const struct lam_tasks *tasks = &tools->engine->job->tasks;
 
-    return lam_analyzer_builtin.open(&engine->job->tasks, analyzer, err);
+    if (!tools->trained)
+        return lam_analyzer_builtin.open(tasks, analyzer, err);
+    return lam_builtin_open_with_model(tasks, tools->trained->model, tools->trained->number, analyzer, err);
 }
 
-int lam_tools_new(struct lam_tools **out, const struct lam_engine *engine, enum lam_layer layer, enum lam_depth depth, struct lam_error *err)
+int lam_tools_new(struct lam_tools **out, struct lam_engine *engine, enum lam_layer layer, enum lam_depth depth, struct lam_error *err)
 {
     const struct lam_job *job = engine->job;
     struct lam_tools *tools = calloc(1, sizeof *tools);
     struct lam_parse_limits limits = lam_parse_limits_default;
     struct lam_refine_options options = {.max_record = job->limits.record, .max_depth = job->limits.depth, .max_raw = job->limits.raw, .tasks = &job->tasks,
                                          .layer = layer, .depth = depth, .clock = engine->clock, .open_analyzer = open_builtin,
-                                         .arg = (void *)(uintptr_t)engine, .analyzer = &lam_analyzer_builtin, .parse = parse};
+                                         .arg = tools, .analyzer = &lam_analyzer_builtin, .parse = parse};
     int rc;
 
     *out = NULL;
@@ -64,10 +70,51 @@ void lam_tools_free(struct lam_tools *tools)
         return;
     lam_refiner_free(tools->refiner);
     lam_parser_free(tools->parser);
+    lam_trained_unref(tools->trained);
     free(tools);
 }
 
 struct lam_refiner *lam_tools_refiner(struct lam_tools *tools) { return tools->refiner; }
+
+int lam_tools_use(struct lam_tools *tools, struct lam_trained *trained, struct lam_error *err)
+{
+    struct lam_trained *old = tools->trained;
+    int rc;
+
+    if (old == trained || (old && trained && old->number == trained->number))
+        return 0;
+    tools->trained = lam_trained_ref(trained);
+    if ((rc = lam_refiner_reopen(tools->refiner, err))) {
+        lam_trained_unref(tools->trained);
+        tools->trained = old;
+        return rc;
+    }
+    lam_trained_unref(old);
+    return 0;
+}
+
+int lam_tools_follow(struct lam_tools *tools, struct lam_error *err)
+{
+    const struct lam_state *state = lam_engine_state(tools->engine);
+    struct lam_artifact artifact = {0};
+    struct lam_trained *trained = NULL;
+    int rc = 0;
+
+    if (state->model_count != tools->looked)
+        artifact = lam_trained_newest(state, tools->engine->job);
+    tools->looked = state->model_count;
+    if (artifact.number && !artifact.empty) {
+        struct lam_error why;
+
+        if (lam_trained_load(tools->engine, &artifact, &trained, &why))
+            lam_log_warn(&tools->engine->log, "ai", "%s; the answers go on as before", why.text);
+        else if (!(rc = lam_tools_use(tools, trained, err)))
+            lam_log_info(&tools->engine->log, "ai", "answers come from model %u from now on", (unsigned)artifact.number);
+    }
+    lam_trained_unref(trained);
+    lam_state_unref(state);
+    return rc;
+}
 
 void lam_raw_of_message(struct lam_raw *raw, const struct lam_extract *settings, const char *topic, char place[LAM_PLACE_MAX])
 {

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "abort_filter.h"
@@ -20,6 +21,7 @@
 #define READY_US 10000000        /* by then launcher and ranks are ready for USR1, as far as one can see it from here */
 #define SAME_PRESS_US 500000     /* one Ctrl-C may reach us twice */
 #define DRAIN_US 1000000         /* for what is left in the pipe when the launcher has ended */
+#define LEFT_US 5000000          /* for what it left behind to die of a KILL */
 
 struct watch {
     pid_t pid;
@@ -149,6 +151,41 @@ static bool read_output(struct watch *watch)
     return false;
 }
 
+static void nap(void)
+{
+    nanosleep(&(const struct timespec){0, 10000000}, NULL);
+}
+
+/* Kills the processes whose parent we are, and reaps those that have ended; whether there were any. */
+static bool kill_children(void)
+{
+    const pid_t self = getpid();
+    DIR *proc = opendir("/proc");
+    bool any = false;
+
+    for (struct dirent *entry; proc && (entry = readdir(proc));) {
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || parent_of(entry->d_name) != self)
+            continue;
+        kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
+        any = true;
+    }
+    if (proc)
+        closedir(proc);
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+    return any;
+}
+
+/*
+ * The launcher has ended: what it left behind is ours by now (we are its subreaper), and is nobody's work any more. Ranks are left where the launcher was killed,
+ * or could not end those that ignore TERM; each has a process group of its own. Grandchildren become ours when their parents die: so again until none is left.
+ */
+static void end_tree(void)
+{
+    for (int64_t end = now_us() + LEFT_US; kill_children() && now_us() < end;)
+        nap();
+}
+
 static void watch_child(struct watch *watch)
 {
     while (!watch->ended) {
@@ -162,6 +199,7 @@ static void watch_child(struct watch *watch)
             read_output(watch);
         ask_to_stop(watch);
     }
+    end_tree();
     for (int64_t end = now_us() + DRAIN_US; watch->output >= 0 && now_us() < end;) {
         struct pollfd fd = {watch->output, POLLIN, 0};
 
@@ -205,6 +243,7 @@ static int start(char *const *argv, bool quiet, struct watch *watch, struct lam_
     if (watch->signals < 0 || pipe2(told, O_CLOEXEC) || (quiet && pipe2(output, O_CLOEXEC)))
         return LAM_FAIL(err, LAM_E_IO, "start %s: %s", argv[0], strerror(errno));
     sigprocmask(SIG_BLOCK, &set, &before);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     watch->started_us = now_us();
     watch->pid = fork();
     if (watch->pid == 0)

@@ -4,6 +4,8 @@
  *     INT, TERM, HUP, USR1 to us  ──>  USR1 to the launcher  ──>  USR1 to each rank: stop cleanly
  *     a second INT, TERM or HUP   ──>  TERM to the launcher (it kills the ranks); a third: KILL to its process group
  *
+ * Whatever the launcher leaves behind when it ends, by itself or not, is killed: nothing of the job outlives us.
+ *
  * mpirun by itself answers TERM with a SIGKILL to the ranks about 1 s later and returns 1 even where all ended well. The
  * child has a process group of its own, so that Ctrl-C reaches it only through us, and it dies with us.
  */

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 LAMINA, SOURCE = sys.argv[1], sys.argv[2]
@@ -217,6 +218,25 @@ class Launch(Case):
         return subprocess.Popen([LAMINA, "launch", "-n", "3", "--program", "sh", "--", self.write("rank.sh", script)], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment())
 
+    def left_behind(self):
+        """Processes that name this test's folder on their command lines: ranks of its jobs."""
+        left = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    words = file.read()
+            except OSError:
+                continue
+            if self.folder.encode() in words:
+                left.append((pid, words))
+        return left
+
+    def tearDown(self):
+        left = self.left_behind()
+        for pid, _ in left:
+            os.kill(int(pid), signal.SIGKILL)
+        self.assertEqual(left, [], "ranks outlive their job")
+
     def test_the_exit_code_of_rank_0_is_the_jobs_and_no_alarm_is_raised(self):
         for code in (0, 1, 3, 75):
             # rank 0 ends last, as in a job: mpirun kills whoever is left
@@ -297,6 +317,30 @@ exit 75
                 break
             except subprocess.TimeoutExpired:
                 pass
+        self.assertEqual(job.returncode, 75)
+
+    DEAF = "trap '' USR1 TERM HUP INT\nsleep 1000 &\necho $PPID\nwhile :; do sleep 0.05; done 2>/dev/null"
+
+    def test_the_ranks_die_when_the_launcher_is_killed(self):
+        """mpirun gives each rank a process group of its own, and takes none along when it dies."""
+        job = self.start(self.DEAF)
+        mpirun = {int(job.stdout.readline()) for _ in range(3)}
+        self.assertEqual(len(mpirun), 1)
+        self.assertEqual(len(self.left_behind()), 5)  # launch, mpirun, three ranks
+        os.kill(mpirun.pop(), signal.SIGKILL)
+        _, err = job.communicate(timeout=LIMIT)
+        self.assertEqual(job.returncode, 1)
+        self.assertIn("ended by signal 9 (Killed)", err)
+
+    def test_three_signals_in_a_row_leave_nothing(self):
+        """The third kills the launcher before it has killed its ranks."""
+        job = self.start(self.DEAF)
+        for _ in range(3):
+            job.stdout.readline()
+        for _ in range(3):
+            job.send_signal(signal.SIGTERM)
+            time.sleep(0.6)  # two within half a second count as one
+        job.communicate(timeout=LIMIT)
         self.assertEqual(job.returncode, 75)
 
     def test_the_ranks_die_with_launch(self):

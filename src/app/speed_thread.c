@@ -62,7 +62,8 @@ static size_t index_of(const struct lam_speed_thread *t, uint32_t partition)
 static int open_all(struct lam_speed_thread *t)
 {
     const struct lam_job *job = t->engine->job;
-    struct lam_kafka_options kafka = {.brokers = t->setup->brokers, .topic = job->stream->topic, .log = &t->engine->log};
+    struct lam_kafka_options kafka = {.brokers = t->setup->brokers, .topic = job->stream->topic, .log = &t->engine->log,
+                                      .fetch_wait_ms = job->stream->local ? LAM_BROKER_WAIT_MS : 0};
     struct lam_producer_options producer = {.brokers = t->setup->brokers, .log = &t->engine->log};
     struct lam_kafka_offset *starts = calloc(t->setup->start_count + 1, sizeof *starts);
     struct lam_kafka_prop *props = NULL;
@@ -198,8 +199,10 @@ static int produce_row(struct lam_speed_thread *t, const struct lam_row *row)
 
 static int answer(struct lam_speed_thread *t, struct lam_block *block)
 {
-    int rc = lam_refiner_analyze(lam_tools_refiner(t->tools), block, 0, &t->err);
+    int rc = lam_tools_follow(t->tools, &t->err);
 
+    if (!rc)
+        rc = lam_refiner_analyze(lam_tools_refiner(t->tools), block, 0, &t->err);
     for (size_t i = 0; !rc && i < lam_block_rows(block); i++) {
         struct lam_row *row = lam_block_row(block, i);
 

@@ -36,6 +36,8 @@ struct lam_analyzer {
     struct lam_keywords keywords;
     struct lam_features features;
     struct lam_label_words words;
+    struct lam_name_words names;
+    struct lam_patterns *patterns;
     double *scores, *prior; /* [label_count] */
     int32_t *sums;          /* [dim] */
     struct lam_buf out;
@@ -77,6 +79,8 @@ static void close_handle(struct lam_analyzer *analyzer)
     free(analyzer->sums);
     free(analyzer->prior);
     free(analyzer->scores);
+    lam_patterns_free(analyzer->patterns);
+    lam_name_words_release(&analyzer->names);
     lam_label_words_release(&analyzer->words);
     lam_features_release(&analyzer->features);
     lam_keywords_release(&analyzer->keywords);
@@ -126,6 +130,8 @@ int lam_builtin_open_with_model(const struct lam_tasks *tasks, const struct lam_
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for an analyzer of %zu labels", tasks->label_count);
     if (!rc)
         rc = lam_lexicon_init(&made->lexicon, err);
+    if (!rc && tasks->wanted & LAM_TASK_ENTITIES && !(rc = lam_name_words_init(&made->names, err)))
+        rc = lam_patterns_new(tasks, &made->patterns, err);
     if (!rc)
         rc = lam_label_words_init(&made->words, tasks->labels, tasks->wanted & LAM_TASK_CLASSIFY ? tasks->label_count : 0, &made->tokens,
                                   err);
@@ -255,6 +261,18 @@ static int make_readability(struct lam_analyzer *analyzer, bool english, struct 
     return keep(block, lam_buf_sv(out), &rec->structure, err);
 }
 
+static int find_entities(struct lam_analyzer *analyzer, const struct lam_record *rec, enum lam_language language, struct lam_error *err)
+{
+    struct lam_entity_options options = {.now_us = rec->event_time_us != LAM_TIME_NONE ? rec->event_time_us : rec->arrival_us,
+                                         .words = &analyzer->names,
+                                         .gazetteer = analyzer->model ? analyzer->model->gazetteer : NULL,
+                                         .patterns = analyzer->patterns,
+                                         .language = language,
+                                         .country = analyzer->tasks->country};
+
+    return lam_entities_find(&analyzer->tokens, &options, &analyzer->out, err);
+}
+
 static int answer(struct lam_analyzer *analyzer, struct lam_block *block, struct lam_record *rec, struct lam_enrichment *enr,
                   struct lam_error *err)
 {
@@ -279,7 +297,7 @@ static int answer(struct lam_analyzer *analyzer, struct lam_block *block, struct
         return rc;
     if (wanted & LAM_TASK_ENTITIES) {
         lam_buf_clear(out);
-        if ((rc = lam_entities_find(&analyzer->tokens, out, err)) || (rc = keep(block, lam_buf_sv(out), &enr->entities, err)))
+        if ((rc = find_entities(analyzer, rec, language, err)) || (rc = keep(block, lam_buf_sv(out), &enr->entities, err)))
             return rc;
     }
     if (wanted & LAM_TASK_SUMMARIZE) {

@@ -1,4 +1,4 @@
-/* Addresses: mail, URL, IP, and paths of files. */
+/* Addresses: mail, URL, IP, hosts, and paths of files. */
 #include "entities.h"
 
 #include <arpa/inet.h>
@@ -168,6 +168,62 @@ bool lam_match_ip(const struct lam_tokens *tokens, size_t i, size_t from, struct
     if (lam_at(tokens, end) == ':' || (start > from && tokens->text.ptr[start - 1] == ':'))
         return hex_or_colon(lam_at(tokens, start)) && match_ip6(tokens, start, from, entity);
     return false;
+}
+
+/* Ends of host names. Two letters that are a word, or an ending of files, need three labels before they are believed. */
+static const char *const domains[] = {"com", "org", "net", "edu", "gov", "mil", "int", "info", "biz", "io", "dev", "app", "cloud", "online",
+                                      "local", "lan", "internal", "corp", "home", "intranet", "localdomain", "example", "test", "invalid",
+                                      "de", "uk", "fr", "nl", "ch", "eu", "us", "ca", "au", "jp", "cn", "ru", "br", "es", "pl", "se", "dk",
+                                      "fi", "cz", "hu", "ro", "gr", "pt", "tr", "kr", "tw", "za", "mx", "ar", "cl", "nz", "ie", "il", "ua",
+                                      "ai", "tv", "cc", "co"};
+static const char *const words_too[] = {"in", "it", "is", "at", "be", "no", "so", "to", "me", "my", "us", "am", "as", "do", "go", "by", "pl", "sh", "rs", "py", "md"};
+static const char *const endings[] = {"txt", "pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "csv", "tsv", "json", "jsonl", "xml", "yaml", "yml",
+                                      "toml", "ini", "cfg", "conf", "log", "html", "htm", "css", "js", "ts", "py", "c", "h", "cpp", "hpp", "cc", "rs",
+                                      "go", "java", "sh", "sql", "md", "rst", "tex", "png", "jpg", "jpeg", "gif", "svg", "mp3", "mp4", "wav",
+                                      "avi", "zip", "tar", "gz", "tgz", "xz", "bz2", "zst", "7z", "exe", "dll", "so", "iso", "deb", "rpm", "jar",
+                                      "bak", "tmp", "h5", "parquet", "db", "sqlite", "pem", "key", "crt"};
+
+#define IN(list, word) in_list(list, sizeof list / sizeof *list, word)
+
+static bool in_list(const char *const *list, size_t count, struct lam_sv word)
+{
+    for (size_t i = 0; i < count; i++)
+        if (lam_sv_eq(word, lam_sv_of(list[i])))
+            return true;
+    return false;
+}
+
+bool lam_match_host(const struct lam_tokens *tokens, size_t i, struct lam_entity *entity)
+{
+    size_t start = tokens->tokens[i].start, end = start, dots = 0, last = 0;
+    struct lam_sv ending;
+    bool upper = false;
+
+    if (!lam_starts_clean(tokens, start) || (start && strchr("@/_\\", tokens->text.ptr[start - 1])))
+        return false;
+    while (end - start < DOMAIN_MAX && (lam_is_alnum(lam_at(tokens, end)) || lam_at(tokens, end) == '-' || lam_at(tokens, end) == '_' ||
+                                        (lam_at(tokens, end) == '.' && lam_is_alnum(lam_at(tokens, end + 1))))) {
+        if (lam_at(tokens, end) == '.') {
+            dots++;
+            last = end + 1;
+        }
+        end++;
+    }
+    if (!dots || end - last > 11 || (end < tokens->text.len && ((unsigned char)tokens->text.ptr[end] >= 0x80 || strchr("@/\\", tokens->text.ptr[end]))))
+        return false;
+    set(entity, "host", tokens, start, end);
+    for (char *p = entity->value; *p; p++)
+        if (*p >= 'A' && *p <= 'Z') {
+            upper |= p - entity->value > 0 && (size_t)(p - entity->value) >= last - start;
+            *p |= 0x20;
+        }
+    ending = lam_sv(entity->value + (last - start), end - last);
+    if (IN(domains, ending) && !memchr(entity->value, '_', end - start) && !(upper && ending.len == 2) && (dots >= 2 || !IN(words_too, ending)))
+        return true;
+    if (dots > 2 || !IN(endings, ending) || end - last == 1)
+        return false;
+    set(entity, "path", tokens, start, end);
+    return true;
 }
 
 static bool path_byte(char c) { return lam_is_alnum(c) || (unsigned char)c >= 0x80 || (c && strchr("/._-+~@%=#$", c)); }

@@ -1,9 +1,7 @@
-/* Numbers that count something: money and percentages; versions, phone numbers and CVE numbers. */
+/* Numbers that count something: money and percentages; versions and CVE numbers. */
 #include "entities.h"
 
 #include <stdio.h>
-
-#define DIGITS_MAX 24
 
 static const char *const currency_codes[] = {"XXX", "USD", "EUR", "GBP", "JPY", "CHF", "CNY", "INR", "CAD", "AUD", "SEK", "NOK", "DKK",
                                              "PLN", "RUB", "KRW", "BRL", "MXN", "ZAR", "CZK", "HUF", "TRY", "ILS", "UAH", "USD"};
@@ -15,13 +13,6 @@ static const struct {
              {"AU$", LAM_CURRENCY_AUD}, {"R$", LAM_CURRENCY_BRL}, {"$", LAM_CURRENCY_USD},   {"€", LAM_CURRENCY_EUR},
              {"£", LAM_CURRENCY_GBP},   {"¥", LAM_CURRENCY_JPY},  {"₹", LAM_CURRENCY_INR},   {"₽", LAM_CURRENCY_RUB},
              {"₩", LAM_CURRENCY_KRW},   {"₺", LAM_CURRENCY_TRY},  {"₪", LAM_CURRENCY_ILS},   {"₴", LAM_CURRENCY_UAH}};
-
-/* A number with its separators, canonical: digits, and a point where there are decimals. */
-struct number {
-    char digits[DIGITS_MAX + 2]; /* without the point */
-    size_t count, decimals;
-    size_t end;
-};
 
 /*
  * Does the separator at i, with three digits behind it, part thousands? A comma does; a point where its currency or
@@ -39,15 +30,15 @@ static bool parts_thousands(const struct lam_tokens *tokens, size_t i, bool poin
  * before three digits too, a single point only where points_group (a currency that writes so). The last separator of another
  * kind is the decimal one.
  */
-static bool read_number(const struct lam_tokens *tokens, size_t i, bool points_group, struct number *number)
+bool lam_read_number(const struct lam_tokens *tokens, size_t i, bool points_group, struct lam_entity_number *number)
 {
     char group = 0;
     size_t n = 0;
 
-    *number = (struct number){.end = i};
-    while (n < DIGITS_MAX && lam_is_digit(lam_at(tokens, i + n)))
+    *number = (struct lam_entity_number){.end = i};
+    while (n < LAM_NUMBER_DIGITS && lam_is_digit(lam_at(tokens, i + n)))
         n++;
-    if (!n || n == DIGITS_MAX)
+    if (!n || n == LAM_NUMBER_DIGITS)
         return false;
     memcpy(number->digits, tokens->text.ptr + i, n);
     number->count = n;
@@ -58,9 +49,9 @@ static bool read_number(const struct lam_tokens *tokens, size_t i, bool points_g
 
         if (c != ',' && c != '.' && c != '\'')
             break;
-        while (more < DIGITS_MAX && lam_is_digit(lam_at(tokens, i + 1 + more)))
+        while (more < LAM_NUMBER_DIGITS && lam_is_digit(lam_at(tokens, i + 1 + more)))
             more++;
-        if (!more || number->count + more > DIGITS_MAX)
+        if (!more || number->count + more > LAM_NUMBER_DIGITS)
             break;
         if (more == 3 && (c == group || (!group && number->count <= 3 && parts_thousands(tokens, i, points_group)))) {
             group = c;
@@ -80,7 +71,7 @@ static bool read_number(const struct lam_tokens *tokens, size_t i, bool points_g
 }
 
 /* Writes the number times ten to the power. */
-static size_t write_number(char *out, const struct number *number, unsigned power)
+size_t lam_write_number(char *out, const struct lam_entity_number *number, unsigned power)
 {
     size_t whole = number->count - number->decimals + power, len = 0, i = 0;
 
@@ -171,7 +162,7 @@ bool lam_match_money(const struct lam_tokens *tokens, size_t i, size_t from, str
     size_t start = tokens->tokens[i].start, end, at, next;
     enum lam_currency currency;
     const struct lam_lex *lex;
-    struct number number;
+    struct lam_entity_number number;
     unsigned power = 0;
     int len;
 
@@ -180,7 +171,7 @@ bool lam_match_money(const struct lam_tokens *tokens, size_t i, size_t from, str
         currency = code_before(tokens, i, from, &start);
     if (!currency && !lam_starts_clean(tokens, start))
         return false;
-    if (!read_number(tokens, tokens->tokens[i].start, currency && currency != LAM_CURRENCY_USD && currency != LAM_CURRENCY_GBP, &number))
+    if (!lam_read_number(tokens, tokens->tokens[i].start, currency && currency != LAM_CURRENCY_USD && currency != LAM_CURRENCY_GBP, &number))
         return false;
     end = number.end;
     at = end + (lam_at(tokens, end) == ' ' || lam_at(tokens, end) == '-');
@@ -215,17 +206,17 @@ bool lam_match_money(const struct lam_tokens *tokens, size_t i, size_t from, str
     }
     *entity = (struct lam_entity){.type = "money", .start = start, .end = end};
     len = snprintf(entity->value, sizeof entity->value, "%s ", currency_codes[currency]);
-    write_number(entity->value + len, &number, power);
+    lam_write_number(entity->value + len, &number, power);
     return true;
 }
 
 bool lam_match_percent(const struct lam_tokens *tokens, size_t i, size_t from, struct lam_entity *entity)
 {
     size_t start = tokens->tokens[i].start, end, next;
-    struct number number;
+    struct lam_entity_number number;
     bool negative;
 
-    if (!lam_starts_clean(tokens, start) || !read_number(tokens, start, false, &number))
+    if (!lam_starts_clean(tokens, start) || !lam_read_number(tokens, start, false, &number))
         return false;
     end = number.end;
     if (lam_at(tokens, end) == '%' || (lam_at(tokens, end) == ' ' && lam_at(tokens, end + 1) == '%')) {
@@ -248,7 +239,7 @@ bool lam_match_percent(const struct lam_tokens *tokens, size_t i, size_t from, s
     negative = start > from && tokens->text.ptr[start - 1] == '-' && !(start > 1 && lam_is_alnum(tokens->text.ptr[start - 2]));
     *entity = (struct lam_entity){.type = "percent", .start = start - negative, .end = end};
     entity->value[0] = '-';
-    write_number(entity->value + negative, &number, 0);
+    lam_write_number(entity->value + negative, &number, 0);
     return true;
 }
 
@@ -288,54 +279,6 @@ bool lam_match_version(const struct lam_tokens *tokens, size_t i, struct lam_ent
     *entity = (struct lam_entity){.type = "version", .start = start, .end = at};
     start += (lam_at(tokens, start) | 0x20) == 'v';
     memcpy(entity->value, tokens->text.ptr + start, at - start);
-    return true;
-}
-
-/* Digits and a blank before: a group in a longer row of groups. */
-static bool at_digit_group(const char *p) { return p[-1] == ' ' && lam_is_digit(p[-2]); }
-
-/*
- * +49 30 1234567 · (555) 123-4567 · 555-123-4567 · 030 1234-567: with a plus, 7 to 15 digits; in the North American form 3-3-4; with a
- * leading zero and separators, 7 to 13. Runs of digits alone are not taken: they are more often numbers of something else.
- */
-bool lam_match_phone(const struct lam_tokens *tokens, size_t i, size_t from, struct lam_entity *entity)
-{
-    size_t start = tokens->tokens[i].start, at = start, groups = 0, digits = 0, sizes[8] = {0};
-    bool plus = start > from && tokens->text.ptr[start - 1] == '+', bracket = start > from && tokens->text.ptr[start - 1] == '(';
-    char value[20];
-    size_t end = at;
-
-    if (!plus && !bracket && (!lam_starts_clean(tokens, start) || (start > 1 && at_digit_group(tokens->text.ptr + start))))
-        return false;
-    while (groups < 8 && digits < 16) {
-        size_t skipped = 0;
-
-        while (digits < 16 && lam_is_digit(lam_at(tokens, at))) {
-            value[digits++] = lam_at(tokens, at++);
-            sizes[groups]++;
-        }
-        if (!sizes[groups])
-            break;
-        groups++;
-        end = at;
-        while (skipped < 2 && lam_at(tokens, at) && strchr(" -./()", lam_at(tokens, at))) {
-            at++;
-            skipped++;
-        }
-        if (!skipped)
-            break;
-    }
-    if (lam_is_alnum(lam_at(tokens, end)) || lam_at(tokens, end) == '%' || digits > 15)
-        return false;
-    if (!(plus ? digits >= 7
-               : (groups == 3 && sizes[0] == 3 && sizes[1] == 3 && sizes[2] == 4) ||
-                     (groups == 4 && sizes[0] == 1 && value[0] == '1' && sizes[1] == 3 && sizes[2] == 3 && sizes[3] == 4) ||
-                     (value[0] == '0' && value[1] != '0' && groups >= 2 && groups <= 5 && sizes[0] >= 3 && sizes[0] <= 5 && digits >= 7 &&
-                      digits <= 13)))
-        return false;
-    *entity = (struct lam_entity){.type = "phone", .start = start - (plus || bracket), .end = end};
-    entity->value[0] = '+';
-    memcpy(entity->value + plus, value, digits);
     return true;
 }
 

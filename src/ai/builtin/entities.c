@@ -28,19 +28,34 @@ bool lam_ends_clean(const struct lam_tokens *tokens, size_t i)
     return !(c && strchr(".,:/-", c) && lam_is_digit(lam_at(tokens, i + 1)));
 }
 
-static bool match_number(const struct lam_tokens *tokens, size_t i, size_t from, struct lam_entity *entity)
+/* One search through a text. */
+struct finder {
+    const struct lam_tokens *tokens;
+    const struct lam_entity_options *options;
+    const struct lam_pattern_find *finds; /* of the job's own patterns */
+    size_t find_count;
+    size_t from; /* bytes before it belong to the entity before */
+    struct lam_name_reader names;
+    struct lam_entity entity;
+};
+
+static bool match_number(const struct lam_tokens *tokens, size_t i, size_t from, const struct lam_entity_options *options,
+                         struct lam_entity *entity)
 {
     return lam_match_identifier(tokens, i, entity) || lam_match_ip(tokens, i, from, entity) || lam_match_date(tokens, i, entity) ||
            lam_match_time(tokens, i, entity) || lam_match_version(tokens, i, entity) || lam_match_money(tokens, i, from, entity) ||
-           lam_match_percent(tokens, i, from, entity) || lam_match_phone(tokens, i, from, entity) ||
+           lam_match_percent(tokens, i, from, entity) || lam_match_phone(tokens, i, from, options->country, entity) ||
+           lam_match_relative(tokens, i, options->now_us, entity) || lam_match_quantity(tokens, i, from, entity) ||
            lam_match_path(tokens, i, from, entity);
 }
 
 /* What can begin at token i, by the few bytes around it. */
-static bool match(const struct lam_tokens *tokens, size_t i, size_t from, struct lam_entity *entity)
+static bool match(const struct finder *finder, size_t i, struct lam_entity *entity)
 {
+    const struct lam_tokens *tokens = finder->tokens;
     const struct lam_token *token = &tokens->tokens[i];
     const struct lam_lex *lex = tokens->terms[token->term].lex;
+    size_t from = finder->from;
     char before = token->start > from ? tokens->text.ptr[token->start - 1] : 0, after = lam_at(tokens, token->end);
 
     if (after == ':' && (lam_match_url(tokens, i, entity) || lam_match_path(tokens, i, from, entity)))
@@ -50,8 +65,10 @@ static bool match(const struct lam_tokens *tokens, size_t i, size_t from, struct
     if (after == '.' && token->end - token->start == 3 && lam_match_url(tokens, i, entity))
         return true;
     if (token->flags & LAM_TOKEN_DIGIT)
-        return match_number(tokens, i, from, entity);
+        return match_number(tokens, i, from, finder->options, entity);
     if (after == ':' && lam_match_ip(tokens, i, from, entity))
+        return true;
+    if ((after == '.' || after == '-' || after == '_') && lam_is_alnum(lam_at(tokens, token->end + 1)) && lam_match_host(tokens, i, entity))
         return true;
     if (lex && lex->flags & LAM_LEX_MONTH && lam_match_month_date(tokens, i, entity))
         return true;
@@ -62,41 +79,114 @@ static bool match(const struct lam_tokens *tokens, size_t i, size_t from, struct
     if ((before == '/' || before == ':' || after == '/' || after == '_') &&
         (lam_match_ip(tokens, i, from, entity) || lam_match_path(tokens, i, from, entity)))
         return true;
-    return before == '.' && lam_match_path(tokens, i, from, entity);
+    if (before == '.' && lam_match_path(tokens, i, from, entity))
+        return true;
+    return lam_match_relative(tokens, i, finder->options->now_us, entity) || lam_match_quantity(tokens, i, from, entity);
 }
 
-static int add_json(struct lam_buf *json, const struct lam_tokens *tokens, const struct lam_entity *entity, bool first,
-                    struct lam_error *err)
+/* The name that begins at token i, its words parted by single blanks. */
+static bool match_name(struct finder *finder, size_t i, size_t limit, struct lam_entity *entity)
 {
-    struct lam_sv text = lam_sv(tokens->text.ptr + entity->start, entity->end - entity->start);
+    static const char *const types[] = {"person", "organization", "place"};
+    const struct lam_tokens *tokens = finder->tokens;
+    struct lam_name name;
+    enum lam_name_type type;
+    size_t len = 0;
+
+    if (!lam_name_read(&finder->names, i, &name) || name.start < finder->from || name.end > limit ||
+        (type = lam_name_decide(&finder->names, &name)) == LAM_NAME_TYPES)
+        return false;
+    *entity = (struct lam_entity){.type = types[type], .start = name.start, .end = name.end};
+    for (size_t at = name.start; at < name.end && len + 1 < LAM_ENTITY_VALUE; at++) {
+        char c = tokens->text.ptr[at];
+
+        if ((c == ' ' || c == '\n' || c == '\r' || c == '\t') && len && entity->value[len - 1] == ' ')
+            continue;
+        entity->value[len++] = c == '\n' || c == '\r' || c == '\t' ? ' ' : c;
+    }
+    entity->value[len] = '\0';
+    return true;
+}
+
+/* The next entity that begins at token *i or behind, which moves behind what was looked at. */
+static bool next_entity(struct finder *finder, size_t *i)
+{
+    const struct lam_tokens *tokens = finder->tokens;
+    struct lam_entity *entity = &finder->entity;
+
+    for (; *i < tokens->count || finder->find_count; ++*i) {
+        const struct lam_token *token = *i < tokens->count ? &tokens->tokens[*i] : NULL;
+        size_t limit = finder->find_count ? finder->finds->start : SIZE_MAX;
+
+        if (limit < finder->from || (finder->find_count && (!token || token->end > limit))) { /* the job's own come first */
+            const struct lam_pattern_find *find = finder->finds++;
+
+            finder->find_count--;
+            --*i; /* look at the token again */
+            if (find->start < finder->from)
+                continue;
+            *entity = (struct lam_entity){.type = find->name, .start = find->start, .end = find->end};
+            memcpy(entity->value, tokens->text.ptr + find->start, find->end - find->start);
+            return true;
+        }
+        if (token->start < finder->from || token->flags & (LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI))
+            continue;
+        if (match(finder, *i, entity) && entity->start >= finder->from && entity->end <= limit)
+            return true;
+        if (finder->options->words && token->flags & LAM_TOKEN_UPPER && match_name(finder, *i, limit, entity))
+            return true;
+    }
+    return false;
+}
+
+int lam_entities_each(const struct lam_tokens *tokens, const struct lam_entity_options *options, lam_entity_visit *visit, void *arg,
+                      struct lam_error *err)
+{
+    struct finder finder = {.tokens = tokens, .options = options};
+    int rc = 0;
+
+    finder.find_count = lam_patterns_find(options->patterns, tokens->text, &finder.finds);
+    if (options->words)
+        lam_name_begin(&finder.names, tokens, options->words, options->gazetteer, options->language);
+    for (size_t i = tokens->title_count, count = 0; count < LAM_ENTITIES_MAX && !rc && next_entity(&finder, &i); i++, count++) {
+        finder.from = finder.entity.end;
+        rc = visit(arg, &finder.entity, err);
+    }
+    return rc;
+}
+
+/* The array that is being written. */
+struct array {
+    const struct lam_tokens *tokens;
+    struct lam_buf *json;
+    size_t begun;
+};
+
+static int add_json(void *arg, const struct lam_entity *entity, struct lam_error *err)
+{
+    struct array *array = arg;
+    struct lam_buf *json = array->json;
+    size_t mark = json->len;
     int rc;
 
-    if ((rc = lam_buf_addf(json, err, "%s{\"type\":\"%s\",\"text\":", first ? "" : ",", entity->type)) ||
-        (rc = lam_buf_add_json(json, text, err)) || (rc = lam_buf_add(json, ",\"value\":", 9, err)) ||
-        (rc = lam_buf_add_json(json, lam_sv_of(entity->value), err)))
+    if ((rc = lam_buf_addf(json, err, "%s{\"type\":\"%s\",\"text\":", mark == array->begun + 1 ? "" : ",", entity->type)) ||
+        (rc = lam_buf_add_json(json, lam_sv(array->tokens->text.ptr + entity->start, entity->end - entity->start), err)) ||
+        (rc = lam_buf_add(json, ",\"value\":", 9, err)) || (rc = lam_buf_add_json(json, lam_sv_of(entity->value), err)) ||
+        (rc = lam_buf_addf(json, err, ",\"start\":%zu,\"end\":%zu}", entity->start, entity->end)))
         return rc;
-    return lam_buf_addf(json, err, ",\"start\":%zu,\"end\":%zu}", entity->start, entity->end);
+    if (json->len - array->begun <= LAM_ENTITIES_JSON)
+        return 0;
+    json->len = mark; /* it does not fit any more */
+    return LAM_END;
 }
 
-int lam_entities_find(const struct lam_tokens *tokens, struct lam_buf *json, struct lam_error *err)
+int lam_entities_find(const struct lam_tokens *tokens, const struct lam_entity_options *options, struct lam_buf *json,
+                      struct lam_error *err)
 {
-    size_t from = 0, count = 0, begun = json->len;
-    struct lam_entity entity;
+    struct array array = {tokens, json, json->len};
     int rc = lam_buf_add(json, "[", 1, err);
 
-    for (size_t i = tokens->title_count; i < tokens->count && count < LAM_ENTITIES_MAX && !rc; i++) {
-        size_t mark = json->len;
-
-        if (tokens->tokens[i].start < from || (tokens->tokens[i].flags & (LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI)) ||
-            !match(tokens, i, from, &entity))
-            continue;
-        from = entity.end;
-        rc = add_json(json, tokens, &entity, count == 0, err);
-        count++;
-        if (json->len - begun > LAM_ENTITIES_JSON) {
-            json->len = mark;
-            break;
-        }
-    }
-    return rc ? rc : lam_buf_add(json, "]", 1, err);
+    if (rc || ((rc = lam_entities_each(tokens, options, add_json, &array, err)) && rc != LAM_END))
+        return rc;
+    return lam_buf_add(json, "]", 1, err);
 }

@@ -134,6 +134,25 @@ static bool found(const struct lam_tokens *tokens, size_t first, size_t last, st
     return true;
 }
 
+/* Does the sentence tell of the future, within a few words before token i? */
+static bool looks_ahead(const struct lam_tokens *tokens, size_t i)
+{
+    static const char *const names[] = {"will", "shall", "due", "expires", "expire", "starts", "begins", "ends", "leaves", "arrives", "meet", "meets"};
+
+    for (size_t back = 1; back <= 7 && i >= tokens->title_count + back; back++) {
+        struct lam_sv word = lam_folded(tokens, i - back);
+
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+            if (lam_sv_eq(word, lam_sv_of(names[k])))
+                return true;
+        if (word.len > 3 && !memcmp(word.ptr + word.len - 3, "'ll", 3))
+            return true;
+        if (tokens->tokens[i - back].gap & (LAM_GAP_STOP | LAM_GAP_PARA))
+            return false;
+    }
+    return false;
+}
+
 /* 3 days ago · two weeks from now · a year ago: from the number on. */
 static bool counted(const struct lam_tokens *tokens, size_t i, int64_t now_us, bool ahead, struct lam_entity *entity)
 {
@@ -149,6 +168,8 @@ static bool counted(const struct lam_tokens *tokens, size_t i, int64_t now_us, b
     }
     if (value > NUMBER_MAX || !lam_parted_by(tokens, i, " ") || !(unit = unit_of(lam_folded(tokens, i + 1))))
         return false;
+    if (ahead && !looks_ahead(tokens, i - 1))
+        return false; /* done in 3 days: how long, not when */
     if (ahead) { /* "in 3 days": the word before is part of it */
         found(tokens, start - 1, i + 1, entity);
         set_moved(entity, now_us, value, unit);

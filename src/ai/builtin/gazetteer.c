@@ -90,7 +90,7 @@ int lam_gazetteer_write(const struct lam_gazetteer *gazetteer, struct lam_buf *b
 static bool read_clue(struct lam_clue *clue, const unsigned char *hash, const unsigned char *rest, uint64_t before)
 {
     clue->hash = get32(hash) | (uint64_t)get32(hash + 4) << 32;
-    if (clue->hash <= before || rest[3] > 1)
+    if (clue->hash <= before || rest[3] > 2)
         return false;
     clue->common = rest[3];
     for (int t = 0; t < LAM_NAME_TYPES; t++) {

@@ -5,8 +5,8 @@
  * sequences of the sample. What these have in common, the whole name, its words, and the words before and behind it, is counted;
  * what speaks for one type nearly always becomes a clue, types more of them, and so on for a few rounds, in a fixed order.
  * (Collins and Singer 1999; Riloff and Jones 1999.) A clue is a hash and one weight a type, so that names.h adds up what the rules and
- * the clues say of a sequence. Words that stand in lower case far more often than not are kept too: they are no names where a
- * sentence begins with them.
+ * the clues say of a sequence. Words that stand in lower case as well are kept too: they are
+ * hardly names where a sentence begins with them.
  *
  * Immutable once made; shared by any number of handles and threads. A function of the documents in their order alone.
  *
@@ -17,7 +17,7 @@
  *      8  4  names among them, for the report
  *     12  4  zero
  *     16 8n  hashes, ascending, none twice, none 0
- *        4n  for each the weights for person, organisation and place (i8), and a 1 where it is a common word
+ *        4n  for each the weights for person, organisation and place (i8), and how common the word is in lower case
  */
 #ifndef LAMINA_AI_BUILTIN_GAZETTEER_H
 #define LAMINA_AI_BUILTIN_GAZETTEER_H
@@ -37,7 +37,7 @@ struct lam_builtin_doc; /* train.h */
 struct lam_clue {
     uint64_t hash; /* 0: a free slot */
     int8_t weight[LAM_NAME_TYPES];
-    uint8_t common;
+    uint8_t common; /* a word that stands in lower case too: 1; mostly so: 2 */
 };
 
 struct lam_gazetteer {

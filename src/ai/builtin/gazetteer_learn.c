@@ -28,7 +28,7 @@ struct tally {
     uint64_t hash;
     uint32_t count[LAM_NAME_TYPES], all;
     int8_t weight[LAM_NAME_TYPES];
-    uint8_t kind, begins; /* begins: seen with a capital where a sentence begins */
+    uint8_t kind, begins; /* begins: seen with a capital where a sentence begins, or all in capitals */
 };
 
 struct learner {
@@ -91,13 +91,13 @@ static void note_case(struct learner *learner, size_t i)
     const struct lam_token *token = &learner->tokens.tokens[i];
     struct tally *tally;
 
-    if (token->flags & (LAM_TOKEN_DIGITS | LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI | LAM_TOKEN_CAPS))
+    if (token->flags & (LAM_TOKEN_DIGITS | LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI))
         return;
     if (!(tally = tally_of(learner, lam_name_clue(LAM_CLUE_COMMON, learner->tokens.terms[token->term].hash), LAM_CLUE_COMMON)))
         return;
     if (!(token->flags & LAM_TOKEN_UPPER))
         tally->count[0]++;
-    else if (lam_name_sentence_begins(&learner->tokens, i))
+    else if (token->flags & LAM_TOKEN_CAPS || lam_name_sentence_begins(&learner->tokens, i))
         tally->begins = 1;
     else
         tally->count[1]++;
@@ -186,9 +186,11 @@ static void learn_round(struct learner *learner, int enough)
         weigh(&learner->tallies[i]);
 }
 
-static bool common(const struct tally *tally)
+static uint8_t common(const struct tally *tally)
 {
-    return tally->kind == LAM_CLUE_COMMON && tally->begins && tally->count[0] >= 2 && tally->count[0] >= 4 * tally->count[1];
+    if (tally->kind != LAM_CLUE_COMMON || !(tally->begins || tally->count[1]) || tally->count[0] < 2)
+        return 0;
+    return tally->count[0] >= 4 * tally->count[1] ? 2 : tally->count[0] * 4 >= tally->count[1];
 }
 
 static bool worth(const struct tally *tally)

@@ -30,6 +30,15 @@ uint32_t lam_name_flags(const struct lam_name_reader *reader, size_t i)
     return lam_name_words_find(reader->words, lam_name_word(reader->tokens, i, &end, &possessive));
 }
 
+uint8_t lam_name_common(const struct lam_name_reader *reader, size_t i)
+{
+    const struct lam_tokens *tokens = reader->tokens;
+    const struct lam_clue *clue =
+        lam_gazetteer_find(reader->gazetteer, lam_name_clue(LAM_CLUE_COMMON, tokens->terms[tokens->tokens[i].term].hash));
+
+    return clue ? clue->common : 0;
+}
+
 static const struct lam_lex *lex_of(const struct lam_tokens *tokens, size_t i) { return tokens->terms[tokens->tokens[i].term].lex; }
 
 /* Are tokens i and i + 1 side by side in the text, with nothing but what between says? */
@@ -72,6 +81,8 @@ bool lam_name_sentence_begins(const struct lam_tokens *tokens, size_t i)
 
     if (i == tokens->title_count || tokens->tokens[i].gap & LAM_GAP_PARA)
         return true;
+    if (tokens->tokens[i].start > 2 && !memcmp(tokens->text.ptr + tokens->tokens[i].start - 2, "- ", 2))
+        return true; /* AP - Federal officials … */
     if (!(tokens->tokens[i].gap & LAM_GAP_STOP))
         return false;
     lex = lex_of(tokens, i - 1);
@@ -84,7 +95,6 @@ static bool fits(const struct lam_name_reader *reader, size_t i, bool begins)
     const struct lam_tokens *tokens = reader->tokens;
     const struct lam_token *token = &tokens->tokens[i];
     const struct lam_lex *lex = lex_of(tokens, i);
-    const struct lam_clue *clue;
     uint32_t flags;
 
     if (!(token->flags & LAM_TOKEN_UPPER) || token->flags & (LAM_TOKEN_DIGIT | LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI))
@@ -100,8 +110,7 @@ static bool fits(const struct lam_name_reader *reader, size_t i, bool begins)
         return false;
     if (!begins)
         return true;
-    clue = lam_gazetteer_find(reader->gazetteer, lam_name_clue(LAM_CLUE_COMMON, tokens->terms[token->term].hash));
-    return !(clue && clue->common);
+    return lam_name_common(reader, i) < 2;
 }
 
 /* Does the name go on behind token i? The token that it goes on with, or 0. *joined: an "of" was passed, and "and" may follow. */

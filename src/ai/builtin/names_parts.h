@@ -17,6 +17,7 @@ static inline uint64_t lam_name_clue(unsigned kind, uint64_t hash)
 
 uint64_t lam_name_word(const struct lam_tokens *tokens, size_t i, size_t *end, bool *possessive);
 uint32_t lam_name_flags(const struct lam_name_reader *reader, size_t i);
+uint8_t lam_name_common(const struct lam_name_reader *reader, size_t i); /* struct lam_clue.common of the word */
 bool lam_name_sentence_begins(const struct lam_tokens *tokens, size_t i);
 
 /* Fills scores and clues of a name whose tokens and bytes stand. False: it is none after all. */

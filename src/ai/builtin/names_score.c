@@ -12,7 +12,9 @@ struct look {
     uint32_t phrase;     /* flags of the whole */
     uint32_t first, last, any; /* flags of its words */
     size_t known_prefix; /* words at its begin that are a known place */
-    bool caps, initial, known;
+    size_t longest;      /* bytes of a word */
+    bool caps, initial, known, particle;
+    bool strange;        /* no word of it is known, or stands in lower case anywhere in the corpus */
 };
 
 static void add(struct lam_name *name, int person, int org, int place)
@@ -28,7 +30,7 @@ static bool lower_word(const struct lam_tokens *tokens, size_t i) { return !(tok
 static struct look look_at(const struct lam_name_reader *reader, struct lam_name *name)
 {
     const struct lam_tokens *tokens = reader->tokens;
-    struct look look = {.caps = true};
+    struct look look = {.caps = true, .strange = reader->gazetteer != NULL};
     uint64_t phrase = 0, hash = 0;
 
     for (size_t i = name->first; i < name->last; i++) {
@@ -41,8 +43,14 @@ static struct look look_at(const struct lam_name_reader *reader, struct lam_name
         phrase = lam_phrase_hash(phrase, hash);
         if (i == name->first)
             name->clues[LAM_CLUE_FIRST] = lam_name_clue(LAM_CLUE_FIRST, hash);
-        if (lower_word(tokens, i))
+        if (lower_word(tokens, i)) {
+            look.particle |= lam_sv_eq(lam_token_sv(tokens, i), LAM_SV("bin")) || lam_sv_eq(lam_token_sv(tokens, i), LAM_SV("ibn")) ||
+                             lam_sv_eq(lam_token_sv(tokens, i), LAM_SV("van")) || lam_sv_eq(lam_token_sv(tokens, i), LAM_SV("von")) ||
+                             lam_sv_eq(lam_token_sv(tokens, i), LAM_SV("der"));
             continue;
+        }
+        look.strange &= !flags && !tokens->terms[tokens->tokens[i].term].lex && !lam_name_common(reader, i);
+        look.longest = end - tokens->tokens[i].start > look.longest ? end - tokens->tokens[i].start : look.longest;
         look.words++;
         look.any |= flags;
         look.last = flags;
@@ -72,8 +80,10 @@ static void by_words(const struct lam_name_reader *reader, const struct look *lo
         add(name, 0, KNOWN, 0);
     if (look->words == 1) {
         add(name, look->first & LAM_NAME_FIRST ? LIKELY - 3 : 0, 0, 0);
-        if (look->caps && !look->known && !reader->shouting && name->end - start <= 6)
+        if (look->caps && !look->known && !reader->shouting && look->longest <= 6 && !lam_name_common(reader, name->first))
             add(name, 0, LIKELY - 4, 0);
+        if (look->first & (LAM_NAME_BODY | LAM_NAME_DIRECTION) && !look->known && lam_name_sentence_begins(tokens, name->first))
+            add(name, 0, -LIKELY, 0); /* Union officials, Federal agents */
         return;
     }
     if (look->words <= 4 && look->first & LAM_NAME_FIRST)
@@ -82,6 +92,12 @@ static void by_words(const struct lam_name_reader *reader, const struct look *lo
         add(name, LIKELY, 0, 0);
     if (look->words <= 3)
         add(name, TRACE, TRACE / 2, 0);
+    if (look->words <= 3 && look->strange && !look->caps)
+        add(name, HINT, 0, 0);
+    if (look->particle)
+        add(name, LIKELY, 0, 0);
+    if (look->caps && look->longest <= 4 && !look->known && !reader->shouting)
+        add(name, 0, LIKELY - 5, 0);
     if (look->last & LAM_NAME_LEGAL)
         add(name, -LIKELY, LEGAL, -LIKELY);
     if (look->last & LAM_NAME_BODY)
@@ -94,7 +110,7 @@ static void by_words(const struct lam_name_reader *reader, const struct look *lo
         add(name, 0, 0, LIKELY);
     if (look->first & LAM_NAME_DIRECTION && look->last & LAM_NAME_KNOWN_PLACE && look->words == 2)
         add(name, 0, 0, SURE);
-    else if (look->known_prefix && look->known_prefix < name->last - name->first && !(look->last & LAM_NAME_SITE))
+    else if (look->known_prefix && look->known_prefix < name->last - name->first && tokens->text.ptr[tokens->tokens[name->first + look->known_prefix].start - 1] != '-' && !(look->last & LAM_NAME_SITE))
         add(name, look->first & LAM_NAME_FIRST ? 0 : -HINT, LIKELY, 0); /* Boston Red Sox */
     if (memchr(tokens->text.ptr + start, '&', name->end - start))
         add(name, -HINT, LIKELY, 0);
@@ -112,12 +128,12 @@ static void by_before(const struct lam_name_reader *reader, const struct look *l
         return;
     flags = lam_name_flags(reader, i - 1);
     space = tokens->tokens[i].start - tokens->tokens[i - 1].end;
-    word = lam_token_sv(tokens, i - 1);
+    word = lam_term_sv(tokens, &tokens->terms[tokens->tokens[i - 1].term]);
     name->clues[LAM_CLUE_BEFORE] =
         lam_name_clue(LAM_CLUE_BEFORE, tokens->terms[tokens->tokens[i - 1].term].hash + (tokens->tokens[i].gap & LAM_GAP_PUNCT));
     if (space > 2 || tokens->tokens[i].gap & (LAM_GAP_PUNCT | LAM_GAP_LINE))
         return;
-    if (tokens->tokens[i - 1].flags & LAM_TOKEN_UPPER) {
+    if (tokens->tokens[i - 1].flags & LAM_TOKEN_UPPER && !lam_sv_eq(word, LAM_SV("the")) && !lam_sv_eq(word, LAM_SV("in"))) {
         if (flags & (LAM_NAME_TITLE | LAM_NAME_TITLE_PART) && !look->known)
             add(name, TITLED, -HINT, -HINT);
         else if (flags & LAM_NAME_TITLE)

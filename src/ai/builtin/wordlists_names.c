@@ -82,7 +82,7 @@ const struct lam_words lam_words_names[] = {
      "poland portugal qatar romania russia rwanda senegal serbia singapore slovakia slovenia somalia spain sudan suriname swaziland "
      "sweden switzerland syria taiwan tajikistan tanzania thailand togo tunisia turkey turkmenistan uganda ukraine uruguay uzbekistan "
      "vanuatu venezuela vietnam yemen zambia zimbabwe britain england scotland wales darfur chechnya kashmir gaza tibet "
-     "saudi_arabia south_africa south_korea north_korea new_zealand sri_lanka costa_rica el_salvador puerto_rico hong_kong united_states "
+     "guinea_bissau saudi_arabia south_africa south_korea north_korea new_zealand sri_lanka costa_rica el_salvador puerto_rico hong_kong united_states "
      "united_kingdom united_arab_emirates czech_republic dominican_republic ivory_coast sierra_leone burkina_faso papua_new_guinea "
      "east_timor northern_ireland vatican_city west_bank middle_east gaza_strip persian_gulf u_s u_k u_s_a u_a_e us uk usa uae "
      "deutschland österreich schweiz frankreich italien spanien türkei russland allemagne espagne italie suisse états_unis españa francia "

@@ -53,7 +53,7 @@ static const struct lam_shape cache_shape = {cache_fields, COUNT(cache_fields), 
 
 static const struct lam_field replay_fields[] = {
     {.name = "path", .kind = LAM_KIND_STRING, REST, AT(lam_job_recording, path), .flags = LAM_FIELD_REQUIRED, .min = 1, .max = 4000,
-     .doc = "A recording, relative to the job file."},
+     .doc = "A recording, or a folder of them, relative to the job file."},
     {.name = "speed", .kind = LAM_KIND_NUMBER, REST, AT(lam_job_recording, speed), .def = "1", .max = 1e6,
      .doc = "2 halves the recorded latencies; 0: answers come at once."},
 };
@@ -83,7 +83,7 @@ static const struct lam_field deep_fields[] = {
     {.name = "cache", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .def = "{}", .shape = &cache_shape,
      .doc = "The answers that were paid for, kept in the store."},
     {.name = "record", .kind = LAM_KIND_STRING, REST, AT(lam_job_deep, record), .min = 1, .max = 4000,
-     .doc = "Write requests and answers to this file, relative to the job file."},
+     .doc = "Write requests and answers into files of this folder, relative to the job file."},
     {.name = "replay", .kind = LAM_KIND_OBJECT, REST, AT(lam_job_deep, replay), .flags = LAM_FIELD_POINTER, .shape = &replay_shape,
      .doc = "Take answers from a recording, with its latencies, and ask nobody."},
     {.name = "prompts", .kind = LAM_KIND_STRING, ANALYSIS, AT(lam_job_deep, prompts), .min = 1, .max = 4000,

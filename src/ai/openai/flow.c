@@ -13,7 +13,7 @@
 #define PROBE_WINDOWS 8                   /* at a limit that is right: windows between two looks upwards */
 #define RECENTLY_US INT64_C(10000000)     /* after a 429 no hedges for so long */
 #define BUDGET_SLOT_US INT64_C(236000)    /* × 256 slots: 60.4 s; a slot that is in use counts whole */
-#define HEDGE_CREDIT_MAX 8.0
+#define HEDGE_CREDIT_MAX 32.0             /* of a long run's budget, at its end: where stragglers are what is left */
 #define RESET_MAX_MS INT64_C(120000)      /* an exhausted limit that says to wait longer is not believed without a 429 */
 
 /* ---- budgets ---- */

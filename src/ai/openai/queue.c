@@ -118,12 +118,14 @@ void lam_llm_queue_again(struct lam_llm_queue *queue, struct lam_llm_wait *wait,
 
 void lam_llm_queue_remove(struct lam_llm_queue *queue, struct lam_llm_wait *wait)
 {
+    if (!wait->heap_at && !wait->list)
+        return;
     if (wait->heap_at)
         heap_remove(queue, wait);
-    else if (wait->list)
+    else if (wait->list == &queue->groups[queue->turn] && queue->turn_left) /* what was looked at only costs no turn */
+        queue->turn_left--;
+    if (wait->list)
         unlink_from_list(wait);
-    else
-        return;
     queue->count--;
 }
 
@@ -143,10 +145,8 @@ static struct lam_llm_wait *next_of_groups(struct lam_llm_queue *queue)
 {
     struct lam_llm_wait *first = queue->groups[queue->turn].first, *oldest = NULL;
 
-    if (first && queue->turn_left) {
-        queue->turn_left--;
+    if (first && queue->turn_left)
         return first;
-    }
     for (unsigned i = 0; i < LAM_LLM_QUEUE_GROUPS; i++) {
         struct lam_llm_wait *wait = queue->groups[i].first;
 
@@ -155,7 +155,7 @@ static struct lam_llm_wait *next_of_groups(struct lam_llm_queue *queue)
             queue->turn = i;
         }
     }
-    queue->turn_left = TURN - 1;
+    queue->turn_left = TURN;
     return oldest;
 }
 

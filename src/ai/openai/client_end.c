@@ -1,0 +1,308 @@
+#include "client_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RESHAPED_MAX (2 * LAM_LLM_OPTIONS) /* each option once under each name */
+#define REDIRECTS_MAX 3
+
+/* ---- taking attempts down ---- */
+
+static void unlink_attempt(struct endpoint *endpoint, struct attempt *attempt)
+{
+    *(attempt->prev ? &attempt->prev->next : &endpoint->first) = attempt->next;
+    *(attempt->next ? &attempt->next->prev : &endpoint->last) = attempt->prev;
+}
+
+/* Tells flow control, and takes the attempt off its job. */
+static void account(struct lam_llm_client *client, struct attempt *attempt, enum lam_llm_result result, uint64_t tokens_used)
+{
+    struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
+    struct job *job = attempt->job;
+    struct lam_llm_end end = {.result = result,
+                              .probe = attempt->probe,
+                              .hedge = attempt->hedge,
+                              .sent_us = attempt->wire.started_us,
+                              .tokens_reserved = attempt->tokens,
+                              .tokens_used = tokens_used,
+                              .headers = attempt->wire.status ? &attempt->wire.headers : NULL,
+                              .jitter = lam_llm_random(client)};
+
+    unlink_attempt(endpoint, attempt);
+    job->attempts[job->attempts[1] == attempt] = NULL;
+    if (!job->attempts[0] && job->attempts[1]) {
+        job->attempts[0] = job->attempts[1];
+        job->attempts[1] = NULL;
+    }
+    if (!lam_llm_flow_ended(&endpoint->flow, &end, client->now_us))
+        return;
+    if (endpoint->flow.breaker.state == LAM_LLM_CLOSED)
+        lam_log_info(client->options.log, "ai", "%s answers again", endpoint->base);
+    else
+        lam_log_warn(client->options.log, "ai", "%s is given a rest after failures in a row: %s", endpoint->base, endpoint->problem);
+}
+
+static void withdraw(struct lam_llm_client *client, struct attempt *attempt)
+{
+    client->ops->cancel(client->transport, &attempt->wire);
+    attempt->wire.status = 0;
+    COUNT(&client->endpoints[attempt->wire.endpoint], cancelled, 1);
+    account(client, attempt, LAM_LLM_R_FORGOTTEN, 0);
+    lam_llm_attempt_free(client, attempt);
+}
+
+/* ---- the end of a job ---- */
+
+static void call_back(struct lam_llm_client *client, struct job *job, struct lam_llm_response *response)
+{
+    uint32_t slot = job->slot;
+
+    response->attempts = job->attempt_count;
+    response->hedged = job->hedged;
+    response->total_us = client->now_us - job->submitted_us;
+    while (job->attempts[0]) /* the loser of two, or what is cancelled */
+        withdraw(client, job->attempts[0]);
+    client->jobs[slot] = NULL;
+    lam_ring_push(client->slots, &slot); /* before the callback, which may want it */
+    job->request.done(job->request.arg, response);
+    free(job);
+    atomic_fetch_sub(&client->open, 1);
+}
+
+void lam_llm_finish(struct lam_llm_client *client, struct job *job, enum lam_llm_outcome outcome, size_t endpoint, const char *reason)
+{
+    call_back(client, job, &(struct lam_llm_response){.outcome = outcome, .endpoint = endpoint, .reason = reason});
+}
+
+/* With what the server said last: status, body, numbers. */
+static void finish_with(struct lam_llm_client *client, struct job *job, enum lam_llm_outcome outcome, const struct attempt *attempt,
+                        const struct lam_llm_verdict *verdict, const char *why)
+{
+    char reason[LAM_LLM_REASON];
+
+    snprintf(reason, sizeof reason, "%s%s%.300s", why, *why ? ": " : "", verdict->what);
+    call_back(client, job, &(struct lam_llm_response){.outcome = outcome,
+                                                      .status = attempt->wire.status,
+                                                      .body = lam_buf_sv(&attempt->wire.answer),
+                                                      .endpoint = attempt->wire.endpoint,
+                                                      .dropped = attempt->dropped,
+                                                      .context = outcome == LAM_LLM_TOO_LONG ? verdict->problem.context : 0,
+                                                      .prompt_tokens = outcome == LAM_LLM_TOO_LONG ? verdict->problem.prompt_tokens : 0,
+                                                      .latency_us = attempt->wire.ended_us - attempt->wire.started_us,
+                                                      .reason = outcome == LAM_LLM_ANSWERED ? "" : reason});
+}
+
+/* ---- once more ---- */
+
+static void ask_again(struct lam_llm_client *client, struct job *job, int64_t wait_us)
+{
+    struct lane *lane = lam_llm_lane_of(client, job->request.tier, job->request.kind);
+
+    lam_llm_queue_again(&lane->queue, &job->wait, client->now_us + wait_us);
+}
+
+/* After a failure: at once where another endpoint can take it, else after a while, if that is within its deadline. */
+static void retry(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict, unsigned tries)
+{
+    size_t e = attempt->wire.endpoint;
+    struct lane *lane = lam_llm_lane_of(client, job->request.tier, job->request.kind);
+    uint32_t others = lam_llm_lane_usable(client, lane) & ~(1u << e) & ~job->request.avoid;
+    int64_t wait_us = lam_llm_backoff_us(tries, lam_llm_random(client)), told_ms = attempt->wire.status ? attempt->wire.headers.retry_after_ms : LAM_LLM_HEADER_NONE;
+
+    job->wait.avoid = job->request.avoid | 1u << e;
+    if (told_ms >= 0)
+        wait_us = told_ms * 1000;
+    if (others && tries < client->endpoint_count)
+        wait_us = 0; /* one round over all of them, then slowly */
+    if (client->now_us + wait_us >= job->wait.deadline_us) {
+        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "its deadline is sooner than the next attempt");
+        return;
+    }
+    COUNT(&client->endpoints[e], retries, 1);
+    ask_again(client, job, wait_us);
+}
+
+static void retry_transport(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+{
+    if (job->transport_errors++ < client->options.transport_retries)
+        retry(client, job, attempt, verdict, job->transport_errors - 1);
+    else
+        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "given up after several attempts");
+}
+
+static void retry_rate(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+{
+    if (job->rate_limits++ < client->options.rate_retries)
+        retry(client, job, attempt, verdict, job->rate_limits - 1);
+    else
+        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "still limited after many attempts");
+}
+
+/*
+ * A 500 that stays is the request's own fault if the endpoint answers others meanwhile; if it answers nobody, it is the endpoint's, and the
+ * request may come again another day.
+ */
+static void retry_error(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+{
+    const struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
+
+    if (job->errors++ == 0) {
+        job->first_error_endpoint = attempt->wire.endpoint;
+        job->answered_then = endpoint->answered;
+    }
+    if (job->errors <= client->options.error_retries)
+        retry(client, job, attempt, verdict, job->errors - 1);
+    else if (client->endpoints[job->first_error_endpoint].answered > job->answered_then)
+        finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "fails while others are answered");
+    else
+        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "given up after several attempts");
+}
+
+static void without_option(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+{
+    struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
+    const struct lam_llm_option *option = &job->options[verdict->option];
+    enum option_state *state = lam_llm_option_state(endpoint, option->name);
+    const char *sent = attempt->sent[verdict->option], *now = *state == OPTION_PLAIN ? option->name : *state == OPTION_INSTEAD ? option->instead : NULL;
+
+    if (job->reshaped++ >= RESHAPED_MAX) {
+        finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "refused in every form");
+        return;
+    }
+    if (now && !strcmp(now, sent)) { /* else another request has found out already */
+        *state = *state == OPTION_PLAIN && option->instead ? OPTION_INSTEAD : OPTION_DROPPED;
+        if (*state == OPTION_DROPPED)
+            COUNT(endpoint, dropped, 1);
+        lam_log_warn(client->options.log, "ai", "%s does not take \"%s\": from now on %s%s (%s)", endpoint->base, sent,
+                     *state == OPTION_INSTEAD ? "with " : "without it", *state == OPTION_INSTEAD ? option->instead : "", verdict->what);
+    }
+    ask_again(client, job, 0);
+}
+
+static void refuse(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+{
+    struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
+    struct lane *lane = lam_llm_lane_of(client, job->request.tier, job->request.kind);
+    uint32_t kind = 1u << job->request.kind;
+
+    if (endpoint->kinds & kind) {
+        lam_log_error(client->options.log, "ai", "%s (model %s) gets no more requests of this kind: %s", endpoint->base, endpoint->model, verdict->what);
+        endpoint->kinds &= ~kind;
+        endpoint->refused = !endpoint->kinds;
+    }
+    lane->members &= ~(1u << attempt->wire.endpoint);
+    if (lane->members) {
+        job->wait.avoid = job->request.avoid;
+        ask_again(client, job, 0);
+    } else {
+        finish_with(client, job, LAM_LLM_REFUSED, attempt, verdict, "");
+    }
+}
+
+static void redirect(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, struct lam_llm_verdict *verdict)
+{
+    struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
+    const char **url = &endpoint->urls[attempt->wire.kind], *fresh = *url;
+    char target[1024];
+
+    if (!lam_llm_same_host(attempt->wire.url, attempt->wire.headers.location, target, sizeof target)) {
+        snprintf(verdict->what, sizeof verdict->what, "status %d: redirected to %.200s, which is another host and is not followed; set the endpoint's url",
+                 attempt->wire.status, attempt->wire.headers.location);
+        refuse(client, job, attempt, verdict);
+        return;
+    }
+    if (*url == attempt->wire.url) /* else another request was there before */
+        fresh = lam_llm_url_keep(endpoint, target);
+    if (!fresh || job->redirects++ >= REDIRECTS_MAX) {
+        finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "redirected too often");
+        return;
+    }
+    *url = fresh;
+    ask_again(client, job, 0);
+}
+
+/* ---- an attempt's end ---- */
+
+static void count_end(struct endpoint *endpoint, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+{
+    COUNT(endpoint, bytes_in, attempt->wire.answer.len);
+    if (attempt->wire.connected_anew)
+        COUNT(endpoint, connections, 1);
+    switch (verdict->result) {
+    case LAM_LLM_R_ANSWERED:
+        COUNT(endpoint, answered, 1);
+        endpoint->answered++;
+        endpoint->answered_kind[attempt->wire.kind] = true;
+        break;
+    case LAM_LLM_R_LIMITED:
+        COUNT(endpoint, rate_limited, 1);
+        break;
+    case LAM_LLM_R_ERROR:
+        COUNT(endpoint, server_errors, 1);
+        break;
+    case LAM_LLM_R_TRANSPORT:
+        COUNT(endpoint, transport_errors, 1);
+        break;
+    case LAM_LLM_R_CLIENT:
+        COUNT(endpoint, client_errors, 1);
+        break;
+    case LAM_LLM_R_FORGOTTEN:
+        break;
+    }
+}
+
+static void act_on(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, struct lam_llm_verdict *verdict)
+{
+    switch (verdict->action) {
+    case LAM_LLM_A_ANSWER:
+        finish_with(client, job, LAM_LLM_ANSWERED, attempt, verdict, "");
+        break;
+    case LAM_LLM_A_AGAIN_TRANSPORT:
+        retry_transport(client, job, attempt, verdict);
+        break;
+    case LAM_LLM_A_AGAIN_RATE:
+        retry_rate(client, job, attempt, verdict);
+        break;
+    case LAM_LLM_A_AGAIN_ERROR:
+        retry_error(client, job, attempt, verdict);
+        break;
+    case LAM_LLM_A_WITHOUT_OPTION:
+        without_option(client, job, attempt, verdict);
+        break;
+    case LAM_LLM_A_REDIRECT:
+        redirect(client, job, attempt, verdict);
+        break;
+    case LAM_LLM_A_TOO_LONG:
+        finish_with(client, job, LAM_LLM_TOO_LONG, attempt, verdict, "");
+        break;
+    case LAM_LLM_A_REJECT:
+        finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "");
+        break;
+    case LAM_LLM_A_REFUSE:
+        refuse(client, job, attempt, verdict);
+        break;
+    }
+}
+
+void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
+{
+    struct lam_llm_client *client = arg;
+    struct attempt *attempt = wire->owner;
+    struct endpoint *endpoint = &client->endpoints[wire->endpoint];
+    struct job *job = attempt->job;
+    struct lam_llm_context context = {endpoint->model, endpoint->answered_kind[wire->kind], attempt->sent, (unsigned)job->request.option_count};
+    struct lam_llm_verdict verdict;
+
+    if (wire->ended_us > client->now_us)
+        client->now_us = wire->ended_us;
+    lam_llm_judge(&verdict, wire, &context, client->json);
+    if (verdict.result != LAM_LLM_R_ANSWERED)
+        snprintf(endpoint->problem, sizeof endpoint->problem, "%s", verdict.what);
+    count_end(endpoint, attempt, &verdict);
+    if (verdict.action == LAM_LLM_A_ANSWER && attempt->hedge)
+        COUNT(endpoint, hedges_won, 1);
+    account(client, attempt, verdict.result, verdict.result == LAM_LLM_R_ANSWERED ? lam_llm_total_tokens(lam_buf_sv(&wire->answer)) : 0);
+    if (verdict.action == LAM_LLM_A_ANSWER || !job->attempts[0]) /* else its other attempt decides */
+        act_on(client, job, attempt, &verdict);
+    lam_llm_attempt_free(client, attempt);
+}

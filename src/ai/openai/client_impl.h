@@ -1,0 +1,150 @@
+/*
+ * The client's insides, shared by client*.c and by nobody else. All but what is marked belongs to the I/O thread.
+ *
+ *     client.c       open, close, submit, cancel, counters: the callers' side
+ *     client_loop.c  the I/O thread: what comes in, who sends next, hedges, what waited too long
+ *     client_send.c  a body put together and sent
+ *     client_end.c   an attempt's end: answer, retry, or the reason why not
+ */
+#ifndef LAMINA_AI_OPENAI_CLIENT_IMPL_H
+#define LAMINA_AI_OPENAI_CLIENT_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/ring.h"
+#include "client.h"
+#include "flow.h"
+#include "queue.h"
+#include "transport.h"
+#include "verdict.h"
+
+#define KNOWN_OPTIONS 32          /* names that a run uses */
+#define KEEP_BYTES ((size_t)256 << 10) /* a buffer that grew beyond goes back to the system after use */
+#define BODY_MAX ((size_t)256 << 20)
+
+struct job;
+
+/* One HTTP request of a job. */
+struct attempt {
+    struct lam_llm_attempt wire; /* first: the transport hands it back */
+    struct job *job;
+    struct lam_buf body;
+    uint64_t tokens;             /* reserved */
+    bool probe, hedge;
+    const char *sent[LAM_LLM_OPTIONS]; /* names of options as sent; NULL: left out */
+    uint32_t dropped;
+    struct attempt *next, *prev; /* among the endpoint's in flight, oldest first; next alone among the free ones */
+};
+
+/* A request that was taken. */
+struct job {
+    struct lam_llm_wait wait; /* first: the queue hands it back */
+    struct lam_llm_request request; /* body and options point behind the job */
+    struct lam_llm_option options[LAM_LLM_OPTIONS];
+    uint32_t slot, generation;
+    struct attempt *attempts[2]; /* in flight: [1] only beside [0] */
+    unsigned attempt_count, transport_errors, rate_limits, errors, reshaped, redirects;
+    bool hedged;
+    int64_t submitted_us;
+    size_t first_error_endpoint;
+    uint64_t answered_then;      /* by that endpoint, at its first error: has it answered others since? */
+    char body[];
+};
+
+struct url {
+    struct url *next;
+    char text[];
+};
+
+enum option_state { OPTION_PLAIN, OPTION_INSTEAD, OPTION_DROPPED };
+
+struct endpoint {
+    char *base;
+    const char *urls[LAM_LLM_KINDS]; /* texts of all_urls */
+    struct url *all_urls;       /* kept: transports' handles may still point at one that a redirect has replaced */
+    char model[LAM_LLM_MODEL];
+    uint32_t kinds;
+    unsigned tier;
+    double weight, pass;        /* pass: of stride scheduling */
+    struct lam_llm_flow flow;
+    struct attempt *first, *last; /* in flight */
+    bool refused, answered_kind[LAM_LLM_KINDS];
+    uint64_t answered;
+    char problem[LAM_LLM_REASON]; /* the last one, for those who wait in vain */
+    const char *option_names[KNOWN_OPTIONS];
+    enum option_state option_states[KNOWN_OPTIONS];
+    unsigned option_count;
+
+    /* Any thread reads. */
+    struct {
+        _Atomic uint64_t requests, answered, rate_limited, server_errors, client_errors, transport_errors, retries, hedges, hedges_won, cancelled, bytes_out,
+            bytes_in, connections, minute_tokens;
+        _Atomic uint32_t open, limit, p50_ms, p95_ms, dropped, waiting, wanted, minute_requests, pause_ms, refused;
+        _Atomic int health;
+    } seen;
+};
+
+/* Requests of one tier and kind wait together. */
+struct lane {
+    unsigned tier;
+    enum lam_llm_kind kind;
+    uint32_t members; /* 1 << endpoint */
+    double now;       /* of stride scheduling */
+    struct lam_llm_queue queue;
+};
+
+struct lam_llm_client {
+    struct lam_llm_options options; /* strings in it are not ours: not to be read after open */
+    struct endpoint endpoints[LAM_LLM_ENDPOINTS];
+    char *authorization[LAM_LLM_ENDPOINTS];
+    struct lane lanes[LAM_LLM_ENDPOINTS * LAM_LLM_KINDS];
+    size_t endpoint_count, lane_count;
+    const struct lam_llm_transport_ops *ops;
+    struct lam_llm_transport *transport;
+    struct lam_json *json;
+    struct job **jobs;          /* by slot */
+    struct attempt *free_attempts;
+    uint64_t random;
+    int64_t now_us, tick_us;
+    bool draining;
+    pthread_t thread;
+
+    /* Between the callers and the I/O thread. */
+    struct lam_wake wake;
+    struct lam_ring *submitted, *slots;
+    uint32_t *generations;      /* of a slot: written by whoever holds the slot */
+    _Atomic uint32_t *cancels;  /* of a slot: the generation to cancel */
+    _Atomic bool cancel_some, cancel_all, drain, news, stop;
+    _Atomic size_t open;
+    pthread_mutex_t lock;       /* guards shares and share_new */
+    struct lam_llm_share shares[LAM_LLM_ENDPOINTS];
+    bool share_new[LAM_LLM_ENDPOINTS];
+};
+
+#define COUNT(endpoint, what, n) atomic_fetch_add_explicit(&(endpoint)->seen.what, (n), memory_order_relaxed)
+#define SHOW(endpoint, what, n) atomic_store_explicit(&(endpoint)->seen.what, (n), memory_order_relaxed)
+
+/* 0..1 */
+double lam_llm_random(struct lam_llm_client *client);
+
+/* client.c: a text that lives as long as the client; NULL: no memory. */
+const char *lam_llm_url_keep(struct endpoint *endpoint, const char *text);
+
+/* client_loop.c */
+void *lam_llm_client_loop(void *arg);
+/* Endpoints of the lane that could take a request now or soon, 1 << endpoint. */
+uint32_t lam_llm_lane_usable(const struct lam_llm_client *client, const struct lane *lane);
+struct lane *lam_llm_lane_of(struct lam_llm_client *client, unsigned tier, enum lam_llm_kind kind);
+
+/* client_send.c: sends job, which is in no queue, to an endpoint. What cannot be sent ends as any other attempt does. */
+void lam_llm_send(struct lam_llm_client *client, struct job *job, size_t endpoint, bool hedge);
+void lam_llm_attempt_free(struct lam_llm_client *client, struct attempt *attempt);
+enum option_state *lam_llm_option_state(struct endpoint *endpoint, const char *name);
+
+/* client_end.c */
+void lam_llm_ended(void *client, struct lam_llm_attempt *attempt); /* of the sink */
+/* Cancels what is in flight, calls back, frees the job, which is in no queue any more. */
+void lam_llm_finish(struct lam_llm_client *client, struct job *job, enum lam_llm_outcome outcome, size_t endpoint, const char *reason);
+
+#endif

@@ -6,6 +6,7 @@
 static int run(struct lam_cli *cli);
 
 static const struct lam_option options[] = {
+    {"retrain", '\0', NULL, "train the built-in analyzer anew, and publish a new full view"},
     LAM_FRAME_OPTIONS,
 };
 
@@ -73,6 +74,7 @@ static int init(void *arg, struct lam_frame *frame, struct lam_error *err)
     verb->frame = frame;
     if (rc)
         return rc;
+    verb->job.retrain = lam_cli_option(frame->session.cli, "retrain") != NULL;
     batch_options = lam_batch_job_options(&verb->job);
     return lam_batch_open(&verb->batch, &batch_options, err);
 }

@@ -5,6 +5,7 @@ static int run(struct lam_cli *cli);
 
 static const struct lam_option options[] = {
     {"keep-serving", 'k', NULL, "stay up and answer queries when corpora and stream are at their end"},
+    {"retrain", '\0', NULL, "train the built-in analyzer anew: the first view is a new full one"},
     LAM_FRAME_OPTIONS,
 };
 

@@ -19,10 +19,10 @@ extern const struct lam_verb lam_verb_store;
 const struct lam_verb lam_verb_store = {
     .name = "store",
     .arguments = "ls|show|check STORE",
-    .summary = "the segments of a store; its view, sources and counts; is it whole?",
-    .details = "  ls       one line a segment: kind, rows, bytes, view, path\n"
-               "  show     view, cutoff, terms, sources, lives, counts, horizon\n"
-               "  check    reads everything: CRCs, the structure of each file, masks, manifests, order and ranges of rows, counts.\n"
+    .summary = "the segments and models of a store; its view, sources and counts; is it whole?",
+    .details = "  ls       one line a segment: kind, rows, bytes, view, path; one line a model\n"
+               "  show     view, cutoff, terms, sources, lives, models, counts, horizon\n"
+               "  check    reads everything: CRCs, the structure of each file, masks, manifests, order and ranges of rows, counts, models.\n"
                "           Tells what is damaged; exit 1 where anything is\n\n"
                "  lamina store check out/tickets\n",
     .min_args = 2,
@@ -61,7 +61,9 @@ static int ls_json(const struct lam_state *state, struct lam_buf *out, struct la
                           entry->path);
         first = false;
     }
-    return rc ? rc : lam_buf_addf(out, err, "]}\n");
+    if (!rc && !(rc = lam_buf_addf(out, err, "],\"models\":")) && !(rc = lam_report_models(state, out, err)))
+        rc = lam_buf_addf(out, err, "}\n");
+    return rc;
 }
 
 static int ls(const struct lam_state *state, bool json, struct lam_buf *out, struct lam_error *err)
@@ -81,6 +83,8 @@ static int ls(const struct lam_state *state, bool json, struct lam_buf *out, str
         bytes += entry->bytes;
         count++;
     }
+    for (uint32_t i = 0; !rc && i < state->model_count; i++)
+        rc = lam_buf_addf(out, err, "%-14s %12s %14s %6s  %s\n", state->models[i].kind, "-", "-", "-", state->models[i].path);
     return rc ? rc : lam_buf_addf(out, err, "\n%" PRIu64 " segments, %" PRIu64 " bytes, commit %" PRIu64 "\n", count, bytes, state->number);
 }
 
@@ -172,7 +176,8 @@ static int show_json(struct lam_engine *engine, const struct lam_state *state, s
                            state->view.range_bits, state->segment_count, state->voids, state->log_from)) ||
         (rc = add_terms(state, out, err)) || (rc = lam_buf_addf(out, err, ",\"lives\":")) ||
         (rc = add_lives(state, out, err)) || (rc = lam_buf_addf(out, err, ",\"horizon\":")) ||
-        (rc = add_horizon(state, out, err)) || (rc = lam_buf_addf(out, err, ",\"counts\":")) ||
+        (rc = add_horizon(state, out, err)) || (rc = lam_buf_addf(out, err, ",\"models\":")) ||
+        (rc = lam_report_models(state, out, err)) || (rc = lam_buf_addf(out, err, ",\"counts\":")) ||
         (rc = lam_report_counts(state, out, err)))
         return rc;
     return lam_buf_addf(out, err, ",\"balanced\":%s}\n", lam_report_balanced(state) ? "true" : "false");
@@ -214,6 +219,7 @@ static int show(struct lam_engine *engine, const struct lam_state *state, bool j
         (rc = lam_buf_addf(out, err, "\nterms      ")) || (rc = add_terms(state, out, err)) ||
         (rc = lam_buf_addf(out, err, "\nhorizon    ")) || (rc = add_horizon(state, out, err)) ||
         (rc = lam_buf_addf(out, err, "\nlives      ")) || (rc = add_lives(state, out, err)) ||
+        (rc = lam_buf_addf(out, err, "\nmodels     ")) || (rc = lam_report_models(state, out, err)) ||
         (rc = lam_buf_addf(out, err, "\n")))
         return rc;
     return show_counts(state, out, err);

@@ -52,6 +52,34 @@ int lam_report_counts(const struct lam_state *state, struct lam_buf *json, struc
     return rc ? rc : lam_buf_addf(json, err, "]}");
 }
 
+int lam_report_models(const struct lam_state *state, struct lam_buf *json, struct lam_error *err)
+{
+    int rc = lam_buf_addf(json, err, "[");
+
+    for (uint32_t i = 0; !rc && i < state->model_count; i++) {
+        const struct lam_state_model *model = &state->models[i];
+
+        if ((rc = lam_buf_addf(json, err, "%s{\"number\":%" PRIu32 ",\"name\":", i ? "," : "", i + 1)) ||
+            (rc = lam_buf_add_json(json, lam_sv_of(model->name), err)) || (rc = lam_buf_addf(json, err, ",\"kind\":")) ||
+            (rc = lam_buf_add_json(json, lam_sv_of(model->kind), err)) || (rc = lam_buf_addf(json, err, ",\"path\":")) ||
+            (rc = lam_buf_add_json(json, lam_sv_of(model->path), err)) ||
+            (rc = lam_buf_addf(json, err, ",\"commit\":%" PRIu64 ",\"info\":%s}", model->commit, model->info[0] ? model->info : "null")))
+            return rc;
+    }
+    return rc ? rc : lam_buf_addf(json, err, "]");
+}
+
+int lam_report_model(const struct lam_state *state, const struct lam_batch_model_report *model, struct lam_buf *json, struct lam_error *err)
+{
+    const char *info = model->number && model->number <= state->model_count ? state->models[model->number - 1].info : "";
+    int rc = lam_buf_addf(json, err, "{\"number\":%" PRIu32 ",\"trained\":%s,\"sampled\":%" PRIu64 ",\"why\":", model->number,
+                          model->trained ? "true" : "false", model->sampled);
+
+    if (!rc)
+        rc = model->why[0] ? lam_buf_add_json(json, lam_sv_of(model->why), err) : lam_buf_addf(json, err, "null");
+    return rc ? rc : lam_buf_addf(json, err, ",\"artifact\":%s}", info[0] ? info : "null");
+}
+
 static bool balanced(const struct lam_counts *c) { return c->read == c->live + c->superseded + c->deleted + c->quarantined + c->filtered; }
 
 bool lam_report_balanced(const struct lam_state *state)
@@ -83,9 +111,10 @@ static int write_json(const struct lam_session *session, const struct lam_batch_
                            batch->run, code, r->view, r->nothing_new ? "true" : "false", r->rebuilt ? "true" : "false",
                            seconds, session->engine.size, r->files, r->files_unchanged, r->files_failed, r->splits,
                            r->adopted, r->ranges, anon, shmem)) ||
-        (rc = add_counts(&r->counts, json, err)) ||
+        (rc = add_counts(&r->counts, json, err)) || (rc = lam_buf_addf(json, err, "},\"model\":")) ||
+        (rc = lam_report_model(state, &r->model, json, err)) ||
         (rc = lam_buf_addf(json, err,
-                           "},\"balanced\":%s,\"counts\":", lam_report_balanced(state) ? "true" : "false")) ||
+                           ",\"balanced\":%s,\"counts\":", lam_report_balanced(state) ? "true" : "false")) ||
         (rc = lam_report_counts(state, json, err)))
         return rc;
     return lam_buf_addf(json, err, "}\n");
@@ -103,6 +132,12 @@ static void print_table(const struct lam_session *session, const struct lam_batc
            " unchanged, %" PRIu64 " failed.\n\n",
            r->view, session->job->store.path, r->counts.read, seconds,
            seconds > 0 ? (double)r->counts.read / seconds : 0.0, r->files, r->files_unchanged, r->files_failed);
+    if (r->model.trained)
+        printf("  answers: model %" PRIu32 ", trained on %" PRIu32 " of these records in %" PRIu32 " rounds; %" PRIu32 " labels died out, %" PRIu32
+               " were not seen\n\n",
+               r->model.number, r->model.training.documents, r->model.training.rounds, r->model.training.died_out, r->model.training.unseen);
+    else if (r->model.number)
+        printf("  answers: model %" PRIu32 "\n\n", r->model.number);
     printf("  %-28s %5s %10s %10s %10s %10s %11s %9s\n", "source", "life", "read", "live", "superseded", "deleted",
            "quarantined", "filtered");
     for (uint32_t s = 0; s < state->source_count; s++)

@@ -13,6 +13,12 @@ int lam_report_counts(const struct lam_state *state, struct lam_buf *json, struc
 /* Do the counts balance, in every life? */
 bool lam_report_balanced(const struct lam_state *state);
 
+/* Adds the models of a state: [{"number","name","kind","path","commit","info":{…}}]. */
+int lam_report_models(const struct lam_state *state, struct lam_buf *json, struct lam_error *err);
+
+/* Adds which model a batch answered with: {"number","trained","sampled","why","artifact":{…}}; artifact is what the log says of it. */
+int lam_report_model(const struct lam_state *state, const struct lam_batch_model_report *model, struct lam_buf *json, struct lam_error *err);
+
 /* Writes a batch's report. Rank 0, when the storage thread is idle. */
 void lam_report_batch(struct lam_session *session, const struct lam_batch_job *batch, int code);
 

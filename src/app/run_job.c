@@ -18,6 +18,7 @@ int lam_run_init(struct lam_run_job *run, struct lam_frame *frame, struct lam_er
     run->keep = session->job->serve.keep || lam_cli_option(session->cli, "keep-serving");
     if ((rc = lam_batch_job_init(&run->batch_job, &session->engine, err)))
         return rc;
+    run->batch_job.retrain = lam_cli_option(session->cli, "retrain") != NULL;
     options = lam_batch_job_options(&run->batch_job);
     if ((rc = lam_batch_open(&run->batch, &options, err)))
         return rc;

@@ -83,6 +83,20 @@ static void add_views(const struct lam_run_job *run, json_t *report)
     json_object_set_new(report, "views", views);
 }
 
+/* Of the last batch. */
+static void add_model(const struct lam_run_job *run, json_t *report)
+{
+    const struct lam_state *state = lam_engine_state(&run->session->engine);
+    struct lam_error err;
+    struct lam_buf json;
+
+    lam_buf_init(&json, (size_t)1 << 20);
+    if (!lam_report_model(state, &run->batch_job.report.model, &json, &err))
+        json_object_set_new(report, "model", json_loadb(json.ptr, json.len, 0, NULL));
+    lam_buf_release(&json);
+    lam_state_unref(state);
+}
+
 static void add_speed(const struct lam_run_job *run, json_t *report)
 {
     struct lam_speed_stats stats = lam_speed_stats(&run->speed);
@@ -202,6 +216,7 @@ void lam_run_report(struct lam_run_job *run, int *code)
     json_object_set_new(report, "rss_anon_kib", json_integer(anon));
     json_object_set_new(report, "rss_shmem_kib", json_integer(shmem));
     add_views(run, report);
+    add_model(run, report);
     add_speed(run, report);
     text = json_dumps(report, JSON_INDENT(1));
     if (text && snprintf(path, sizeof path, "%s/runs/%s/report.json", session->job->store.path, run->batch_job.run) < (int)sizeof path &&

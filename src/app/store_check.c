@@ -7,6 +7,7 @@
 #include "report.h"
 #include "store/manifest.h"
 #include "store/resolve.h"
+#include "trained.h"
 
 struct check {
     struct lam_engine *engine;
@@ -108,6 +109,22 @@ static int work(void *arg)
     return rc;
 }
 
+/* Models of the built-in analyzer. */
+static int check_models(struct check *check, struct lam_error *err)
+{
+    int rc = 0;
+
+    for (uint32_t number = 1; !rc && number <= check->state->model_count; number++) {
+        struct lam_artifact artifact;
+        struct lam_error found;
+
+        if (lam_trained_describe(check->state, number, &artifact) &&
+            lam_trained_check(check->engine, lam_commitlog_root(check->engine->commits), &artifact, &found))
+            rc = tell(check, artifact.path, &found, err);
+    }
+    return rc;
+}
+
 static int check_counts(struct check *check, struct lam_error *err)
 {
     const struct lam_counts *totals = &check->state->totals;
@@ -146,5 +163,7 @@ int lam_store_check(struct lam_engine *engine, const struct lam_state *state, bo
         check.unreadable |= check.segment->entry->kind == LAM_SEGMENT_RUN || check.segment->entry->kind == LAM_SEGMENT_SILVER;
         rc = tell(&check, check.segment->entry->path, &check.found, err);
     }
+    if (!rc)
+        rc = check_models(&check, err);
     return rc ? rc : check_counts(&check, err);
 }

@@ -1,0 +1,260 @@
+#include "agents.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/pool.h"
+
+#define ANSWER_MAX ((size_t)4 << 20)  /* bytes of a model's answer that are kept */
+#define TRAIL_MAX ((size_t)1 << 20)
+#define FULL_WAIT_MS 20               /* until a client that is full is asked again */
+#define LOOK_MS 100                   /* how late a cancelled run is noticed while a model thinks */
+
+struct lam_agents {
+    struct lam_agents_options options;
+    struct lam_pool *pool;
+    _Atomic int protocol; /* that the server turned out to speak: later agents begin with it */
+    atomic_bool cancelled;
+};
+
+/* One exchange with the client, on the agent's thread and the client's. */
+struct exchange {
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t changed;
+    bool done;
+    enum lam_llm_outcome outcome;
+    struct lam_buf body;
+    int rc; /* of keeping the body */
+    char reason[LAM_LLM_REASON];
+};
+
+/* --- one exchange --- */
+
+static void answered(void *arg, const struct lam_llm_response *response)
+{
+    struct exchange *exchange = arg;
+    struct lam_error err;
+
+    pthread_mutex_lock(&exchange->lock);
+    exchange->outcome = response->outcome;
+    lam_buf_clear(&exchange->body);
+    exchange->rc = response->outcome == LAM_LLM_ANSWERED ? lam_buf_add_sv(&exchange->body, response->body, &err) : 0;
+    snprintf(exchange->reason, sizeof exchange->reason, "%s", response->reason);
+    exchange->done = true;
+    pthread_cond_signal(&exchange->changed);
+    pthread_mutex_unlock(&exchange->lock);
+}
+
+static void sleep_ms(long ms)
+{
+    struct timespec time = {.tv_nsec = ms * 1000000};
+
+    nanosleep(&time, NULL);
+}
+
+/* Waits for the callback; looks now and then whether the run ends, and cancels the request then: the callback comes all the same. */
+static void await(struct lam_agents *agents, struct exchange *exchange, uint64_t id)
+{
+    struct timespec until;
+
+    pthread_mutex_lock(&exchange->lock);
+    while (!exchange->done) {
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += LOOK_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        if (pthread_cond_timedwait(&exchange->changed, &exchange->lock, &until) == ETIMEDOUT && atomic_load(&agents->cancelled))
+            lam_llm_client_cancel(agents->options.client, id);
+    }
+    pthread_mutex_unlock(&exchange->lock);
+}
+
+/* Sends and waits. The client calls back once whatever happens, so this ends. */
+static int ask(struct lam_agents *agents, struct exchange *exchange, struct lam_llm_request *request, struct lam_error *err)
+{
+    uint64_t id = 0;
+    int rc;
+
+    request->tier = agents->options.tier;
+    request->done = answered;
+    request->arg = exchange;
+    exchange->done = false;
+    while ((rc = lam_llm_client_submit(agents->options.client, request, &id, err)) == LAM_PENDING) {
+        if (atomic_load(&agents->cancelled))
+            return LAM_FAIL(err, LAM_E_CANCELLED, "the run ends");
+        sleep_ms(FULL_WAIT_MS);
+    }
+    if (rc)
+        return rc;
+    await(agents, exchange, id);
+    return 0;
+}
+
+/* --- one agent --- */
+
+static enum lam_agent_outcome end(struct lam_agent *agent, enum lam_agent_outcome outcome, const char *kind, const char *why)
+{
+    char text[LAM_LLM_REASON + 40];
+
+    snprintf(text, sizeof text, "%s: %s", kind, why);
+    lam_agent_end(agent, text);
+    return outcome;
+}
+
+/* What an exchange came to; LAM_PENDING: the loop goes on. */
+static int take(struct lam_agent *agent, struct exchange *exchange, enum lam_agent_outcome *outcome, struct lam_error *err)
+{
+    int rc;
+
+    *outcome = LAM_AGENT_GAVE_UP;
+    switch (exchange->outcome) {
+    case LAM_LLM_ANSWERED:
+        if (exchange->rc)
+            return end(agent, LAM_AGENT_GAVE_UP, "limit", "the server's answer is too large"), 0;
+        rc = lam_agent_take(agent, lam_buf_sv(&exchange->body), err);
+        if (!rc)
+            *outcome = LAM_AGENT_ANSWERED;
+        else if (rc == LAM_E_CANCELLED)
+            *outcome = LAM_AGENT_LATER;
+        return rc == LAM_E_LIMIT || rc == LAM_E_CANCELLED ? 0 : rc;
+    case LAM_LLM_REJECTED:
+        if (lam_agent_refused(agent))
+            return LAM_PENDING;
+        end(agent, LAM_AGENT_GAVE_UP, "rejected", exchange->reason);
+        return 0;
+    case LAM_LLM_TOO_LONG:
+        end(agent, LAM_AGENT_GAVE_UP, "limit", "its requests are longer than the model takes");
+        return 0;
+    case LAM_LLM_REFUSED:
+        *outcome = end(agent, LAM_AGENT_REFUSED, "refused", exchange->reason);
+        LAM_FAIL(err, LAM_E_INVALID, "%s", exchange->reason);
+        return 0;
+    case LAM_LLM_LATER:
+    case LAM_LLM_CANCELLED:
+        *outcome = end(agent, LAM_AGENT_LATER, "later", exchange->reason);
+        return 0;
+    }
+    return LAM_FAIL(err, LAM_E_INVALID, "an outcome that is none");
+}
+
+static int loop(struct lam_agents *agents, struct lam_agent *agent, struct exchange *exchange, enum lam_agent_outcome *outcome, struct lam_error *err)
+{
+    struct lam_llm_request request;
+    int rc;
+
+    do {
+        if (atomic_load(&agents->cancelled))
+            return *outcome = end(agent, LAM_AGENT_LATER, "later", "the run ends"), 0;
+        if ((rc = lam_agent_request(agent, &request, err)))
+            return *outcome = LAM_AGENT_GAVE_UP, rc == LAM_E_LIMIT ? 0 : rc;
+        if ((rc = ask(agents, exchange, &request, err)) == LAM_E_CANCELLED)
+            return *outcome = end(agent, LAM_AGENT_LATER, "later", "the run ends"), 0;
+        if (rc)
+            return rc;
+    } while ((rc = take(agent, exchange, outcome, err)) == LAM_PENDING);
+    return rc;
+}
+
+static int work(struct lam_agents *agents, struct lam_agent_task *task, struct lam_error *err)
+{
+    struct lam_agent_options options = agents->options.agent;
+    struct exchange exchange = {.outcome = LAM_LLM_CANCELLED};
+    struct lam_agent *agent;
+    int rc;
+
+    options.protocol = (enum lam_agent_protocol)atomic_load(&agents->protocol);
+    if ((rc = lam_agent_new(&agent, &options, task->key, task->title, task->text, err)))
+        return rc;
+    pthread_mutex_init(&exchange.lock, NULL);
+    pthread_cond_init(&exchange.changed, NULL);
+    lam_buf_init(&exchange.body, ANSWER_MAX);
+    rc = loop(agents, agent, &exchange, &task->outcome, err);
+    atomic_store(&agents->protocol, (int)lam_agent_protocol(agent));
+    task->tokens = lam_agent_tokens(agent);
+    if (!rc && !(rc = lam_agent_trail(agent, &task->trail, err)))
+        rc = lam_buf_add_sv(&task->result, lam_agent_result(agent), err);
+    lam_buf_release(&exchange.body);
+    pthread_cond_destroy(&exchange.changed);
+    pthread_mutex_destroy(&exchange.lock);
+    lam_agent_free(agent);
+    return rc;
+}
+
+static void run(void *arg, unsigned worker)
+{
+    struct lam_agent_task *task = arg;
+
+    (void)worker;
+    if (work(task->agents, task, &task->err))
+        task->outcome = LAM_AGENT_LATER; /* memory, or a client that closes: nothing is known of this record */
+}
+
+/* --- the owner's side --- */
+
+int lam_agents_open(struct lam_agents **out, const struct lam_agents_options *options, struct lam_error *err)
+{
+    struct lam_agents *agents;
+    struct lam_agent *probe;
+    int rc;
+
+    *out = NULL;
+    if (!options->parallel || options->parallel > LAM_AGENTS_PARALLEL_MAX || options->max_open < options->parallel)
+        return LAM_FAIL(err, LAM_E_INVALID, "%u agents at once are none, or more than %d", options->parallel, LAM_AGENTS_PARALLEL_MAX);
+    if ((rc = lam_agent_new(&probe, &options->agent, LAM_SV(""), LAM_SV(""), LAM_SV(""), err))) /* tools and schemas: now, not at the first record */
+        return rc;
+    lam_agent_free(probe);
+    if (!(agents = calloc(1, sizeof *agents)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for agents");
+    agents->options = *options;
+    atomic_init(&agents->protocol, (int)options->agent.protocol);
+    atomic_init(&agents->cancelled, false);
+    if ((rc = lam_pool_new(&agents->pool, "agent", options->parallel, options->max_open, options->wake, err))) {
+        free(agents);
+        return rc;
+    }
+    *out = agents;
+    return 0;
+}
+
+void lam_agents_close(struct lam_agents *agents)
+{
+    void *task;
+
+    if (!agents)
+        return;
+    lam_agents_cancel(agents);
+    while (lam_pool_open_jobs(agents->pool)) {
+        if (!lam_pool_take(agents->pool, &task)) {
+            sleep_ms(1);
+            continue;
+        }
+        lam_buf_release(&((struct lam_agent_task *)task)->result);
+        lam_buf_release(&((struct lam_agent_task *)task)->trail);
+    }
+    lam_pool_free(agents->pool);
+    free(agents);
+}
+
+bool lam_agents_submit(struct lam_agents *agents, struct lam_agent_task *task)
+{
+    task->agents = agents;
+    task->outcome = LAM_AGENT_LATER;
+    task->tokens = 0;
+    lam_buf_init(&task->result, LAM_AGENT_BODY_MAX);
+    lam_buf_init(&task->trail, TRAIL_MAX + 4096);
+    return lam_pool_submit(agents->pool, run, task);
+}
+
+struct lam_agent_task *lam_agents_poll(struct lam_agents *agents)
+{
+    void *task;
+
+    return lam_pool_take(agents->pool, &task) ? task : NULL;
+}
+
+size_t lam_agents_open_tasks(const struct lam_agents *agents) { return lam_pool_open_jobs(agents->pool); }
+
+void lam_agents_cancel(struct lam_agents *agents) { atomic_store(&agents->cancelled, true); }

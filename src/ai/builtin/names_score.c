@@ -239,6 +239,24 @@ static bool shouted(const struct lam_name_reader *reader, const struct look *loo
            (name->last < tokens->count && tokens->tokens[name->last].flags & LAM_TOKEN_CAPS && !(tokens->tokens[name->last].gap & apart));
 }
 
+/* What the corpus says of the name and its words, and, less reliably, of its neighbours. */
+static void by_corpus(const struct lam_name_reader *reader, struct lam_name *name)
+{
+    for (int t = 0; t < LAM_NAME_TYPES; t++) {
+        int own = 0, beside = 0;
+
+        for (size_t k = 0; k < LAM_CLUES; k++) {
+            const struct lam_clue *clue = name->clues[k] ? lam_gazetteer_find(reader->gazetteer, name->clues[k]) : NULL;
+
+            if (clue && k < LAM_CLUE_BEFORE)
+                own += clue->weight[t];
+            else if (clue)
+                beside += clue->weight[t];
+        }
+        name->score[t] += own + (beside > HINT ? HINT : beside);
+    }
+}
+
 bool lam_name_score(const struct lam_name_reader *reader, struct lam_name *name)
 {
     struct look look = look_at(reader, name);
@@ -253,11 +271,7 @@ bool lam_name_score(const struct lam_name_reader *reader, struct lam_name *name)
     by_behind(reader, &look, name);
     if (look.words == 1)
         by_memory(reader, name);
-    for (size_t k = 0; reader->gazetteer && k < LAM_CLUES; k++) {
-        const struct lam_clue *clue = name->clues[k] ? lam_gazetteer_find(reader->gazetteer, name->clues[k]) : NULL;
-
-        if (clue)
-            add(name, clue->weight[LAM_NAME_PERSON], clue->weight[LAM_NAME_ORG], clue->weight[LAM_NAME_PLACE]);
-    }
+    if (reader->gazetteer)
+        by_corpus(reader, name);
     return true;
 }

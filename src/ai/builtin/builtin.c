@@ -169,7 +169,7 @@ static int classify_by_model(struct lam_analyzer *analyzer, uint32_t *label, flo
     double told;
     int rc;
 
-    if ((rc = lam_features_read(&analyzer->features, &analyzer->tokens, err)) || (rc = lam_features_weigh(&analyzer->features, model, err)))
+    if ((rc = lam_features_weigh(&analyzer->features, &analyzer->tokens, model, err)))
         return rc;
     told = lam_label_prior(&analyzer->words, &analyzer->tokens, &analyzer->features, model, analyzer->prior);
     *label = UINT32_MAX;

@@ -107,7 +107,7 @@ int lam_corpus_write_valences(const struct lam_corpus *corpus, struct lam_buf *b
             rc = lam_put64(buf, corpus->words[i].hash, err);
     for (uint32_t i = 0; i < corpus->count && !rc; i++)
         if (corpus->words[i].valence)
-            rc = lam_buf_add(buf, &corpus->words[i].valence, 1, err);
+            rc = lam_buf_add(buf, &(char){(char)corpus->words[i].valence}, 1, err);
     return rc;
 }
 

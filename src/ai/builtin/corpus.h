@@ -15,7 +15,8 @@
 struct lam_corpus_word {
     uint64_t hash;  /* of the folded word */
     float idf;      /* 1 + log((1 + documents) / (1 + documents with the word)) */
-    int8_t valence; /* sentiment in tenths, as in the lexicon; 0: takes no side */
+    uint32_t feature : 24; /* of the classifier, + 1: saves its look-up; 0: none */
+    int32_t valence : 8;   /* sentiment in tenths, as in the lexicon; 0: takes no side */
 };
 
 struct lam_corpus {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "fmath.h"
+#include "vector.h"
 
 void lam_features_init(struct lam_features *features) { *features = (struct lam_features){0}; }
 
@@ -19,6 +20,12 @@ static uint64_t pair(uint64_t a, uint64_t b)
 {
     a = (a ^ (b << 23 | b >> 41)) * 0x9e3779b97f4a7c15u;
     return a ^ a >> 29;
+}
+
+/* No English stop word and no single letter. */
+static bool counts(const struct lam_term *term)
+{
+    return !(term->lex && term->lex->langs & 1) && (term->fold_len >= 2 || term->flags & LAM_TOKEN_SIGN);
 }
 
 int lam_features_read(struct lam_features *features, const struct lam_tokens *tokens, struct lam_error *err)
@@ -38,7 +45,7 @@ int lam_features_read(struct lam_features *features, const struct lam_tokens *to
     for (size_t i = 0; i < most; i++) {
         const struct lam_term *term = &tokens->terms[tokens->tokens[i].term];
 
-        if ((term->lex && term->lex->langs & 1) || (term->fold_len < 2 && !(term->flags & LAM_TOKEN_SIGN)))
+        if (!counts(term))
             continue;
         features->hashes[features->count++] = term->hash;
         if (last)
@@ -48,34 +55,63 @@ int lam_features_read(struct lam_features *features, const struct lam_tokens *to
     return 0;
 }
 
-int lam_features_weigh(struct lam_features *features, const struct lam_builtin_model *model, struct lam_error *err)
+static int prepare(struct lam_features *features, size_t most, uint32_t feature_count, struct lam_error *err)
 {
-    double norm = 0;
-
-    if (model->feature_count > features->value_cap) {
+    if (feature_count > features->value_cap) {
         free(features->values);
         features->value_cap = 0;
-        if (!(features->values = calloc(model->feature_count, sizeof *features->values)))
-            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for %u features", model->feature_count);
-        features->value_cap = model->feature_count;
+        if (!(features->values = calloc(feature_count, sizeof *features->values)))
+            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for %u features", feature_count);
+        features->value_cap = feature_count;
     }
-    if (features->count > features->found_cap) {
-        uint32_t *grown = realloc(features->found, features->count * sizeof *grown);
+    if (most > features->found_cap) {
+        uint32_t *grown = realloc(features->found, most * sizeof *grown);
 
         if (!grown)
-            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for %zu features", features->count);
+            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for %zu features", most);
         features->found = grown;
-        features->found_cap = features->count;
+        features->found_cap = most;
     }
     features->found_count = 0;
-    for (size_t i = 0; i < features->count; i++) {
-        uint32_t feature = lam_builtin_model_find(model, features->hashes[i]);
+    return 0;
+}
 
-        if (feature == UINT32_MAX)
+static void count_feature(struct lam_features *features, uint32_t feature, float count)
+{
+    if (features->values[feature] == 0)
+        features->found[features->found_count++] = feature;
+    features->values[feature] += count;
+}
+
+int lam_features_weigh(struct lam_features *features, const struct lam_tokens *tokens, const struct lam_builtin_model *model,
+                       struct lam_error *err)
+{
+    size_t most = tokens->count < LAM_FEATURE_TOKENS ? tokens->count : LAM_FEATURE_TOKENS;
+    uint64_t last = 0;
+    double norm = 0;
+    int rc;
+
+    if ((rc = prepare(features, tokens->term_count + most, model->feature_count, err)))
+        return rc;
+    for (size_t i = 0; i < tokens->term_count; i++) {
+        const struct lam_term *term = &tokens->terms[i];
+        uint32_t feature;
+
+        if (!counts(term) || term->first >= LAM_FEATURE_TOKENS)
             continue;
-        if (features->values[feature] == 0)
-            features->found[features->found_count++] = feature;
-        features->values[feature]++;
+        feature = term->word ? term->word->feature - 1u : lam_builtin_model_find(model, term->hash);
+        if (feature < model->feature_count)
+            count_feature(features, feature, (float)term->count);
+    }
+    for (size_t i = 0; i < most; i++) {
+        const struct lam_term *term = &tokens->terms[tokens->tokens[i].term];
+        uint32_t feature;
+
+        if (!counts(term))
+            continue;
+        if (last && (feature = lam_builtin_model_find(model, pair(last, term->hash))) != UINT32_MAX)
+            count_feature(features, feature, 1);
+        last = term->hash;
     }
     for (size_t i = 0; i < features->found_count; i++) {
         float *value = &features->values[features->found[i]];
@@ -104,10 +140,8 @@ void lam_features_score(const struct lam_features *features, const struct lam_bu
         scores[k] = model->bias[k];
     for (size_t i = 0; i < features->found_count; i++) {
         const float *weights = &model->weights[(size_t)features->found[i] * labels];
-        double value = features->values[features->found[i]];
 
-        for (uint32_t k = 0; k < labels; k++)
-            scores[k] += value * weights[k];
+        lam_add_scaled(scores, weights, features->values[features->found[i]], labels);
     }
     for (uint32_t k = 0; k < labels; k++)
         scores[k] /= model->temperature;

@@ -8,7 +8,7 @@
 #define LAM_FEATURE_TOKENS 20000 /* of a text: what follows changes no category */
 
 struct lam_features {
-    uint64_t *hashes; /* of one text, in order, with repetitions */
+    uint64_t *hashes; /* of one text, in order, with repetitions: word, word, pair, word, pair … */
     size_t count, cap;
     uint32_t *found;  /* indexes of the model's features in the text, in order of first occurrence */
     float *values;    /* [feature_count]: 0 but for those found */
@@ -18,11 +18,12 @@ struct lam_features {
 void lam_features_init(struct lam_features *features);
 void lam_features_release(struct lam_features *features);
 
-/* Fills hashes. */
+/* Fills hashes: what training counts. */
 int lam_features_read(struct lam_features *features, const struct lam_tokens *tokens, struct lam_error *err);
 
-/* Fills found and values with tf-idf of unit length, from hashes. lam_features_forget makes values 0 again. */
-int lam_features_weigh(struct lam_features *features, const struct lam_builtin_model *model, struct lam_error *err);
+/* Fills found and values with tf-idf of unit length. lam_features_forget makes values 0 again. */
+int lam_features_weigh(struct lam_features *features, const struct lam_tokens *tokens, const struct lam_builtin_model *model,
+                       struct lam_error *err);
 void lam_features_forget(struct lam_features *features);
 
 /* scores[label_count]: the model's linear answer, divided by its temperature. */

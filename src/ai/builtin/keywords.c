@@ -145,7 +145,7 @@ static void score(struct lam_phrase *phrase, const struct lam_keywords *keywords
     phrase->score = sum / phrase->words * by_words[phrase->words] * (1 + lam_log_count(phrase->count) * (phrase->words > 1 ? 1.6 : 1.0));
     if (phrase->words > 1 && phrase->count == 1 && !phrase->named && !phrase->titled)
         phrase->score *= 0.8; /* seen once, it may be chance */
-    phrase->score *= (phrase->titled ? 1.5 : 1) * (phrase->named ? 1.25 : 1) * (1 + 0.4 / (1 + phrase->first / 40.0));
+    phrase->score *= (phrase->titled ? 1.5 : 1) * (phrase->named ? 1.25 : 1) * (1 + 16.0 / (40.0 + phrase->first));
 }
 
 static bool better(const struct lam_phrase *a, const struct lam_phrase *b)

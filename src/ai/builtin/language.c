@@ -187,6 +187,9 @@ static void count_letters(const struct lam_tokens *tokens, uint64_t among, uint3
     }
 }
 
+/* 45 / n: a division less a word. */
+static const uint8_t shares[LAM_LANGUAGES + 1] = {0, 45, 22, 15, 11, 9, 7, 6, 5, 5, 4, 4, 3, 3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1};
+
 /* Each stop word is worth 60, shared among the languages that use it, with a third of it for all: common words still count. */
 static uint32_t count_words(const struct lam_tokens *tokens, uint64_t among, uint32_t score[LAM_LANGUAGES])
 {
@@ -202,7 +205,7 @@ static uint32_t count_words(const struct lam_tokens *tokens, uint64_t among, uin
         words += term->flags & (LAM_TOKEN_DIGIT | LAM_TOKEN_EMOJI) ? 0 : count;
         if (!langs)
             continue;
-        worth = count * (15 + 45 / (uint32_t)__builtin_popcountll(langs));
+        worth = count * (15 + shares[term->lex->lang_count]);
         for (; langs; langs &= langs - 1)
             score[__builtin_ctzll(langs)] += worth;
     }

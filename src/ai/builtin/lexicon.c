@@ -18,6 +18,7 @@ static struct lam_lex *put(struct lam_lexicon *lexicon, struct lam_sv word)
         if (lexicon->count + 1 >= SLOTS / 2)
             return NULL;
         lexicon->slots[i].hash = hash;
+        lexicon->filter[hash >> 54] |= (uint64_t)1 << (hash >> 48 & 63);
         lexicon->count++;
     }
     return &lexicon->slots[i];
@@ -27,6 +28,7 @@ typedef void apply_fn(struct lam_lex *lex, int value);
 
 static void as_stop(struct lam_lex *lex, int value)
 {
+    lex->lang_count += (lex->langs >> value & 1) == 0;
     lex->langs |= (uint64_t)1 << value;
     lex->flags |= LAM_LEX_STOP;
 }

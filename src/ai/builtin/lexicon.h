@@ -26,6 +26,7 @@ struct lam_lex {
     int8_t boost;     /* intensifier, in hundredths */
     uint8_t value;
     uint8_t month_weak;/* month that is also a common word (may, march, mar): only beside a number */
+    uint8_t lang_count;/* of langs */
     uint16_t flags;
 };
 
@@ -33,6 +34,7 @@ struct lam_lexicon {
     struct lam_lex *slots; /* hash 0: free */
     size_t mask;
     size_t count;
+    uint64_t filter[1024]; /* a bit for each word: most words of a text are in no list, and need not look into slots for that */
 };
 
 int lam_lexicon_init(struct lam_lexicon *lexicon, struct lam_error *err);
@@ -40,6 +42,8 @@ void lam_lexicon_release(struct lam_lexicon *lexicon);
 
 static inline const struct lam_lex *lam_lexicon_find(const struct lam_lexicon *lexicon, uint64_t hash)
 {
+    if (!(lexicon->filter[hash >> 54] >> (hash >> 48 & 63) & 1))
+        return NULL;
     for (size_t i = hash & lexicon->mask; lexicon->slots[i].hash; i = (i + 1) & lexicon->mask)
         if (lexicon->slots[i].hash == hash)
             return &lexicon->slots[i];

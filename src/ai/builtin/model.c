@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "gazetteer.h"
 #include "model_bytes.h"
 
 #define MAGIC "LAMBLT2\n"
@@ -23,6 +24,7 @@ void lam_builtin_model_free(struct lam_builtin_model *model)
         return;
     lam_builtin_classifier_release(model);
     lam_corpus_release(&model->corpus);
+    lam_gazetteer_free(model->gazetteer);
     free(model);
 }
 
@@ -42,11 +44,18 @@ uint64_t lam_builtin_tasks_digest(const struct lam_tasks *tasks)
     return digest;
 }
 
+void lam_builtin_model_link(struct lam_builtin_model *model)
+{
+    for (uint32_t i = 0; i < model->corpus.count && model->label_count; i++)
+        model->corpus.words[i].feature = (lam_builtin_model_find(model, model->corpus.words[i].hash) + 1) & 0xffffff;
+}
+
 static bool has_section(const struct lam_builtin_model *model, uint32_t kind)
 {
     switch (kind) {
     case LAM_SECTION_CLASSIFIER: return model->label_count > 0;
     case LAM_SECTION_WORDS: return model->corpus.count > 0;
+    case LAM_SECTION_NAMES: return model->gazetteer && model->gazetteer->count > 0;
     case LAM_SECTION_VALENCES: return lam_corpus_valences(&model->corpus) > 0;
     }
     return false;
@@ -57,6 +66,7 @@ static int write_section(const struct lam_builtin_model *model, uint32_t kind, s
     switch (kind) {
     case LAM_SECTION_CLASSIFIER: return lam_builtin_classifier_write(model, buf, err);
     case LAM_SECTION_WORDS: return lam_corpus_write_words(&model->corpus, buf, err);
+    case LAM_SECTION_NAMES: return lam_gazetteer_write(model->gazetteer, buf, err);
     }
     return lam_corpus_write_valences(&model->corpus, buf, err);
 }
@@ -66,6 +76,7 @@ static int read_section(struct lam_builtin_model *model, uint32_t kind, struct l
     switch (kind) {
     case LAM_SECTION_CLASSIFIER: return lam_builtin_classifier_read(model, bytes, err);
     case LAM_SECTION_WORDS: return lam_corpus_read_words(&model->corpus, bytes, model->document_count, err);
+    case LAM_SECTION_NAMES: return lam_gazetteer_read(bytes, &model->gazetteer, err);
     case LAM_SECTION_VALENCES: return lam_corpus_read_valences(&model->corpus, bytes, err);
     }
     return LAM_FAIL(err, LAM_E_CORRUPT, "a section of kind %u", kind);
@@ -148,8 +159,10 @@ int lam_builtin_model_read(struct lam_sv bytes, struct lam_builtin_model **model
         return rc;
     (*model)->tasks_digest = lam_get64(bytes.ptr + 16);
     (*model)->document_count = lam_get32(bytes.ptr + 24);
-    if (!(rc = read_sections(*model, bytes, err)))
+    if (!(rc = read_sections(*model, bytes, err))) {
+        lam_builtin_model_link(*model);
         return 0;
+    }
     lam_builtin_model_free(*model);
     *model = NULL;
     return rc;

@@ -70,7 +70,7 @@ struct lam_builtin_model {
     uint32_t *matched, *given; /* [label_count]: documents of the sample, by the descriptions and by the trained classifier */
     char *names;               /* what labels point into */
     size_t names_len;
-    uint32_t *slots;           /* feature + 1, by hash: made from hashes */
+    uint32_t *slots;           /* feature + 1 and 8 more bits of the hash, by hash: made from hashes */
     size_t mask;
 
     struct lam_corpus corpus;        /* empty: none */
@@ -111,6 +111,9 @@ int lam_builtin_classifier_read(struct lam_builtin_model *model, struct lam_sv b
 
 /* Fills slots from hashes, once these stand. */
 void lam_builtin_classifier_index(struct lam_builtin_model *model);
+
+/* Tells the words of the corpus which features they are, once both stand. */
+void lam_builtin_model_link(struct lam_builtin_model *model);
 
 /* The feature's index, or UINT32_MAX where it is none. */
 uint32_t lam_builtin_model_find(const struct lam_builtin_model *model, uint64_t hash);

@@ -6,6 +6,7 @@
 #include "model_bytes.h"
 
 #define HEAD 24
+#define FEATURES_MAX (((uint32_t)1 << 24) - 2) /* slots and words have 24 bits for one */
 
 static uint64_t bytes_of(uint64_t labels, uint64_t features, uint64_t names_len)
 {
@@ -14,7 +15,7 @@ static uint64_t bytes_of(uint64_t labels, uint64_t features, uint64_t names_len)
 
 static bool fits(uint64_t labels, uint64_t features, uint64_t names_len)
 {
-    return labels && labels <= LAM_BUILTIN_LABELS_MAX && features <= LAM_BUILTIN_MODEL_MAX / 16 && names_len <= LAM_BUILTIN_MODEL_MAX &&
+    return labels && labels <= LAM_BUILTIN_LABELS_MAX && features <= FEATURES_MAX && names_len <= LAM_BUILTIN_MODEL_MAX &&
            bytes_of(labels, features, names_len) <= LAM_BUILTIN_MODEL_MAX;
 }
 
@@ -69,6 +70,9 @@ void lam_builtin_classifier_release(struct lam_builtin_model *model)
     model->names_len = 0;
 }
 
+/* Most pairs of words are no feature: eight bits in the slot say so, and hashes is not looked at. */
+static uint32_t tag_of(uint64_t hash) { return (uint32_t)(hash >> 32) & 0xff000000u; }
+
 void lam_builtin_classifier_index(struct lam_builtin_model *model)
 {
     for (uint32_t i = 0; i < model->feature_count; i++) {
@@ -76,15 +80,20 @@ void lam_builtin_classifier_index(struct lam_builtin_model *model)
 
         while (model->slots[at])
             at = (at + 1) & model->mask;
-        model->slots[at] = i + 1;
+        model->slots[at] = tag_of(model->hashes[i]) | (i + 1);
     }
 }
 
 uint32_t lam_builtin_model_find(const struct lam_builtin_model *model, uint64_t hash)
 {
-    for (size_t at = hash & model->mask; model->slots[at]; at = (at + 1) & model->mask)
-        if (model->hashes[model->slots[at] - 1] == hash)
-            return model->slots[at] - 1;
+    uint32_t tag = tag_of(hash);
+
+    for (size_t at = hash & model->mask; model->slots[at]; at = (at + 1) & model->mask) {
+        uint32_t slot = model->slots[at];
+
+        if ((slot & 0xff000000u) == tag && model->hashes[(slot & 0xffffff) - 1] == hash)
+            return (slot & 0xffffff) - 1;
+    }
     return UINT32_MAX;
 }
 

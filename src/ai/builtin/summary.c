@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "fmath.h"
+#include "vector.h"
 
 #define DAMPING 0.85
 #define ROUNDS 12        /* the walk has converged far below what the choice needs */
@@ -170,21 +171,21 @@ static void cosines(struct lam_summary *summary, const struct node *nodes, size_
 
 static void rank_nodes(struct node *nodes, size_t count, const float *matrix)
 {
-    double rank[LAM_SUMMARY_GRAPH], next[LAM_SUMMARY_GRAPH], degree[LAM_SUMMARY_GRAPH], most = 0;
+    double rank[LAM_SUMMARY_GRAPH], next[LAM_SUMMARY_GRAPH], share[LAM_SUMMARY_GRAPH], most = 0;
 
     for (size_t i = 0; i < count; i++) {
         rank[i] = 1.0 / (double)count;
-        degree[i] = 0;
+        share[i] = 0;
         for (size_t j = 0; j < count; j++)
-            degree[i] += matrix[i * count + j];
+            share[i] += matrix[i * count + j];
+        share[i] = share[i] > 0 ? 1 / share[i] : 0;
     }
     for (int round = 0; round < ROUNDS; round++) {
-        for (size_t i = 0; i < count; i++) {
-            next[i] = 0;
-            for (size_t j = 0; j < count; j++)
-                next[i] += degree[j] > 0 ? rank[j] * matrix[j * count + i] / degree[j] : 0;
+        memset(next, 0, count * sizeof *next);
+        for (size_t j = 0; j < count; j++)
+            lam_add_scaled(next, &matrix[j * count], rank[j] * share[j], count);
+        for (size_t i = 0; i < count; i++)
             next[i] = (1 - DAMPING) / (double)count + DAMPING * next[i];
-        }
         memcpy(rank, next, count * sizeof *rank);
     }
     for (size_t i = 0; i < count; i++)

@@ -32,6 +32,7 @@ void lam_tokens_release(struct lam_tokens *tokens)
     free(tokens->tokens);
     free(tokens->terms);
     free(tokens->folds);
+    free(tokens->bits);
     free(tokens->slots);
     lam_tokens_init(tokens, tokens->lexicon);
 }
@@ -52,20 +53,23 @@ static int grow(void **items, size_t *cap, size_t need, size_t size, size_t firs
     return 0;
 }
 
-/* Room for the folded words (folding never makes a word longer) and a table at most half full. */
-static int prepare(struct lam_tokens *tokens, size_t len, struct lam_error *err)
+/* Room for both parts in lower case and as much for words that are folded one by one (folding makes none longer); a table half full. */
+static int prepare(struct lam_tokens *tokens, size_t title_len, size_t text_len, struct lam_error *err)
 {
-    size_t slots = FIRST_SLOTS;
+    size_t slots = FIRST_SLOTS, len = title_len + text_len;
     int rc;
 
     while (slots < len / 2)
         slots *= 2;
-    if ((rc = grow((void **)&tokens->folds, &tokens->folds_cap, len + 16, 1, 4096, err)) ||
+    if ((rc = grow((void **)&tokens->folds, &tokens->folds_cap, 2 * len + 4 * LAM_WORD_MAX, 1, 4096, err)) ||
+        (rc = grow((void **)&tokens->bits, &tokens->bits_cap, lam_scan_entries(title_len > text_len ? title_len : text_len),
+                   sizeof *tokens->bits, 64, err)) ||
         (rc = grow((void **)&tokens->slots, &tokens->slot_cap, slots, sizeof *tokens->slots, FIRST_SLOTS, err)))
         return rc;
     tokens->slot_count = slots;
     memset(tokens->slots, 0, slots * sizeof *tokens->slots);
-    tokens->count = tokens->title_count = tokens->term_count = tokens->folds_len = 0;
+    tokens->count = tokens->title_count = tokens->term_count = 0;
+    tokens->folds_len = len;
     tokens->tail_gap = 0;
     memset(tokens->scripts, 0, sizeof tokens->scripts);
     memset(tokens->latin, 0, sizeof tokens->latin);
@@ -74,10 +78,9 @@ static int prepare(struct lam_tokens *tokens, size_t len, struct lam_error *err)
     return 0;
 }
 
-/* The term of the word that stands at the end of folds, len bytes; takes the bytes only where it is new. */
-static int intern(struct lam_tokens *tokens, size_t len, uint8_t flags, uint32_t *term, struct lam_error *err)
+/* The term of the word, which stands in folds, or at their end: then it is taken where it is new. */
+static int intern(struct lam_tokens *tokens, const char *word, size_t len, uint8_t flags, uint32_t *term, struct lam_error *err)
 {
-    const char *word = tokens->folds + tokens->folds_len;
     uint64_t hash = lam_hash64(word, len);
     size_t mask = tokens->slot_count - 1, i = hash & mask;
     int rc;
@@ -88,30 +91,34 @@ static int intern(struct lam_tokens *tokens, size_t len, uint8_t flags, uint32_t
             tokens->terms[*term].count++;
             return 0;
         }
-    if ((rc = grow((void **)&tokens->terms, &tokens->term_cap, tokens->term_count + 1, sizeof *tokens->terms, FIRST_TOKENS, err)))
+    if (tokens->term_count == tokens->term_cap &&
+        (rc = grow((void **)&tokens->terms, &tokens->term_cap, tokens->term_count + 1, sizeof *tokens->terms, FIRST_TOKENS, err)))
         return rc;
     *term = (uint32_t)tokens->term_count++;
     if (!tokens->slots[i])
         tokens->slots[i] = *term + 1;
     tokens->terms[*term] = (struct lam_term){.hash = hash,
-                                             .fold = (uint32_t)tokens->folds_len,
+                                             .fold = (uint32_t)(word - tokens->folds),
                                              .fold_len = (uint16_t)len,
                                              .flags = flags,
                                              .count = 1,
                                              .first = (uint32_t)tokens->count,
                                              .lex = lam_lexicon_find(tokens->lexicon, hash),
                                              .word = lam_corpus_find(tokens->corpus, hash)};
-    tokens->folds_len += len;
+    tokens->folds_len += word == tokens->folds + tokens->folds_len ? len : 0;
     return 0;
 }
 
-static int add(struct lam_tokens *tokens, size_t start, size_t end, size_t fold_len, uint8_t gap, uint8_t flags, struct lam_error *err)
+static int add(struct lam_tokens *tokens, size_t start, size_t end, const char *word, size_t fold_len, uint8_t gap, uint8_t flags,
+               struct lam_error *err)
 {
     uint32_t term;
     int rc = 0;
 
-    if ((rc = grow((void **)&tokens->tokens, &tokens->token_cap, tokens->count + 1, sizeof *tokens->tokens, FIRST_TOKENS, err)) ||
-        (rc = intern(tokens, fold_len, flags, &term, err)))
+    if (tokens->count == tokens->token_cap &&
+        (rc = grow((void **)&tokens->tokens, &tokens->token_cap, tokens->count + 1, sizeof *tokens->tokens, FIRST_TOKENS, err)))
+        return rc;
+    if ((rc = intern(tokens, word, fold_len, flags, &term, err)))
         return rc;
     tokens->tokens[tokens->count++] = (struct lam_token){(uint32_t)start, (uint32_t)end, term, gap, flags};
     return 0;
@@ -240,6 +247,36 @@ static struct word read_word(struct lam_tokens *tokens, const char *p, size_t i,
     return word;
 }
 
+/* 64 bits of a class from byte i on. */
+static uint64_t bits_at(uint64_t low, uint64_t high, unsigned shift) { return shift ? low >> shift | high << (64 - shift) : low; }
+
+/*
+ * The word at p[i] where it is of ASCII letters and digits alone, which nearly all are; its lower-case form stands in folds already.
+ * false: it goes on with something else, and read_word reads it.
+ */
+static bool read_ascii(struct lam_tokens *tokens, const char *p, size_t i, size_t len, struct word *word)
+{
+    const struct lam_scan_bits *low = &tokens->bits[i / 64], *high = low + 1;
+    uint64_t run = bits_at(low->word, high->word, i % 64), mask, upper, digit;
+    unsigned count = run == UINT64_MAX ? 64 : (unsigned)__builtin_ctzll(~run), digits;
+
+    if (count >= LAM_WORD_MAX || (i + count < len && (p[i + count] == '\'' || (unsigned char)p[i + count] >= 0x80)))
+        return false;
+    mask = ((uint64_t)1 << count) - 1;
+    upper = bits_at(low->upper, high->upper, i % 64) & mask;
+    digit = bits_at(low->digit, high->digit, i % 64) & mask;
+    digits = digit ? (unsigned)__builtin_popcountll(digit) : 0;
+    *word = (struct word){.end = i + count, .fold_len = count, .letters = count - digits};
+    if (digit)
+        word->flags = (uint8_t)(LAM_TOKEN_DIGITS | (digit & 1 ? LAM_TOKEN_DIGIT : 0));
+    if (upper & 1)
+        word->flags |= LAM_TOKEN_UPPER;
+    if (word->letters >= 2 && (upper | digit) == mask)
+        word->flags |= LAM_TOKEN_CAPS;
+    tokens->scripts[LAM_SCRIPT_LATIN] += word->letters;
+    return true;
+}
+
 /* What a character between words adds to the gap; *lines is 1 after a line break that only blanks followed. */
 static uint8_t gap_of(unsigned char c, int *lines)
 {
@@ -283,13 +320,18 @@ static uint8_t gap_of_rune(uint32_t r, uint8_t kind)
     return LAM_GAP_PUNCT;
 }
 
-static int read_part(struct lam_tokens *tokens, struct lam_sv part, uint8_t where, struct lam_error *err)
+static int read_part(struct lam_tokens *tokens, struct lam_sv part, char *folds, uint8_t where, struct lam_error *err)
 {
     const char *p = part.ptr;
     uint8_t gap = LAM_GAP_PARA | LAM_GAP_LINE;
     size_t i = 0, last_end = SIZE_MAX;
     int lines = 0, rc;
 
+    if (!part.len) {
+        tokens->tail_gap = gap;
+        return 0;
+    }
+    lam_scan(p, part.len, folds, tokens->bits);
     while (i < part.len) {
         unsigned char c = (unsigned char)p[i];
         struct lam_rune rune = {.kind = LAM_RUNE_LETTER};
@@ -310,19 +352,25 @@ static int read_part(struct lam_tokens *tokens, struct lam_sv part, uint8_t wher
             rune = lam_rune_of(r);
         }
         if (rune.kind == LAM_RUNE_LETTER) {
-            struct word word = read_word(tokens, p, i, part.len, tokens->folds + tokens->folds_len);
+            const char *fold = folds + i;
+            struct word word;
 
+            if (c >= 0x80 || !read_ascii(tokens, p, i, part.len, &word)) {
+                fold = tokens->folds + tokens->folds_len;
+                word = read_word(tokens, p, i, part.len, tokens->folds + tokens->folds_len);
+            }
             if (last_end == i && tokens->count)
                 tokens->tokens[tokens->count - 1].flags |= LAM_TOKEN_CUT;
-            if ((rc = add(tokens, i, word.end, word.fold_len, gap, word.flags | where, err)))
+            if ((rc = add(tokens, i, word.end, fold, word.fold_len, gap, word.flags | where, err)))
                 return rc;
             i = last_end = word.end;
         } else if (rune.kind == LAM_RUNE_SIGN || rune.kind == LAM_RUNE_EMOJI) {
-            size_t fold_len = encode(tokens->folds + tokens->folds_len, rune.fold);
+            char *fold = tokens->folds + tokens->folds_len;
+            size_t fold_len = encode(fold, rune.fold);
 
             if (rune.kind == LAM_RUNE_SIGN)
                 note(tokens, rune.fold, rune.script);
-            if ((rc = add(tokens, i, i + n, fold_len, gap, where | (rune.kind == LAM_RUNE_SIGN ? LAM_TOKEN_SIGN : LAM_TOKEN_EMOJI), err)))
+            if ((rc = add(tokens, i, i + n, fold, fold_len, gap, where | (rune.kind == LAM_RUNE_SIGN ? LAM_TOKEN_SIGN : LAM_TOKEN_EMOJI), err)))
                 return rc;
             i += n;
         } else {
@@ -340,14 +388,14 @@ static int read_part(struct lam_tokens *tokens, struct lam_sv part, uint8_t wher
 
 int lam_tokens_read(struct lam_tokens *tokens, struct lam_sv title, struct lam_sv text, struct lam_error *err)
 {
-    int rc = prepare(tokens, 3 * LAM_WORD_MAX + title.len + text.len, err);
+    int rc = prepare(tokens, title.len, text.len, err);
 
     if (rc)
         return rc;
     tokens->title = title;
     tokens->text = text;
-    if ((rc = read_part(tokens, title, LAM_TOKEN_TITLE, err)))
+    if ((rc = read_part(tokens, title, tokens->folds, LAM_TOKEN_TITLE, err)))
         return rc;
     tokens->title_count = tokens->count;
-    return read_part(tokens, text, 0, err);
+    return read_part(tokens, text, tokens->folds + title.len, 0, err);
 }

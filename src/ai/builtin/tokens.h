@@ -14,6 +14,7 @@
 #include "corpus.h"
 #include "lexicon.h"
 #include "runes.h"
+#include "scan.h"
 
 #define LAM_WORD_MAX 64 /* bytes of a folded word; a longer run of letters is cut into several */
 
@@ -63,8 +64,10 @@ struct lam_tokens {
     size_t count, title_count, token_cap;
     struct lam_term *terms;
     size_t term_count, term_cap;
-    char *folds;
+    char *folds;                /* title and text in lower case as far as they are ASCII, then the words that are not */
     size_t folds_len, folds_cap;
+    struct lam_scan_bits *bits; /* of the part that is read */
+    size_t bits_cap;
     uint32_t *slots;            /* term + 1 */
     size_t slot_count, slot_cap;
     uint8_t tail_gap;           /* what follows the last token of the text */

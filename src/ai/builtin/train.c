@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "fmath.h"
+#include "gazetteer.h"
 #include "train_parts.h"
 
 #define ROUNDS 8
@@ -272,14 +273,18 @@ int lam_builtin_train(const struct lam_tasks *tasks, const struct lam_builtin_do
     made->document_count = (uint32_t)count;
     if (!(rc = lam_training_corpus(docs, count, options, &made->corpus, err)) && tasks->label_count)
         rc = learn_classifier(tasks, docs, count, options, made, report, err);
+    if (!rc)
+        rc = lam_gazetteer_learn(docs, count, options->stop, options->arg, &made->gazetteer, err);
     if (!rc && !tasks->label_count && !made->corpus.count)
         rc = LAM_FAIL(err, LAM_E_NOT_FOUND, "no document has a word: nothing to learn from");
     report->words = made->corpus.count;
+    report->names = made->gazetteer ? made->gazetteer->names : 0;
     report->sided = (uint32_t)lam_corpus_valences(&made->corpus);
     if (rc) {
         lam_builtin_model_free(made);
         return LAM_PASS(err, rc, "train the built-in analyzer");
     }
+    lam_builtin_model_link(made);
     *model = made;
     return 0;
 }

@@ -36,6 +36,7 @@ struct lam_builtin_training_report {
     uint32_t died_out;       /* labels that the descriptions found and the trained model gives to nobody */
     uint32_t unseen;         /* labels that not even the descriptions found; which ones: model.h */
     uint32_t words, sided;   /* of the corpus; those among them that take a side */
+    uint32_t names;          /* of people, organisations and places */
 };
 
 /*

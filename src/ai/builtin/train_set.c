@@ -228,7 +228,7 @@ static int add_row(struct lam_training_set *set, struct reader *reader, const st
     double best, second;
     int rc;
 
-    if ((rc = lam_features_weigh(features, model, err)) || (rc = room(set, features->found_count, err)))
+    if ((rc = lam_features_weigh(features, &reader->tokens, model, err)) || (rc = room(set, features->found_count, err)))
         return rc;
     for (size_t i = 0; i < features->found_count; i++) {
         set->columns[set->entry_count] = features->found[i];

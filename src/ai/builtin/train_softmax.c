@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "fmath.h"
+#include "vector.h"
 
 #define EPOCHS 10      /* fewer where the examples are many: STEPS are enough for any number */
 #define EPOCHS_LEAST 4
@@ -18,15 +19,9 @@ void lam_softmax_score(const struct lam_training_set *set, const struct lam_buil
 
     for (uint32_t k = 0; k < labels; k++)
         scores[k] = model->bias[k];
-    for (size_t i = set->starts[doc]; i < set->starts[doc + 1]; i++) {
-        const float *weights = &model->weights[(size_t)set->columns[i] * labels];
-        double value = set->values[i];
-
-        if (without_named && set->named[set->columns[i]])
-            continue;
-        for (uint32_t k = 0; k < labels; k++)
-            scores[k] += value * weights[k];
-    }
+    for (size_t i = set->starts[doc]; i < set->starts[doc + 1]; i++)
+        if (!without_named || !set->named[set->columns[i]])
+            lam_add_scaled(scores, &model->weights[(size_t)set->columns[i] * labels], set->values[i], labels);
 }
 
 /* Fisher-Yates with SplitMix64: the same order everywhere. */
@@ -55,13 +50,8 @@ static void step(const struct lam_training_set *set, const struct lam_example *e
 
     for (uint32_t k = 0; k < labels; k++)
         scores[k] = 0;
-    for (size_t i = set->starts[example->doc]; i < set->starts[example->doc + 1]; i++) {
-        const float *weights = &model->weights[(size_t)set->columns[i] * labels];
-        double value = set->values[i];
-
-        for (uint32_t k = 0; k < labels; k++)
-            scores[k] += value * weights[k];
-    }
+    for (size_t i = set->starts[example->doc]; i < set->starts[example->doc + 1]; i++)
+        lam_add_scaled(scores, &model->weights[(size_t)set->columns[i] * labels], set->values[i], labels);
     for (uint32_t k = 0; k < labels; k++)
         scores[k] = scores[k] * *scale + model->bias[k];
     lam_label_softmax(scores, labels, 1);

@@ -226,6 +226,7 @@ int lam_batch_start(void *arg, struct lam_sv bytes, struct lam_error *err)
             return rc;
     }
     lam_batch_inputs_release(&batch->inputs);
+    lam_llm_job_begin(batch->llm);
     if (batch->engine->rank > 0)
         name_segments(batch);
     return 0;
@@ -287,12 +288,14 @@ int lam_batch_job_init(struct lam_batch_job *batch, struct lam_engine *engine, s
     batch->reader_count = lam_engine_workers(engine);
     if (!rc && !(batch->readers = calloc(batch->reader_count, sizeof *batch->readers)))
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for readers");
-    return rc;
+    return rc ? rc : lam_llm_job_open(&batch->llm, engine, err);
 }
 
 void lam_batch_job_release(struct lam_batch_job *batch)
 {
     lam_batch_readers_free(batch);
+    lam_llm_job_close(batch->llm);
+    batch->llm = NULL;
     lam_batch_leave_term(batch);
     lam_batch_sample_free(batch->sample);
     lam_trained_unref(batch->trained);

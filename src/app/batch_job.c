@@ -1,5 +1,19 @@
 #include "batch_job.h"
 
+static int analyze(void *arg, struct lam_batch_piece *piece, struct lam_error *err)
+{
+    struct lam_batch_job *batch = arg;
+
+    return batch->llm ? lam_llm_job_analyze(batch->llm, piece, err) : LAM_END;
+}
+
+static int analyzed(void *arg, bool last, struct lam_batch_piece **piece, struct lam_error *err)
+{
+    return lam_llm_job_analyzed(((struct lam_batch_job *)arg)->llm, last, piece, err);
+}
+
+static void drop(void *arg) { lam_llm_job_drop(((struct lam_batch_job *)arg)->llm); }
+
 const struct lam_batch_ops lam_batch_job_ops = {
     .begin = lam_batch_begin,
     .list = lam_batch_list,
@@ -13,6 +27,9 @@ const struct lam_batch_ops lam_batch_job_ops = {
     .publish = lam_batch_publish,
     .start = lam_batch_start,
     .read = lam_batch_read,
+    .analyze = analyze,
+    .analyzed = analyzed,
+    .drop = drop,
     .together = lam_batch_together,
     .stage = lam_batch_stage,
     .prepare = lam_batch_prepare,

@@ -16,6 +16,7 @@
 #define LAMINA_APP_BATCH_JOB_H
 
 #include "engine.h"
+#include "llm_job.h"
 #include "process/batch.h"
 #include "process/refine.h"
 #include "reader.h"
@@ -80,6 +81,7 @@ struct lam_batch_inputs {
 struct lam_batch_job {
     struct lam_engine *engine;
     const struct lam_analyzer_ops *analyzer;
+    struct lam_llm_job *llm; /* models that answer accepted pieces; NULL: the built-in analyzer answers while reading */
     bool cancelled;
     bool retrain; /* asked for, of the next run: a new model, and a new full view */
 

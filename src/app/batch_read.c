@@ -36,10 +36,14 @@ static int analyze(struct reading *r)
 {
     int rc = 0;
 
-    if (r->batch->training) /* they are answered by the model that is trained on them */
+    bool models_alone = r->batch->llm && !lam_llm_job_builtin_tasks(r->batch->engine->job);
+
+    if (r->batch->training || models_alone) /* they are answered by the model that is trained on them, or by a language model */
         lam_refiner_defer(r->refiner, r->block, r->analyzed);
     else
         rc = lam_refiner_analyze(r->refiner, r->block, r->analyzed, r->err);
+    if (r->batch->llm)
+        lam_llm_job_defer(r->block, r->analyzed);
     r->analyzed = lam_block_rows(r->block);
     return rc;
 }

@@ -29,8 +29,9 @@ const struct lam_verb lam_verb_batch = {
     .run = run,
 };
 
-static int exit_code(const struct lam_session *session, const struct lam_batch_report *report)
+static int exit_code(const struct lam_session *session, const struct lam_batch_job *batch)
 {
+    const struct lam_batch_report *report = &batch->report;
     const struct lam_job *job = session->job;
     uint64_t bad = (uint64_t)report->counts.quarantined, read = (uint64_t)report->counts.read;
 
@@ -53,7 +54,11 @@ static int conclude(struct lam_session *session, struct lam_batch_job *batch, in
         session->failure = *err;
         return rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
     }
-    code = exit_code(session, &batch->report);
+    code = exit_code(session, batch);
+    if (code == LAM_EXIT_DONE && lam_llm_job_limit(batch->llm)[0]) {
+        lam_log_error(&session->engine.log, "batch", "%s was reached: records without an answer are pending, and the next run goes on with them", lam_llm_job_limit(batch->llm));
+        code = LAM_EXIT_FAILED;
+    }
     lam_report_batch(session, batch, code);
     return code;
 }

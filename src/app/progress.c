@@ -70,11 +70,11 @@ void lam_progress_of_batch(char *text, size_t cap, const struct lam_batch *batch
 
 void lam_progress_batch(struct lam_progress *progress, const struct lam_batch *batch, const struct lam_batch_job *job)
 {
-    char text[256];
+    char text[256], models[128];
 
-    (void)job;
     if (!lam_progress_due(progress))
         return;
     lam_progress_of_batch(text, sizeof text, batch, (double)(lam_mono_us(&lam_clock_system) - progress->started_us) / 1e6);
-    lam_progress_line(progress, "%s", text);
+    lam_llm_job_progress(job->llm, models, sizeof models);
+    lam_progress_line(progress, "%s%s", text, models);
 }

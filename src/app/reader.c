@@ -1,6 +1,7 @@
 #include "reader.h"
 
 #include "ai/builtin/builtin.h"
+#include "llm_job.h"
 #include "parse/parse.h"
 
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 struct lam_tools {
     struct lam_engine *engine;
+    struct lam_tasks tasks;      /* the job's, or what of them is not for models */
     struct lam_trained *trained; /* in use; NULL: the descriptions */
     uint32_t looked; /* models in the log when lam_tools_follow looked last */
     struct lam_parser *parser;
@@ -27,7 +29,7 @@ static int parse(void *parser, struct lam_sv name, const char *media_type, struc
 static int open_builtin(void *arg, struct lam_analyzer **analyzer, struct lam_error *err)
 {
     const struct lam_tools *tools = arg;
-    const struct lam_tasks *tasks = &tools->engine->job->tasks;
+    const struct lam_tasks *tasks = &tools->tasks;
 
     if (!tools->trained)
         return lam_analyzer_builtin.open(tasks, analyzer, err);
@@ -48,6 +50,9 @@ int lam_tools_new(struct lam_tools **out, struct lam_engine *engine, enum lam_la
     if (!tools)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a reader");
     tools->engine = engine;
+    tools->tasks = job->tasks;
+    if (layer == LAM_LAYER_BATCH && job->deep.analyzer == LAM_JOB_DEEP_OPENAI)
+        tools->tasks.wanted = lam_llm_job_builtin_tasks(job);
     if (limits.max_bytes > job->limits.record)
         limits.max_bytes = job->limits.record;
     if (!(tools->parser = lam_parser_new(&limits)))

@@ -115,7 +115,7 @@ static int write_json(const struct lam_session *session, const struct lam_batch_
         (rc = lam_report_model(state, &r->model, json, err)) ||
         (rc = lam_buf_addf(json, err,
                            ",\"balanced\":%s,\"counts\":", lam_report_balanced(state) ? "true" : "false")) ||
-        (rc = lam_report_counts(state, json, err)))
+        (rc = lam_report_counts(state, json, err)) || (rc = lam_llm_job_report(batch->llm, json, err)))
         return rc;
     return lam_buf_addf(json, err, "}\n");
 }
@@ -151,6 +151,7 @@ static void print_table(const struct lam_session *session, const struct lam_batc
                        c->deleted, c->quarantined, c->filtered);
         }
     printf("\n");
+    lam_llm_job_print(batch->llm);
 }
 
 void lam_report_batch(struct lam_session *session, const struct lam_batch_job *batch, int code)

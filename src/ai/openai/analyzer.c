@@ -304,6 +304,16 @@ void lam_openai_drain(struct lam_openai *o, bool draining)
         lam_wake_signal(o->options.wake);
 }
 
+void lam_openai_begin(struct lam_openai *o)
+{
+    o->stats = (struct lam_openai_stats){0};
+    o->limit[0] = '\0';
+    o->others_tokens = 0;
+    o->others_cost = 0;
+    o->cancelled = false;
+    o->failed.code = 0;
+}
+
 void lam_openai_cancel(struct lam_openai *o)
 {
     o->cancelled = true;

@@ -61,6 +61,9 @@ int lam_openai_poll(struct lam_openai *openai, void **ticket, struct lam_error *
 /* No more rows come for now: what waits to be packed goes out as it is. */
 void lam_openai_drain(struct lam_openai *openai, bool draining);
 
+/* A run begins: counters and limits start anew. Nothing is under way. */
+void lam_openai_begin(struct lam_openai *openai);
+
 /* All that is under way ends as pending, soon. */
 void lam_openai_cancel(struct lam_openai *openai);
 

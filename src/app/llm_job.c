@@ -1,0 +1,360 @@
+#include "llm_job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store/piece.h"
+
+#define TELL_US 200000 /* between two words to the coordinator */
+#define RAW_MAX ((size_t)64 << 10)
+
+enum { MSG_STATUS = 0x0300, MSG_SHARE };
+
+/* Plain bytes, one build on all ranks. */
+struct status {
+    struct lam_openai_stats stats;
+    struct lam_llm_demand demand[LAM_LLM_ENDPOINTS];
+    char limit[64];
+};
+
+struct share {
+    uint64_t others_tokens;
+    double others_cost;
+    struct lam_llm_share shares[LAM_LLM_ENDPOINTS];
+};
+
+/* What leaves a block for the quarantine, until its piece is back. */
+struct refused {
+    struct refused *next;
+    void *ticket;
+    size_t row;
+    char *reason, *raw;
+    size_t raw_len;
+};
+
+struct lam_llm_job {
+    struct lam_engine *engine;
+    struct lam_cache *cache;
+    struct lam_openai *openai;
+    struct refused *refused;
+    size_t out;
+    int64_t told_us;
+    bool begun;
+    struct status *all; /* rank 0: the last word of each rank */
+};
+
+uint32_t lam_llm_job_builtin_tasks(const struct lam_job *job)
+{
+    bool first = job->deep.cascade_count && !strcmp(job->deep.cascade[0].model, "builtin");
+
+    return job->tasks.wanted & ~(first ? (uint32_t)LAM_TASK_CUSTOM : lam_openai_tasks(job));
+}
+
+void lam_llm_job_defer(struct lam_block *block, size_t first)
+{
+    for (size_t i = first; i < lam_block_rows(block); i++) {
+        struct lam_record *rec = &lam_block_row(block, i)->rec;
+
+        rec->flags &= ~(uint32_t)LAM_ROW_PENDING;
+        if (rec->op == LAM_OP_DELETE)
+            continue;
+        if (!rec->text.len && !rec->title.len)
+            rec->flags |= LAM_ROW_NO_TEXT;
+        else
+            rec->flags |= LAM_ROW_PENDING;
+    }
+}
+
+/* --- between the ranks --- */
+
+static uint64_t tokens_of(const struct lam_openai_stats *stats)
+{
+    uint64_t tokens = stats->reserved_tokens;
+
+    for (size_t i = 0; i < LAM_OPENAI_ASKS; i++)
+        tokens += stats->asks[i].tokens_in + stats->asks[i].tokens_out;
+    return tokens;
+}
+
+static double cost_of(const struct lam_openai_stats *stats)
+{
+    double cost = stats->reserved_cost;
+
+    for (size_t i = 0; i < LAM_OPENAI_ASKS; i++)
+        cost += stats->asks[i].cost;
+    return cost;
+}
+
+static void tell(struct lam_llm_job *llm)
+{
+    struct status status = {0};
+    struct lam_error err;
+
+    lam_openai_stats(llm->openai, &status.stats);
+    for (size_t i = 0; i < llm->engine->job->deep.endpoint_count; i++)
+        lam_llm_client_demand(lam_openai_client(llm->openai), i, &status.demand[i]);
+    snprintf(status.limit, sizeof status.limit, "%s", lam_openai_limit(llm->openai));
+    llm->told_us = lam_mono_us(llm->engine->clock);
+    lam_comm_send(llm->engine->comm, 0, MSG_STATUS, lam_sv((const char *)&status, sizeof status), &err); /* a full outbox: the next word says more */
+}
+
+/* Rank 0: the word of a rank; its part of each endpoint goes back. */
+static void on_status(struct lam_llm_job *llm, int src, struct lam_sv bytes)
+{
+    const struct lam_job_deep *deep = &llm->engine->job->deep;
+    size_t size = (size_t)llm->engine->size;
+    struct lam_llm_demand *demands = calloc(size, sizeof *demands);
+    struct lam_llm_share *shares = calloc(size, sizeof *shares);
+    struct share share = {0};
+    struct lam_error err;
+
+    if (bytes.len != sizeof llm->all[src] || !demands || !shares)
+        goto cleanup;
+    memcpy(&llm->all[src], bytes.ptr, bytes.len);
+    for (size_t i = 0; i < deep->endpoint_count; i++) {
+        struct lam_llm_limits limits = {deep->endpoints[i].concurrency, deep->endpoints[i].rpm, deep->endpoints[i].tpm};
+
+        for (size_t rank = 0; rank < size; rank++)
+            demands[rank] = llm->all[rank].demand[i];
+        lam_llm_share_split(&limits, demands, size, shares);
+        share.shares[i] = shares[src];
+    }
+    for (size_t rank = 0; rank < size; rank++)
+        if (rank != (size_t)src) {
+            share.others_tokens += tokens_of(&llm->all[rank].stats);
+            share.others_cost += cost_of(&llm->all[rank].stats);
+        }
+    lam_comm_send(llm->engine->comm, src, MSG_SHARE, lam_sv((const char *)&share, sizeof share), &err);
+cleanup:
+    free(demands);
+    free(shares);
+}
+
+static void on_message(void *arg, int src, uint16_t type, struct lam_sv bytes)
+{
+    struct lam_llm_job *llm = arg;
+    const struct share *share = (const void *)bytes.ptr;
+
+    if (type == MSG_STATUS) {
+        if (llm->all)
+            on_status(llm, src, bytes);
+        return;
+    }
+    if (bytes.len != sizeof *share)
+        return;
+    lam_openai_set_others(llm->openai, share->others_tokens, share->others_cost);
+    for (size_t i = 0; llm->engine->size > 1 && i < llm->engine->job->deep.endpoint_count; i++)
+        lam_llm_client_set_share(lam_openai_client(llm->openai), i, &share->shares[i]);
+}
+
+/* --- open --- */
+
+/* A row that no model answers as it should; its piece comes back in the same poll. */
+static void on_reject(void *arg, void *ticket, size_t row, struct lam_sv reason, struct lam_sv raw)
+{
+    struct lam_llm_job *llm = arg;
+    struct refused *refused = calloc(1, sizeof *refused);
+
+    if (!refused)
+        return;
+    refused->ticket = ticket;
+    refused->row = row;
+    refused->reason = strndup(reason.len ? reason.ptr : "", reason.len);
+    refused->raw_len = raw.len < RAW_MAX ? raw.len : RAW_MAX;
+    refused->raw = raw.len ? strndup(raw.ptr, refused->raw_len) : NULL;
+    refused->next = llm->refused;
+    llm->refused = refused;
+}
+
+static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
+{
+    struct lam_engine *engine = llm->engine;
+    struct lam_cache_options cache = {.fs = engine->fs, .clock = engine->clock, .log = &engine->log, .max_age_us = engine->job->deep.cache.age_us};
+    struct lam_openai_options options = {.job = engine->job, .log = &engine->log, .clock = engine->clock, .wake = &engine->wake, .rank = (unsigned)engine->rank,
+                                         .size = (unsigned)engine->size, .reject = on_reject, .arg = llm};
+    int rc;
+
+    if (engine->rank == 0 && !(llm->all = calloc((size_t)engine->size, sizeof *llm->all)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for what ranks say of endpoints");
+    if ((rc = lam_cache_open(&llm->cache, engine->job->store.path, &cache, err)))
+        return rc;
+    options.cache = llm->cache;
+    if ((rc = lam_openai_open(&llm->openai, &options, err)))
+        return rc;
+    return lam_comm_on(engine->comm, MSG_STATUS, MSG_SHARE, on_message, llm, err);
+}
+
+int lam_llm_job_open(struct lam_llm_job **out, struct lam_engine *engine, struct lam_error *err)
+{
+    struct lam_llm_job *llm;
+    int rc;
+
+    *out = NULL;
+    if (engine->job->deep.analyzer != LAM_JOB_DEEP_OPENAI)
+        return 0;
+    if (!(llm = calloc(1, sizeof *llm)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the analyzer");
+    llm->engine = engine;
+    if ((rc = open_parts(llm, err))) {
+        lam_llm_job_close(llm);
+        return rc;
+    }
+    *out = llm;
+    return 0;
+}
+
+static void refused_free(struct refused *refused)
+{
+    free(refused->reason);
+    free(refused->raw);
+    free(refused);
+}
+
+void lam_llm_job_close(struct lam_llm_job *llm)
+{
+    if (!llm)
+        return;
+    lam_comm_off(llm->engine->comm, MSG_STATUS);
+    lam_openai_close(llm->openai);
+    lam_cache_close(llm->cache);
+    while (llm->refused) {
+        struct refused *refused = llm->refused;
+
+        llm->refused = refused->next;
+        refused_free(refused);
+    }
+    free(llm->all);
+    free(llm);
+}
+
+void lam_llm_job_begin(struct lam_llm_job *llm)
+{
+    if (!llm)
+        return;
+    lam_openai_begin(llm->openai);
+    if (llm->all)
+        memset(llm->all, 0, (size_t)llm->engine->size * sizeof *llm->all);
+}
+
+/* --- pieces --- */
+
+int lam_llm_job_analyze(struct lam_llm_job *llm, struct lam_batch_piece *piece, struct lam_error *err)
+{
+    bool owed = false;
+    int rc;
+
+    for (size_t i = 0; !owed && i < lam_block_rows(piece->block); i++)
+        owed = lam_block_row(piece->block, i)->rec.flags & LAM_ROW_PENDING;
+    if (!owed)
+        return LAM_END;
+    lam_openai_drain(llm->openai, false);
+    if ((rc = lam_openai_submit(llm->openai, piece->block, piece, err)))
+        return rc;
+    llm->out++;
+    return 0;
+}
+
+static bool is_refused(const struct lam_llm_job *llm, const void *ticket, size_t row)
+{
+    for (const struct refused *refused = llm->refused; refused; refused = refused->next)
+        if (refused->ticket == ticket && refused->row == row)
+            return true;
+    return false;
+}
+
+/* Takes the refused rows out of the block and into its rejects. */
+static int quarantine(struct lam_llm_job *llm, struct lam_batch_piece *piece, struct lam_sv place, struct lam_error *err)
+{
+    size_t rows = lam_block_rows(piece->block), kept = 0;
+    int rc = 0;
+
+    for (struct refused **link = &llm->refused; !rc && *link;) {
+        struct refused *refused = *link;
+        const struct lam_record *rec = &lam_block_row(piece->block, refused->row)->rec;
+        struct lam_reject reject = {.pos = rec->pos, .kind = LAM_QUARANTINED, .arrival_us = rec->arrival_us, .place = place, .reason = lam_sv_of(refused->reason),
+                                    .raw = lam_sv(refused->raw, refused->raw ? strlen(refused->raw) : 0)};
+
+        if (refused->ticket == piece)
+            rc = lam_block_add_reject(piece->block, &reject, err);
+        link = &refused->next;
+    }
+    for (size_t i = 0; !rc && i < rows; i++)
+        if (!is_refused(llm, piece, i)) {
+            if (kept != i)
+                *lam_block_row(piece->block, kept) = *lam_block_row(piece->block, i);
+            kept++;
+        }
+    if (!rc)
+        lam_block_truncate(piece->block, kept, lam_block_rejects(piece->block));
+    for (struct refused **link = &llm->refused; *link;) {
+        struct refused *refused = *link;
+
+        if (refused->ticket != piece) {
+            link = &refused->next;
+            continue;
+        }
+        *link = refused->next;
+        refused_free(refused);
+    }
+    return rc;
+}
+
+/* Rows, quarantined and pending of the note, as the block now stands. */
+static int rewrite_note(struct lam_llm_job *llm, struct lam_batch_piece *piece, struct lam_error *err)
+{
+    size_t before = lam_block_rows(piece->block), rejects = lam_block_rejects(piece->block);
+    struct lam_piece said = {0};
+    int rc = lam_piece_read(lam_buf_sv(&piece->note), &said, err);
+
+    if (rc || (rc = quarantine(llm, piece, said.path, err)))
+        goto cleanup;
+    said.rows -= before - lam_block_rows(piece->block);
+    said.quarantined += lam_block_rejects(piece->block) - rejects;
+    said.pending = 0;
+    for (size_t i = 0; i < lam_block_rows(piece->block); i++)
+        said.pending += (lam_block_row(piece->block, i)->rec.flags & LAM_ROW_PENDING) != 0;
+    lam_buf_clear(&piece->note);
+    rc = lam_piece_write(&said, &piece->note, err);
+cleanup:
+    lam_piece_release(&said);
+    return rc;
+}
+
+int lam_llm_job_analyzed(struct lam_llm_job *llm, bool last, struct lam_batch_piece **piece, struct lam_error *err)
+{
+    void *ticket = NULL;
+    int rc;
+
+    lam_openai_drain(llm->openai, last);
+    rc = lam_openai_poll(llm->openai, &ticket, err);
+    if (lam_mono_us(llm->engine->clock) - llm->told_us >= TELL_US)
+        tell(llm);
+    if (rc)
+        return rc;
+    *piece = ticket;
+    if (--llm->out == 0)
+        tell(llm); /* before the coordinator hears that this rank is done */
+    return rewrite_note(llm, *piece, err);
+}
+
+void lam_llm_job_drop(struct lam_llm_job *llm) { lam_openai_cancel(llm->openai); }
+
+/* --- what it cost --- */
+
+void lam_llm_job_stats(const struct lam_llm_job *llm, struct lam_openai_stats *stats)
+{
+    *stats = (struct lam_openai_stats){0};
+    for (int rank = 0; llm->all && rank < llm->engine->size; rank++)
+        lam_openai_stats_add(stats, &llm->all[rank].stats);
+}
+
+const char *lam_llm_job_limit(const struct lam_llm_job *llm)
+{
+    for (int rank = 0; llm && llm->all && rank < llm->engine->size; rank++)
+        if (llm->all[rank].limit[0])
+            return llm->all[rank].limit;
+    return "";
+}
+
+const struct lam_engine *lam_llm_job_engine(const struct lam_llm_job *llm) { return llm->engine; }
+struct lam_openai *lam_llm_job_openai(const struct lam_llm_job *llm) { return llm->openai; }

@@ -269,7 +269,7 @@ static void show(struct lam_llm_client *client, struct endpoint *endpoint)
     SHOW(endpoint, p95_ms, to_ms(lam_llm_flow_quantile_us(flow, 0.95)));
     SHOW(endpoint, minute_requests, (uint32_t)flow->requests.sum);
     SHOW(endpoint, minute_tokens, flow->tokens.sum);
-    SHOW(endpoint, pause_ms, flow->paused_until_us == INT64_MIN ? 0 : to_ms(flow->paused_until_us - client->now_us));
+    SHOW(endpoint, pause_ms, to_ms(flow->paused_until_us - client->now_us));
     SHOW(endpoint, refused, endpoint->refused);
     SHOW(endpoint, health, health_of(client, endpoint));
 }

@@ -121,7 +121,8 @@ void lam_llm_flow_init(struct lam_llm_flow *flow, const struct lam_llm_share *sh
 {
     memset(flow, 0, sizeof *flow);
     flow->start = start ? start : START;
-    flow->limited_us = flow->paused_until_us = INT64_MIN;
+    flow->limited_us = INT64_MIN;
+    flow->paused_until_us = now_us;
     flow->slow_start = true;
     flow->hedge_credit = 1;
     flow->requests.slot = flow->tokens.slot = now_us / BUDGET_SLOT_US;

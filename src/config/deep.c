@@ -165,6 +165,7 @@ void lam_deep_check(struct lam_checker *checker, json_t *whole)
     bool chat = false;
     size_t i;
 
+    lam_agent_check(checker, deep);
     if (strcmp(text_of(deep, "analyzer"), "openai")) {
         if (json_object_get(tasks, "custom"))
             lam_problem_add(checker, "/tasks/custom", "only a model answers it: set /deep/analyzer to \"openai\"");
@@ -205,6 +206,8 @@ int lam_deep_fill(struct lam_arena *arena, json_t *whole, struct lam_job *job)
         if (endpoints[i].tier >= job->deep.tiers)
             job->deep.tiers = endpoints[i].tier + 1;
     }
+    if (lam_agent_fill(arena, json_object_get(whole, "deep"), job))
+        return LAM_E_MEMORY;
     if (schema) {
         char *text = json_dumps(schema, JSON_COMPACT);
 

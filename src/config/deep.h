@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent.h"
+
 enum lam_job_deep_analyzer { LAM_JOB_DEEP_BUILTIN, LAM_JOB_DEEP_OPENAI };
 enum lam_job_request_mode { LAM_JOB_COMBINED, LAM_JOB_PER_TASK, LAM_JOB_PACKED };
 enum lam_job_endpoint_kind { LAM_JOB_CHAT, LAM_JOB_EMBEDDINGS };
@@ -63,6 +65,7 @@ struct lam_job_deep {
     const char *record;               /* absolute; NULL: nothing is recorded */
     struct lam_job_recording *replay; /* NULL: live */
     const char *prompts;              /* absolute folder of templates that stand in for the built-in ones; NULL: none */
+    struct lam_job_agent *agent;      /* NULL: none */
     uint32_t tiers;                   /* 1 without a cascade */
 };
 

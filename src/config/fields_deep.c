@@ -89,6 +89,8 @@ static const struct lam_field deep_fields[] = {
     {.name = "prompts", .kind = LAM_KIND_STRING, ANALYSIS, AT(lam_job_deep, prompts), .min = 1, .max = 4000,
      .doc = "A folder with templates that stand in for the built-in ones, relative to the job file; all ranks read it. "
             "Let a new wording have a new folder: what a store compares is the name."},
+    {.name = "agent", .kind = LAM_KIND_OBJECT, ANALYSIS, AT(lam_job_deep, agent), .flags = LAM_FIELD_POINTER, .shape = &lam_agent_shape,
+     .doc = "A model that looks things up before it answers, for the records that a rule names."},
 };
 const struct lam_shape lam_deep_shape = {deep_fields, COUNT(deep_fields), sizeof(struct lam_job_deep), NULL};
 

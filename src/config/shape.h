@@ -155,6 +155,11 @@ void lam_job_check_paths(struct lam_checker *checker, const struct lam_job *job)
 extern const struct lam_shape lam_deep_shape, lam_custom_shape;
 json_t *lam_custom_check(struct lam_checker *checker, const struct lam_field *field, json_t *value, const char *pointer);
 json_t *lam_custom_schema(const struct lam_field *field);
+/* agent.c, for deep.c. */
+void lam_agent_check(struct lam_checker *checker, json_t *deep);
+int lam_agent_fill(struct lam_arena *arena, json_t *deep, struct lam_job *job);
+extern const struct lam_shape lam_agent_shape;
+
 void lam_deep_check(struct lam_checker *checker, json_t *whole);
 int lam_deep_fill(struct lam_arena *arena, json_t *whole, struct lam_job *job);
 int lam_deep_part(json_t *whole, json_t *to, bool analysis);

@@ -83,7 +83,7 @@ static void models_steps_and_questions_are_analysis_and_the_way_to_them_is_free(
 static void what_does_not_go_together_is_told(void **state)
 {
     static const struct {
-        const char *sets[3], *pointer, *text;
+        const char *sets[4], *pointer, *text;
     } cases[] = {
         {{"deep.endpoints=[]"}, "/deep/endpoints", "at least one chat endpoint"},
         {{"deep.endpoints.0.url=ftp://host/v1"}, "/deep/endpoints/0/url", "a base URL such as"},
@@ -98,6 +98,12 @@ static void what_does_not_go_together_is_told(void **state)
         {{"tasks.custom.schema={'type': 'object', 'properties': {'who': {'type': 'text'}}}"}, "/tasks/custom/schema/properties/who/type", "one of object"},
         {{"tasks.custom.schema={'type': 'array'}"}, "/tasks/custom/schema", "an answer is an object"},
         {{"deep.cascade=[{'model': 'cheap', 'accept': 2}, 'strong']"}, "/deep/cascade/0/accept", "a number from 0 to 1"},
+        {{"deep.agent={'question': 'q', 'schema': {'type': 'object'}, 'model': 'other'}"}, "/deep/agent/model", "no chat endpoint has the model \"other\""},
+        {{"deep.agent={'question': 'q', 'schema': {'type': 'object'}}", "tasks.custom=null", "deep.analyzer=builtin"}, "/deep/agent", "an agent needs a model"},
+        {{"deep.agent={'question': 'q', 'schema': {'type': 'object'}, 'http': [{'name': 'query', 'description': 'd', 'url': 'http://x/', 'parameters': "
+          "{'type': 'object'}}]}"},
+         "/deep/agent/http/0/name",
+         "a built-in tool"},
     };
 
     (void)state;
@@ -112,12 +118,54 @@ static void what_does_not_go_together_is_told(void **state)
     }
 }
 
+#define AGENT                                                                                                                                 \
+    "deep.agent={'question': 'How many more?', 'schema': {'type': 'object', 'properties': {'more': {'type': 'integer'}}},"                     \
+    " 'when': {'field': '/open', 'eq': true}, 'model': 'strong', 'steps': 4, 'http': [{'name': 'weather', 'description': 'The weather.',"       \
+    " 'url': 'http://127.0.0.1:9/w', 'parameters': {'type': 'object'}}]}"
+
+static void an_agent_is_asked_about_the_records_of_a_rule(void **state)
+{
+    static const struct {
+        const char *set;
+        bool analysis;
+    } cases[] = {{"deep.agent.steps=9", false},          {"deep.agent.tokens=9000", false},
+                 {"deep.agent.http=[]", false},          {"deep.agent.parallel=2", false},
+                 {"deep.agent.question=Who?", true},     {"deep.agent.schema={'type': 'object'}", true},
+                 {"deep.agent.when={'field': '/open', 'eq': false}", true}, {"deep.agent.model=cheap", true}, {"deep.agent=null", true}};
+    struct lam_job *job = good(MODELS, SETS("deep.cascade=['cheap', 'strong']", AGENT)), *stored;
+
+    (void)state;
+    assert_sv(job->deep.agent->question, "How many more?");
+    assert_non_null(strstr(job->deep.agent->schema.ptr, "\"integer\""));
+    assert_non_null(job->deep.agent->when);
+    assert_int_equal(job->deep.agent->tier, 1);
+    assert_int_equal(job->deep.agent->steps, 4);
+    assert_int_equal(job->deep.agent->time_us, 300000000);
+    assert_int_equal(job->deep.agent->http_count, 1);
+    assert_string_equal(job->deep.agent->http[0].name, "weather");
+    assert_sv(job->deep.agent->http[0].parameters, "{\"type\":\"object\"}");
+    lam_job_free(job);
+
+    stored = good(MODELS, SETS(AGENT));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct lam_job_change change;
+
+        job = good(MODELS, SETS(AGENT, cases[i].set));
+        assert_int_equal(lam_job_compare(job, stored->identity, stored->analysis, &change, &err), 0);
+        if (change.analysis != cases[i].analysis)
+            fail_msg("%s changes the analysis: %d (%s)", cases[i].set, change.analysis, change.analysis_fields);
+        lam_job_free(job);
+    }
+    lam_job_free(stored);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_said_of_endpoints_is_in_the_struct),
         cmocka_unit_test(models_steps_and_questions_are_analysis_and_the_way_to_them_is_free),
         cmocka_unit_test(what_does_not_go_together_is_told),
+        cmocka_unit_test(an_agent_is_asked_about_the_records_of_a_rule),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

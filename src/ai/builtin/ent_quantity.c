@@ -47,9 +47,12 @@ static const char *symbol_at(const struct lam_tokens *tokens, size_t at, bool ap
     const char *best = NULL;
 
     for (size_t k = 0; k < sizeof symbols / sizeof *symbols; k++) {
-        size_t len = strlen(symbols[k].symbol);
+        size_t len;
 
-        if (*symbols[k].symbol != lam_at(tokens, at) || at + len > tokens->text.len ||
+        if (*symbols[k].symbol != lam_at(tokens, at))
+            continue;
+        len = strlen(symbols[k].symbol);
+        if (at + len > tokens->text.len ||
             memcmp(tokens->text.ptr + at, symbols[k].symbol, len) || unit_byte(lam_at(tokens, at + len)) ||
             lam_is_digit(lam_at(tokens, at + len)) || (len == 1 && (!apart || lam_at(tokens, at + 1) == '\'' || lam_at(tokens, at + 1) == '.')))
             continue;
@@ -73,8 +76,11 @@ static const char *word_at(const struct lam_tokens *tokens, size_t at, size_t *e
     if (len < 3 || len == sizeof word)
         return NULL;
     for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
-        size_t known = strlen(words[k].word);
+        size_t known;
 
+        if (*word != *words[k].word)
+            continue;
+        known = strlen(words[k].word);
         if ((known == len || (known + 1 == len && word[known] == 's')) && !memcmp(word, words[k].word, known)) {
             *end = at + len;
             return words[k].as;
@@ -124,7 +130,7 @@ static size_t past_kind_of_day(const struct lam_tokens *tokens, size_t at)
 {
     static const char *const kinds[] = {" business days", " working days", " calendar days"};
 
-    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+    for (size_t k = 0; lam_at(tokens, at) == ' ' && k < sizeof kinds / sizeof *kinds; k++)
         if (at + strlen(kinds[k]) <= tokens->text.len && !memcmp(tokens->text.ptr + at, kinds[k], strlen(kinds[k])))
             return at + strlen(kinds[k]) - strlen(" days");
     return at;
@@ -136,11 +142,12 @@ static bool in_words(const struct lam_tokens *tokens, size_t i, struct lam_entit
     size_t end = tokens->tokens[i].end;
     const char *unit;
 
-    if (!value || !(unit = unit_behind(tokens, past_kind_of_day(tokens, end), &end)))
+    if (!value || (lam_at(tokens, end) != ' ' && lam_at(tokens, end) != '-') ||
+        !(unit = unit_behind(tokens, past_kind_of_day(tokens, end), &end)))
         return false;
-    if (lam_at(tokens, tokens->tokens[i].end) != ' ' && lam_at(tokens, tokens->tokens[i].end) != '-')
-        return false;
-    *entity = (struct lam_entity){.type = "quantity", .start = tokens->tokens[i].start, .end = end};
+    entity->type = "quantity";
+    entity->start = tokens->tokens[i].start;
+    entity->end = end;
     snprintf(entity->value, sizeof entity->value, "%u %s", value, unit);
     return true;
 }
@@ -152,8 +159,11 @@ bool lam_match_quantity(const struct lam_tokens *tokens, size_t i, size_t from, 
     bool negative;
     const char *unit;
 
-    if (!(tokens->tokens[i].flags & LAM_TOKEN_DIGIT))
-        return in_words(tokens, i, entity);
+    if (!(tokens->tokens[i].flags & LAM_TOKEN_DIGIT)) {
+        const struct lam_lex *lex = tokens->terms[tokens->tokens[i].term].lex;
+
+        return lex && lex->flags & LAM_LEX_NUMBER && in_words(tokens, i, entity);
+    }
     if (!lam_starts_clean(tokens, start) || !lam_read_number(tokens, start, false, &number))
         return false;
     end = number.end;
@@ -165,7 +175,9 @@ bool lam_match_quantity(const struct lam_tokens *tokens, size_t i, size_t from, 
     if (!(unit = unit_behind(tokens, past_kind_of_day(tokens, end), &end)))
         return false;
     negative = start > from && tokens->text.ptr[start - 1] == '-' && !(start > 1 && lam_is_alnum(tokens->text.ptr[start - 2]));
-    *entity = (struct lam_entity){.type = "quantity", .start = start - negative, .end = end};
+    entity->type = "quantity";
+    entity->start = start - negative;
+    entity->end = end;
     if (negative)
         entity->value[len++] = '-';
     len += lam_write_number(entity->value + len, &number, 0);

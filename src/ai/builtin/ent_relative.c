@@ -94,8 +94,10 @@ static enum unit unit_of(struct lam_sv word)
 
     if (word.len > 1 && word.ptr[word.len - 1] == 's')
         word.len -= word.len > 2 && word.ptr[word.len - 2] == '\'' ? 2 : 1; /* weeks, week's */
+    if (word.len < 3 || word.len > 7)
+        return NO_UNIT;
     for (size_t k = 0; k < sizeof units / sizeof *units; k++)
-        if (lam_sv_eq(word, lam_sv_of(units[k].word)))
+        if (word.ptr[0] == units[k].word[0] && lam_sv_eq(word, lam_sv_of(units[k].word)))
             return units[k].unit;
     return NO_UNIT;
 }
@@ -117,7 +119,10 @@ static unsigned weekday_at(const struct lam_tokens *tokens, size_t i)
     return 0;
 }
 
-static bool is(const struct lam_tokens *tokens, size_t i, const char *word) { return lam_sv_eq(lam_folded(tokens, i), lam_sv_of(word)); }
+static inline bool is(const struct lam_tokens *tokens, size_t i, const char *word)
+{
+    return lam_sv_eq(lam_folded(tokens, i), lam_sv_of(word));
+}
 
 static size_t end_of(const struct lam_tokens *tokens, size_t i)
 {
@@ -130,7 +135,9 @@ static size_t end_of(const struct lam_tokens *tokens, size_t i)
 
 static bool found(const struct lam_tokens *tokens, size_t first, size_t last, struct lam_entity *entity)
 {
-    *entity = (struct lam_entity){.type = "date", .start = tokens->tokens[first].start, .end = end_of(tokens, last)};
+    entity->type = "date";
+    entity->start = tokens->tokens[first].start;
+    entity->end = end_of(tokens, last);
     return true;
 }
 
@@ -160,13 +167,15 @@ static bool counted(const struct lam_tokens *tokens, size_t i, int64_t now_us, b
     unsigned value;
     enum unit unit;
 
+    if (!lam_parted_by(tokens, i, " ") || !(unit = unit_of(lam_folded(tokens, i + 1))))
+        return false;
     digits = lam_read_digits(tokens, tokens->tokens[i].start, 5, &value);
     if (digits ? tokens->tokens[i].start + digits != tokens->tokens[i].end : !(value = lam_number_word(lam_folded(tokens, i)))) {
         if (!is(tokens, i, "a") && !is(tokens, i, "an"))
             return false;
         value = 1;
     }
-    if (value > NUMBER_MAX || !lam_parted_by(tokens, i, " ") || !(unit = unit_of(lam_folded(tokens, i + 1))))
+    if (value > NUMBER_MAX)
         return false;
     if (ahead && !looks_ahead(tokens, i - 1))
         return false; /* done in 3 days: how long, not when */
@@ -200,13 +209,14 @@ static int64_t months_of(int64_t now_us)
 /* last, next, this: by sign. What follows is a unit, a day of the week, or a month. */
 static bool beside_now(const struct lam_tokens *tokens, size_t i, int64_t now_us, int sign, struct lam_entity *entity)
 {
-    int64_t today = floor_div(now_us, DAY_US), months = months_of(now_us), day;
+    int64_t today = floor_div(now_us, DAY_US), months, day;
     const struct lam_lex *lex;
     unsigned weekday;
     enum unit unit;
 
-    if (!lam_parted_by(tokens, i, " "))
-        return false;
+    if (!lam_parted_by(tokens, i, " ") || !(lex = tokens->terms[tokens->tokens[i + 1].term].lex))
+        return false; /* units, days and months are all in the lexicon */
+    months = months_of(now_us);
     if ((weekday = weekday_at(tokens, i + 1))) {
         day = today - weekday_of(today) + weekday - 1;
         day += sign < 0 && day >= today ? -7 : sign > 0 && day <= today ? 7 : 0;
@@ -219,8 +229,7 @@ static bool beside_now(const struct lam_tokens *tokens, size_t i, int64_t now_us
         set_day(entity, today - weekday_of(today) + 5 + 7 * sign);
         return true;
     }
-    lex = tokens->terms[tokens->tokens[i + 1].term].lex;
-    if (lex && lex->flags & LAM_LEX_MONTH && tokens->tokens[i + 1].flags & LAM_TOKEN_UPPER && !lam_is_digit(lam_at(tokens, tokens->tokens[i + 1].end + 1))) {
+    if (lex->flags & LAM_LEX_MONTH && tokens->tokens[i + 1].flags & LAM_TOKEN_UPPER && !lam_is_digit(lam_at(tokens, tokens->tokens[i + 1].end + 1))) {
         int64_t month = months - months % 12 + lex->value - 1;
 
         month += sign < 0 && month >= months ? -12 : sign > 0 && month <= months ? 12 : 0;
@@ -275,11 +284,12 @@ static bool year_alone(const struct lam_tokens *tokens, size_t i, struct lam_ent
 
 static bool month_alone(const struct lam_tokens *tokens, size_t i, int64_t now_us, struct lam_entity *entity)
 {
-    const struct lam_lex *lex = tokens->terms[tokens->tokens[i].term].lex;
-    int64_t months = months_of(now_us), month;
+    const struct lam_lex *lex = tokens->terms[tokens->tokens[i].term].lex; /* a month's */
+    int64_t months, month;
 
-    if (!lex || !(lex->flags & LAM_LEX_MONTH) || !time_word(tokens, i) || !(tokens->tokens[i].flags & LAM_TOKEN_UPPER))
+    if (!(tokens->tokens[i].flags & LAM_TOKEN_UPPER) || !time_word(tokens, i))
         return false;
+    months = months_of(now_us);
     month = months - months % 12 + lex->value - 1;
     month += month - months > 6 ? -12 : months - month > 6 ? 12 : 0;
     found(tokens, i, i, entity);
@@ -313,29 +323,31 @@ static bool one_word(const struct lam_tokens *tokens, size_t i, int64_t now_us, 
 bool lam_match_relative(const struct lam_tokens *tokens, size_t i, int64_t now_us, struct lam_entity *entity)
 {
     bool known = now_us > -DAY_US * 365 * 1900 && now_us < DAY_US * 365 * 7900;
-    char c = lam_at(tokens, tokens->tokens[i].start) | 0x20;
+    const struct lam_lex *lex = tokens->terms[tokens->tokens[i].term].lex;
     unsigned weekday;
     int64_t today;
 
-    if (lam_is_digit(lam_at(tokens, tokens->tokens[i].start)))
+    if (tokens->tokens[i].flags & LAM_TOKEN_DIGIT)
         return (known && counted(tokens, i, now_us, false, entity)) || year_alone(tokens, i, entity);
-    if (!known)
+    if (!known || !lex || !(lex->flags & (LAM_LEX_TIME | LAM_LEX_NUMBER | LAM_LEX_MONTH)))
         return false;
-    if (c == 'i' && is(tokens, i, "in"))
-        return lam_parted_by(tokens, i, " ") && counted(tokens, i + 1, now_us, true, entity);
-    if (c == 'l' && is(tokens, i, "last"))
-        return beside_now(tokens, i, now_us, -1, entity);
-    if (c == 'n' && is(tokens, i, "next"))
-        return beside_now(tokens, i, now_us, 1, entity);
-    if (c == 't' && is(tokens, i, "this"))
-        return beside_now(tokens, i, now_us, 0, entity);
-    if (strchr("aotfsen", c) && counted(tokens, i, now_us, false, entity))
+    if (lex->flags & LAM_LEX_NUMBER)
+        return counted(tokens, i, now_us, false, entity);
+    if (lex->flags & LAM_LEX_MONTH && month_alone(tokens, i, now_us, entity))
         return true;
-    if (tokens->tokens[i].flags & LAM_TOKEN_UPPER && (weekday = weekday_at(tokens, i))) {
+    if (is(tokens, i, "in"))
+        return lam_parted_by(tokens, i, " ") && counted(tokens, i + 1, now_us, true, entity);
+    if (is(tokens, i, "last"))
+        return beside_now(tokens, i, now_us, -1, entity);
+    if (is(tokens, i, "next"))
+        return beside_now(tokens, i, now_us, 1, entity);
+    if (is(tokens, i, "this"))
+        return beside_now(tokens, i, now_us, 0, entity);
+    if ((weekday = weekday_at(tokens, i))) {
         today = floor_div(now_us, DAY_US);
         found(tokens, i, i, entity);
         set_day(entity, today - (weekday_of(today) + 7 - (weekday - 1)) % 7);
         return true;
     }
-    return one_word(tokens, i, now_us, entity) || month_alone(tokens, i, now_us, entity);
+    return one_word(tokens, i, now_us, entity);
 }

@@ -96,7 +96,9 @@ static bool match_name(struct finder *finder, size_t i, size_t limit, struct lam
     if (!lam_name_read(&finder->names, i, &name) || name.start < finder->from || name.end > limit ||
         (type = lam_name_decide(&finder->names, &name)) == LAM_NAME_TYPES)
         return false;
-    *entity = (struct lam_entity){.type = types[type], .start = name.start, .end = name.end};
+    entity->type = types[type];
+    entity->start = name.start;
+    entity->end = name.end;
     for (size_t at = name.start; at < name.end && len + 1 < LAM_ENTITY_VALUE; at++) {
         char c = tokens->text.ptr[at];
 
@@ -125,8 +127,11 @@ static bool next_entity(struct finder *finder, size_t *i)
             --*i; /* look at the token again */
             if (find->start < finder->from)
                 continue;
-            *entity = (struct lam_entity){.type = find->name, .start = find->start, .end = find->end};
+            entity->type = find->name;
+            entity->start = find->start;
+            entity->end = find->end;
             memcpy(entity->value, tokens->text.ptr + find->start, find->end - find->start);
+            entity->value[find->end - find->start] = '\0';
             return true;
         }
         if (token->start < finder->from || token->flags & (LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI))
@@ -142,8 +147,12 @@ static bool next_entity(struct finder *finder, size_t *i)
 int lam_entities_each(const struct lam_tokens *tokens, const struct lam_entity_options *options, lam_entity_visit *visit, void *arg,
                       struct lam_error *err)
 {
-    struct finder finder = {.tokens = tokens, .options = options};
+    struct finder finder;
     int rc = 0;
+
+    finder.tokens = tokens;
+    finder.options = options;
+    finder.from = 0;
 
     finder.find_count = lam_patterns_find(options->patterns, tokens->text, &finder.finds);
     if (options->words)
@@ -162,18 +171,49 @@ struct array {
     size_t begun;
 };
 
+static char *add_text(char *p, const char *text)
+{
+    size_t len = strlen(text);
+
+    memcpy(p, text, len);
+    return p + len;
+}
+
+static char *add_size(char *p, size_t value)
+{
+    char digits[24];
+    size_t n = 0;
+
+    do
+        digits[n++] = (char)('0' + value % 10);
+    while (value /= 10);
+    while (n)
+        *p++ = digits[--n];
+    return p;
+}
+
+/* Written by hand: there are dozens in a text, and printf takes longer than finding them. */
 static int add_json(void *arg, const struct lam_entity *entity, struct lam_error *err)
 {
     struct array *array = arg;
     struct lam_buf *json = array->json;
     size_t mark = json->len;
+    char *p;
     int rc;
 
-    if ((rc = lam_buf_addf(json, err, "%s{\"type\":\"%s\",\"text\":", mark == array->begun + 1 ? "" : ",", entity->type)) ||
-        (rc = lam_buf_add_json(json, lam_sv(array->tokens->text.ptr + entity->start, entity->end - entity->start), err)) ||
-        (rc = lam_buf_add(json, ",\"value\":", 9, err)) || (rc = lam_buf_add_json(json, lam_sv_of(entity->value), err)) ||
-        (rc = lam_buf_addf(json, err, ",\"start\":%zu,\"end\":%zu}", entity->start, entity->end)))
+    if ((rc = lam_buf_reserve(json, LAM_PATTERN_NAME + 64, err)))
         return rc;
+    p = add_text(json->ptr + json->len, mark == array->begun + 1 ? "{\"type\":\"" : ",{\"type\":\"");
+    p = add_text(add_text(p, entity->type), "\",\"text\":");
+    json->len = (size_t)(p - json->ptr);
+    if ((rc = lam_buf_add_json(json, lam_sv(array->tokens->text.ptr + entity->start, entity->end - entity->start), err)) ||
+        (rc = lam_buf_add(json, ",\"value\":", 9, err)) || (rc = lam_buf_add_json(json, lam_sv_of(entity->value), err)) ||
+        (rc = lam_buf_reserve(json, 96, err)))
+        return rc;
+    p = add_size(add_text(json->ptr + json->len, ",\"start\":"), entity->start);
+    p = add_size(add_text(p, ",\"end\":"), entity->end);
+    *p++ = '}';
+    json->len = (size_t)(p - json->ptr);
     if (json->len - array->begun <= LAM_ENTITIES_JSON)
         return 0;
     json->len = mark; /* it does not fit any more */

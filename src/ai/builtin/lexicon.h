@@ -16,7 +16,9 @@ enum lam_lex_flag {
     LAM_LEX_MONTH = 16,      /* value: 1..12 */
     LAM_LEX_CURRENCY = 32,   /* value: index of enum lam_currency */
     LAM_LEX_SCALE = 64,      /* value: power of ten: thousand, million, billion */
-    LAM_LEX_FILLER = 128     /* no keyword: says little in any text */
+    LAM_LEX_FILLER = 128,    /* no keyword: says little in any text */
+    LAM_LEX_TIME = 256,      /* may begin a date that is told from now: yesterday, last, in, Monday */
+    LAM_LEX_NUMBER = 512     /* one, two, twelve; a, an */
 };
 
 struct lam_lex {

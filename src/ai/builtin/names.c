@@ -12,13 +12,21 @@ uint64_t lam_name_word(const struct lam_tokens *tokens, size_t i, size_t *end, b
 {
     const struct lam_token *token = &tokens->tokens[i];
     const struct lam_term *term = &tokens->terms[token->term];
-    struct lam_sv fold = lam_term_sv(tokens, term);
+    const char *p = tokens->text.ptr + token->end;
+    struct lam_sv fold;
 
     *end = token->end;
-    *possessive = fold.len > 2 && fold.ptr[fold.len - 1] == 's' && fold.ptr[fold.len - 2] == '\'';
-    if (!*possessive)
+    *possessive = false;
+    if (token->end - token->start < 4 || (p[-1] | 0x20) != 's')
         return term->hash;
-    *end -= tokens->text.ptr[token->end - 2] == '\'' ? 2 : 4; /* ' or its three-byte form */
+    if (p[-2] == '\'')
+        *end -= 2;
+    else if (!memcmp(p - 4, "\xe2\x80\x99", 3))
+        *end -= 4;
+    else
+        return term->hash;
+    *possessive = true;
+    fold = lam_term_sv(tokens, term);
     return lam_hash64(fold.ptr, fold.len - 2);
 }
 
@@ -42,7 +50,7 @@ uint8_t lam_name_common(const struct lam_name_reader *reader, size_t i)
 static const struct lam_lex *lex_of(const struct lam_tokens *tokens, size_t i) { return tokens->terms[tokens->tokens[i].term].lex; }
 
 /* Are tokens i and i + 1 side by side in the text, with nothing but what between says? */
-static bool beside(const struct lam_tokens *tokens, size_t i, const char *between)
+static inline bool beside(const struct lam_tokens *tokens, size_t i, const char *between)
 {
     size_t len = strlen(between), end = tokens->tokens[i].end;
 
@@ -60,10 +68,9 @@ static bool lone_word(const struct lam_tokens *tokens, size_t i)
     return (c == 'I' || c == 'A') && !(token->end < tokens->text.len && tokens->text.ptr[token->end] == '.');
 }
 
-static bool title_at(const struct lam_name_reader *reader, size_t i)
+/* flags: of the word at i */
+static bool title_at(const struct lam_name_reader *reader, size_t i, uint32_t flags)
 {
-    uint32_t flags = lam_name_flags(reader, i);
-
     if (flags & LAM_NAME_TITLE)
         return true;
     if (!(flags & LAM_NAME_TITLE_PART))
@@ -96,18 +103,21 @@ static bool fits(const struct lam_name_reader *reader, size_t i, bool begins)
     const struct lam_token *token = &tokens->tokens[i];
     const struct lam_lex *lex = lex_of(tokens, i);
     uint32_t flags;
+    bool stop;
 
     if (!(token->flags & LAM_TOKEN_UPPER) || token->flags & (LAM_TOKEN_DIGIT | LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI))
         return false;
     if (letter(tokens, i) && lone_word(tokens, i))
         return false;
+    stop = lex && !letter(tokens, i) && lex->langs & ((uint64_t)1 << reader->language | (uint64_t)1 << LAM_LANG_EN);
+    if (stop && begins && !(token->flags & LAM_TOKEN_CAPS))
+        return false;
     flags = lam_name_flags(reader, i);
-    if (flags & LAM_NAME_WEEKDAY || (lex && lex->flags & LAM_LEX_MONTH && !lex->month_weak) || title_at(reader, i))
+    if (flags & LAM_NAME_WEEKDAY || (lex && lex->flags & LAM_LEX_MONTH && !lex->month_weak) || title_at(reader, i, flags))
         return false;
-    if (lex && lex->langs & ((uint64_t)1 << reader->language | (uint64_t)1 << LAM_LANG_EN) && !letter(tokens, i) &&
-        !(flags & (LAM_NAME_KNOWN_PLACE | LAM_NAME_KNOWN_ORG) && token->flags & LAM_TOKEN_CAPS && !reader->shouting) &&
+    if (stop && !(flags & (LAM_NAME_KNOWN_PLACE | LAM_NAME_KNOWN_ORG) && token->flags & LAM_TOKEN_CAPS && !reader->shouting) &&
         !(flags & (LAM_NAME_SITE_HEAD | LAM_NAME_FIRST) && !begins))
-        return false;
+        return false; /* US is a country, us is none; San is a stop word somewhere */
     if (!begins)
         return true;
     return lam_name_common(reader, i) < 2;
@@ -140,7 +150,7 @@ static size_t goes_on(const struct lam_name_reader *reader, size_t i, bool *join
     if (tokens->tokens[next].flags & LAM_TOKEN_UPPER || !(beside(tokens, i, " ") || beside(tokens, i, "-")) || next + 1 >= tokens->count)
         return 0;
     word = lam_token_sv(tokens, next);
-    if (lam_name_flags(reader, next) & LAM_NAME_PARTICLE) {
+    if (word.len <= 4 && lam_name_flags(reader, next) & LAM_NAME_PARTICLE) {
         if (next + 2 < tokens->count && beside(tokens, next, " ") && lam_name_flags(reader, next + 1) & LAM_NAME_PARTICLE &&
             !(tokens->tokens[next + 1].flags & LAM_TOKEN_UPPER))
             next++;
@@ -148,7 +158,7 @@ static size_t goes_on(const struct lam_name_reader *reader, size_t i, bool *join
     }
     if (!beside(tokens, next, " ") ||
         !(*joined ? lam_sv_eq(word, LAM_SV("and"))
-                  : lam_name_flags(reader, i) & LAM_NAME_BODY && (lam_sv_eq(word, LAM_SV("of")) || lam_sv_eq(word, LAM_SV("for")))))
+                  : (lam_sv_eq(word, LAM_SV("of")) || lam_sv_eq(word, LAM_SV("for"))) && lam_name_flags(reader, i) & LAM_NAME_BODY))
         return 0;
     if (lam_sv_eq(word, LAM_SV("of")) && lam_sv_eq(lam_token_sv(tokens, next + 1), LAM_SV("the")) && next + 2 < tokens->count &&
         beside(tokens, next + 1, " "))

@@ -44,6 +44,7 @@ struct lam_name_words {
         uint32_t flags;
     } *slots;
     size_t mask, count;
+    uint64_t filter[1024]; /* a bit for each: most words are none of these */
 };
 
 int lam_name_words_init(struct lam_name_words *words, struct lam_error *err);
@@ -51,6 +52,8 @@ void lam_name_words_release(struct lam_name_words *words);
 
 static inline uint32_t lam_name_words_find(const struct lam_name_words *words, uint64_t hash)
 {
+    if (!(words->filter[hash >> 54] >> (hash >> 48 & 63) & 1))
+        return 0;
     for (size_t i = hash & words->mask; words->slots[i].hash; i = (i + 1) & words->mask)
         if (words->slots[i].hash == hash)
             return words->slots[i].flags;

@@ -25,6 +25,7 @@ static bool put(struct lam_name_words *words, const char *word, size_t len, uint
     if (!words->slots[i].hash && ++words->count > SLOTS / 2)
         return false;
     words->slots[i].hash = hash;
+    words->filter[hash >> 54] |= (uint64_t)1 << (hash >> 48 & 63);
     words->slots[i].flags |= flags;
     return true;
 }

@@ -18,6 +18,14 @@ const struct lam_words lam_words_flags[] = {
      "ala conn fla ill ind kan mass mich minn miss mont neb nev okla ore pa tenn tex va vt wash wis wyo ky ga md cal colo del bzw ca "
      "evtl ggf inkl usw vgl nr str hr frau abs bd hrsg sog mme mlle mm av bd env ex sra srta dña núm pág ud uds dott sig sigg ecc pag "
      "tzn np tj ul prof mgr ing resp např atd tzv osv kl"},
+    {LAM_LEX_TIME,
+     "in last next this weekend quarter hour hours minute minutes yesterday today tonight tomorrow gestern heute übermorgen vorgestern hier aujourd'hui demain ayer hoy "
+     "mañana yesterday's today's tonight's tomorrow's monday tuesday wednesday thursday friday saturday sunday monday's "
+     "tuesday's wednesday's thursday's friday's saturday's sunday's montag dienstag mittwoch donnerstag freitag samstag "
+     "sonntag"},
+    {LAM_LEX_NUMBER,
+     "a an one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty sixty ninety "
+     "hundred"},
     {LAM_LEX_FILLER,
      "said says say told according also one two three four five six seven eight nine ten new make made makes get gets got go goes going "
      "went come comes came take takes took use used uses using know known see seen way ways thing things lot year years month months "

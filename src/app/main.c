@@ -9,6 +9,7 @@
     VERB(serve)     \
     VERB(query)     \
     VERB(export)    \
+    VERB(eval)      \
     VERB(store)     \
     VERB(stop)      \
     VERB(status)    \

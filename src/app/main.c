@@ -11,6 +11,7 @@
     VERB(export)    \
     VERB(eval)      \
     VERB(store)     \
+    VERB(cache)     \
     VERB(stop)      \
     VERB(status)    \
     VERB(job)

@@ -49,12 +49,16 @@ struct lam_batch_rewrite {
     struct lam_pick *picks;        /* all rows, in their order */
     const struct lam_row **rows;   /* beside picks */
     struct lam_count_deltas counts;
+    struct lam_segment *segment;   /* put, and not yet public */
+    struct lam_segment_entry entry;
 };
 
 void lam_batch_rewrite_free(struct lam_batch_rewrite *rewrite)
 {
     if (!rewrite)
         return;
+    lam_segment_free(rewrite->segment);
+    lam_segment_entry_release(&rewrite->entry);
     lam_block_free(rewrite->block);
     lam_count_deltas_release(&rewrite->counts);
     free(rewrite->picks);
@@ -109,6 +113,24 @@ static int place_answers(struct lam_batch_rewrite *rewrite, struct lam_error *er
     return 0;
 }
 
+/* Writes the bytes of the new segment, and lets go of the answers. */
+static int put(struct lam_batch_rewrite *rewrite, struct lam_error *err)
+{
+    struct lam_batch_job *batch = rewrite->batch;
+    const struct lam_rows_copied what = {.maps = &rewrite->input->map, .map_count = 1, .picks = rewrite->picks, .rows = rewrite->rows,
+                                         .count = lam_map_rows(rewrite->input->map), .dim = batch->engine->job->tasks.dim};
+    char path[LAM_SEGMENT_PATH];
+    const struct lam_target target = {batch->engine->fs, batch->engine->job->store.path, path, LAM_SEGMENT_SILVER};
+    uint64_t foreign;
+    int rc = lam_namer_next(&batch->namer, target.kind, path, err);
+
+    if (!rc)
+        rc = lam_rows_copy_put(&target, &what, &rewrite->segment, &rewrite->entry, &foreign, err);
+    lam_block_free(rewrite->block);
+    rewrite->block = NULL;
+    return rc;
+}
+
 int lam_batch_rewrite_new(struct lam_batch_job *batch, unsigned worker, const struct lam_batch_input *input, struct lam_batch_rewrite **out,
                           struct lam_error *err)
 {
@@ -119,6 +141,7 @@ int lam_batch_rewrite_new(struct lam_batch_job *batch, unsigned worker, const st
     *out = NULL;
     if (!rewrite)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a segment's answers");
+    lam_segment_entry_init(&rewrite->entry);
     rewrite->batch = batch;
     rewrite->input = input;
     rewrite->block = lam_block_new(UINT32_MAX, ANSWERS_MAX);
@@ -127,8 +150,8 @@ int lam_batch_rewrite_new(struct lam_batch_job *batch, unsigned worker, const st
     if (!rewrite->block || !rewrite->picks || !rewrite->rows)
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a segment's answers");
     else if (!(rc = lam_map_need(input->map, LAM_COLUMNS_ALL, err)) && !(rc = refiner_for(batch, worker, &refiner, err)) &&
-             !(rc = answer_all(rewrite, refiner, err)))
-        rc = place_answers(rewrite, err);
+             !(rc = answer_all(rewrite, refiner, err)) && !(rc = place_answers(rewrite, err)))
+        rc = put(rewrite, err);
     if (rc) {
         lam_batch_rewrite_free(rewrite);
         return LAM_PASS(err, rc, "answer %s", input->entry.path);
@@ -140,21 +163,11 @@ int lam_batch_rewrite_new(struct lam_batch_job *batch, unsigned worker, const st
 /* {"segment":path,"entry":…,"counts":[…]} */
 int lam_batch_rewrite_write(struct lam_batch_rewrite *rewrite, struct lam_buf *note, struct lam_error *err)
 {
-    struct lam_batch_job *batch = rewrite->batch;
-    const struct lam_job *job = batch->engine->job;
-    struct lam_target target = {batch->engine->fs, job->store.path, NULL, LAM_SEGMENT_SILVER};
-    struct lam_segment_entry entry;
-    char path[LAM_SEGMENT_PATH];
-    int rc = lam_namer_next(&batch->namer, target.kind, path, err);
+    int rc = lam_segment_finish(rewrite->segment, &rewrite->entry, err);
 
-    target.path = path;
-    lam_segment_entry_init(&entry);
-    if (!rc)
-        rc = lam_rows_copy(&target, &rewrite->input->map, 1, rewrite->picks, rewrite->rows, lam_map_rows(rewrite->input->map), job->tasks.dim, &entry, NULL, err);
-    memcpy(entry.run, batch->run, LAM_RUN_ID);
+    memcpy(rewrite->entry.run, rewrite->batch->run, LAM_RUN_ID);
     if (!rc && !(rc = lam_buf_addf(note, err, "{\"segment\":\"%s\",\"entry\":", rewrite->input->entry.path)) &&
-        !(rc = lam_segment_entry_write(&entry, note, err)) && !(rc = lam_batch_write_counts(&rewrite->counts, note, err)))
+        !(rc = lam_segment_entry_write(&rewrite->entry, note, err)) && !(rc = lam_batch_write_counts(&rewrite->counts, note, err)))
         rc = lam_buf_addf(note, err, "}");
-    lam_segment_entry_release(&entry);
     return rc;
 }

@@ -116,10 +116,7 @@ static int flush(struct missing *missing, struct lam_error *err)
     if (!lam_block_rows(missing->block))
         return 0;
     lam_segment_entry_init(&entry);
-    batch->namer.staging = true;
-    rc = lam_namer_next(&batch->namer, LAM_SEGMENT_RUN, path, err);
-    batch->namer.staging = false;
-    if (!rc)
+    if (!(rc = lam_namer_staged(&batch->namer, path, err)))
         rc = lam_rows_write(&target, &missing->block, 1, batch->engine->job->tasks.dim, true, &entry, NULL, err);
     if (!rc && !(grown = realloc(batch->planned.items, (batch->planned.count + 1) * sizeof *grown)))
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a plan");

@@ -10,8 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RANGE_ROWS 131072 /* rows a range should have: a run of about 200 MB with texts of a kilobyte */
-#define RANGE_ROWS_MIN 2048
+#define RANGE_ROWS 16384    /* rows that a range of a large view has at most: a run of 60 MB with texts of 2 KB */
+#define RANGE_ROWS_FEW 1024 /* and one of a small view */
+#define RANGES 32           /* that every view but a small one has: work for many workers, and an end that comes for all of them at once */
 #define RANGE_BITS_MAX 16
 #define ANSWER_BYTES 2048 /* that a row and its answers take, without the vector */
 #define QUARANTINE_BLOCK ((size_t)1 << 30)
@@ -245,7 +246,7 @@ static int plan_group(struct lam_batch_job *batch, struct lam_staged *group, str
 }
 
 /*
- * Rows that a range should have. Where they are answered while they are resolved, the answers of as many ranges as there are threads are held at once:
+ * Rows that a range has at most. Where they are answered while they are resolved, the answers of as many ranges as there are threads are held at once:
  * an eighth of the job's memory is for them.
  */
 static uint64_t range_rows(const struct lam_batch_job *batch)
@@ -255,7 +256,7 @@ static uint64_t range_rows(const struct lam_batch_job *batch)
 
     if (!batch->training)
         return RANGE_ROWS;
-    return rows < RANGE_ROWS_MIN ? RANGE_ROWS_MIN : rows > RANGE_ROWS ? RANGE_ROWS : rows;
+    return rows < RANGE_ROWS_FEW ? RANGE_ROWS_FEW : rows > RANGE_ROWS ? RANGE_ROWS : rows;
 }
 
 static uint32_t choose_bits(const struct lam_batch_job *batch)
@@ -269,7 +270,7 @@ static uint32_t choose_bits(const struct lam_batch_job *batch)
     for (size_t i = 0; i < batch->planned.count; i++)
         if (batch->planned.items[i].entry.kind == LAM_SEGMENT_RUN)
             rows += batch->planned.items[i].entry.rows;
-    while (bits < RANGE_BITS_MAX && rows >> bits > most)
+    while (bits < RANGE_BITS_MAX && rows >> bits > (1u << bits < RANGES ? RANGE_ROWS_FEW : most))
         bits++;
     if (!batch->rebuild && bits < batch->old_bits + 2) /* all of the view is written anew when it changes: only when it has grown fourfold */
         bits = batch->old_bits;

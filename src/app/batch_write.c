@@ -1,4 +1,4 @@
-/* The workers' storage side: groups to staged segments, and ranges of the view to runs and masks. */
+/* What workers write: groups to staged segments, and ranges of the view to runs and masks: their bytes on pool threads, synced on the storage thread. */
 #include "batch_job.h"
 
 #include "store/rejects.h"
@@ -29,14 +29,10 @@ static int write_rows(struct lam_batch_job *batch, struct lam_block *const *bloc
 {
     const struct lam_job *job = batch->engine->job;
     bool upsert = job->dataset.kind == LAM_JOB_UPSERT;
-    struct lam_target target = {batch->engine->fs, job->store.path, NULL, upsert ? LAM_SEGMENT_RUN : LAM_SEGMENT_SILVER};
     char path[LAM_SEGMENT_PATH];
-    int rc;
+    struct lam_target target = {batch->engine->fs, job->store.path, path, upsert ? LAM_SEGMENT_RUN : LAM_SEGMENT_SILVER};
+    int rc = upsert ? lam_namer_staged(&batch->namer, path, err) : lam_namer_next(&batch->namer, target.kind, path, err);
 
-    batch->namer.staging = true;
-    rc = lam_namer_next(&batch->namer, target.kind, path, err);
-    batch->namer.staging = false;
-    target.path = path;
     return rc ? rc : lam_rows_write(&target, blocks, count, job->tasks.dim, upsert, entry, NULL, err);
 }
 
@@ -223,7 +219,7 @@ int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err)
     return rc;
 }
 
-/* A range between the thread that plans it and the one that writes it. */
+/* A range between planning and writing. */
 struct made {
     struct lam_batch_job *batch;
     uint32_t range;
@@ -296,6 +292,16 @@ static int find_runs(struct made *made, uint64_t first, uint64_t last, struct la
     return rc;
 }
 
+static int put_range(struct made *made, struct lam_error *err)
+{
+    struct lam_batch_job *batch = made->batch;
+    int rc = lam_resolve_put(made->resolve, batch->engine->fs, batch->engine->job->store.path, lam_namer_next, &batch->namer, err);
+
+    lam_block_free(made->answers);
+    made->answers = NULL;
+    return rc;
+}
+
 static int resolve_range(struct made *made, unsigned worker, struct lam_error *err)
 {
     struct lam_resolve_spec spec;
@@ -311,9 +317,9 @@ static int resolve_range(struct made *made, unsigned worker, struct lam_error *e
     spec.staged_count = made->staged_count;
     spec.runs = made->inputs ? made->inputs + made->staged_count : NULL;
     spec.run_count = made->run_count;
-    if (!rc && !(rc = lam_resolve_plan(&spec, &made->resolve, err)))
-        rc = lam_batch_answer_range(made->batch, worker, made->resolve, &made->answers, err);
-    return rc;
+    if (rc || (rc = lam_resolve_plan(&spec, &made->resolve, err)) || (rc = lam_batch_answer_range(made->batch, worker, made->resolve, &made->answers, err)))
+        return rc;
+    return put_range(made, err);
 }
 
 /* A range by its number, or "s" and the number of a staged segment. */

@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 
+#define RANGES_OPEN 2 /* a worker: one waits for the disk while the next is resolved */
+
 void lam_batch_worker_report(struct lam_batch_worker *w, uint16_t type, const struct lam_error *outcome)
 {
     struct lam_error err;
@@ -134,7 +136,7 @@ static int ask_ranges(struct lam_batch_worker *w, struct lam_error *err)
 {
     struct lam_verdict verdict;
     struct lam_claim claim;
-    unsigned busy;
+    unsigned busy, most;
     int rc;
 
     while (!lam_claimer_verdict(w->ranges, &verdict))
@@ -145,7 +147,8 @@ static int ask_ranges(struct lam_batch_worker *w, struct lam_error *err)
     if (rc == LAM_END)
         w->ranges_ended = true;
     busy = w->resolving + lam_claimer_asked(w->ranges);
-    return !w->ranges_ended && busy < lam_batch_worker_options(w)->workers ? lam_claimer_ask(w->ranges, lam_batch_worker_options(w)->workers - busy, err) : 0;
+    most = RANGES_OPEN * lam_batch_worker_options(w)->workers;
+    return !w->ranges_ended && busy < most ? lam_claimer_ask(w->ranges, most - busy, err) : 0;
 }
 
 static void drop_everything(struct lam_batch_worker *w)

@@ -15,7 +15,7 @@ struct lam_bronze_row {
     struct lam_sv headers; /* JSON object; empty where there are none */
 };
 
-/* Writes rows in their order. Storage thread. */
+/* Writes rows in their order. Any thread. */
 int lam_bronze_write(const struct lam_target *target, const struct lam_bronze_row *rows, size_t count, struct lam_segment_entry *entry,
                      struct lam_error *err);
 

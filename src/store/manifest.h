@@ -20,7 +20,7 @@ struct lam_manifest_row {
     struct lam_sv media;      /* media type it was read as; empty: not known */
 };
 
-/* Writes rows in their order, which has to be that of their paths' bytes (LAM_E_INVALID). Storage thread. */
+/* Writes rows in their order, which has to be that of their paths' bytes (LAM_E_INVALID). Any thread. */
 int lam_manifest_write(const struct lam_target *target, const struct lam_manifest_row *rows, size_t count, struct lam_segment_entry *entry,
                        struct lam_error *err);
 

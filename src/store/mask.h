@@ -27,7 +27,7 @@ bool lam_mask_set(struct lam_mask *mask, uint64_t row);
 /* Bits set among the first rows. bits may be NULL. */
 uint64_t lam_mask_count(const uint8_t *bits, uint64_t rows);
 
-/* Writes mask as that of the segment with this path. Storage thread. */
+/* Writes mask as that of the segment with this path. Any thread. */
 int lam_mask_write(const struct lam_target *target, const struct lam_mask *mask, const char *segment, struct lam_segment_entry *entry,
                    struct lam_error *err);
 

@@ -6,7 +6,7 @@
 
 #include "rows.h"
 
-/* Writes the rejects of all blocks, in their order. Storage thread. */
+/* Writes the rejects of all blocks, in their order. Any thread. */
 int lam_rejects_write(const struct lam_target *target, struct lam_block *const *blocks, size_t block_count,
                       struct lam_segment_entry *entry, struct lam_error *err);
 

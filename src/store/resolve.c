@@ -22,6 +22,9 @@ struct lam_resolve {
     const struct lam_row **rows;    /* beside picks: those that were answered since; NULL: none were */
     struct lam_count_deltas counts;
     bool rewritten;
+    struct lam_segment *segment;    /* the run, put and not yet public; NULL: there is none */
+    struct lam_segment_entry run;   /* its ranges */
+    uint64_t foreign;
 };
 
 /* One version of the current key: all rows with the same order. */
@@ -312,6 +315,7 @@ void lam_resolve_free(struct lam_resolve *resolve)
         return;
     for (size_t i = 0; resolve->masks && i < resolve->spec.run_count; i++)
         lam_mask_release(&resolve->masks[i]);
+    lam_segment_free(resolve->segment);
     lam_count_deltas_release(&resolve->counts);
     free(resolve->masks);
     free(resolve->inputs);
@@ -377,15 +381,41 @@ int lam_resolve_answer(struct lam_resolve *resolve, struct lam_block *block, lam
     return 0;
 }
 
-static int write_run(struct lam_resolve *resolve, const struct lam_target *target, struct lam_resolve_result *result, struct lam_error *err)
+int lam_resolve_put(struct lam_resolve *resolve, const struct lam_fs *fs, const char *root, lam_segment_namer *name, void *arg, struct lam_error *err)
 {
-    int rc = lam_rows_copy(target, resolve->maps, resolve->input_count, resolve->picks, resolve->rows, resolve->pick_count, resolve->spec.dim,
-                           &result->run, &result->foreign, err);
+    const struct lam_resolve_spec *spec = &resolve->spec;
+    struct lam_rows_copied what = {.maps = resolve->maps, .map_count = resolve->input_count, .picks = resolve->picks, .rows = resolve->rows,
+                                   .count = resolve->pick_count, .dim = spec->dim};
+    char path[LAM_SEGMENT_PATH];
+    const struct lam_target target = {fs, root, path, LAM_SEGMENT_RUN};
+    int rc;
 
+    if (resolve->segment || resolve->pick_count == 0)
+        return 0;
+    what.check_first = (size_t)((uint64_t)resolve->input_count * spec->range >> spec->range_bits);
+    lam_segment_entry_init(&resolve->run);
+    if ((rc = name(arg, LAM_SEGMENT_RUN, path, err)) || (rc = lam_rows_copy_put(&target, &what, &resolve->segment, &resolve->run, &resolve->foreign, err)))
+        return LAM_PASS(err, rc, "write range %u of %u bits", spec->range, spec->range_bits);
+    free(resolve->rows);
+    resolve->rows = NULL;
+    return 0;
+}
+
+/* The run that was put gets its name. */
+static int publish_run(struct lam_resolve *resolve, struct lam_resolve_result *result, struct lam_error *err)
+{
+    int rc = lam_segment_finish(resolve->segment, &resolve->run, err);
+
+    lam_segment_free(resolve->segment);
+    resolve->segment = NULL;
+    if (rc)
+        return rc;
+    result->run = resolve->run;
     result->run.range_bits = resolve->spec.range_bits;
     result->run.range = resolve->spec.range;
-    result->has_run = !rc;
-    return rc;
+    result->foreign = resolve->foreign;
+    result->has_run = true;
+    return 0;
 }
 
 static int write_mask(struct lam_resolve *resolve, const struct lam_target *target, size_t run, struct lam_resolve_result *result,
@@ -413,16 +443,17 @@ int lam_resolve_write(struct lam_resolve *resolve, const struct lam_fs *fs, cons
                       struct lam_resolve_result *result, struct lam_error *err)
 {
     char path[LAM_SEGMENT_PATH];
-    struct lam_target target = {fs, root, path, LAM_SEGMENT_RUN};
-    int rc = 0;
+    const struct lam_target target = {fs, root, path, LAM_SEGMENT_MASK};
+    int rc = lam_resolve_put(resolve, fs, root, name, arg, err);
 
     *result = (struct lam_resolve_result){.rewritten = resolve->rewritten};
     lam_segment_entry_init(&result->run);
+    if (rc)
+        return rc;
     if (!(result->masks = calloc(resolve->spec.run_count + 1, sizeof *result->masks)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the masks of %zu runs", resolve->spec.run_count);
-    if (resolve->pick_count > 0 && !(rc = name(arg, LAM_SEGMENT_RUN, path, err)))
-        rc = write_run(resolve, &target, result, err);
-    target.kind = LAM_SEGMENT_MASK;
+    if (resolve->segment)
+        rc = publish_run(resolve, result, err);
     for (size_t i = 0; !rc && !resolve->rewritten && i < resolve->spec.run_count; i++)
         if (resolve->masks[i].bits && !(rc = name(arg, LAM_SEGMENT_MASK, path, err)))
             rc = write_mask(resolve, &target, i, result, err);

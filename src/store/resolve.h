@@ -19,7 +19,7 @@
  * Positions in runs, masked ones included, are counted already; every other position of the staged rows is new.
  *
  * Memory: a cursor an input, 8 bytes a winner of the range, a bit a row of its runs. The plan reads key columns alone (others only where
- * two answers for one position meet) and may be made by any thread; writing is for the storage thread.
+ * two answers for one position meet). Any thread, one at a time for a plan.
  *
  * Append datasets have no keys to resolve: all that may happen to their rows is that a changed file masks those of its older positions
  * (lam_resolve_mask).
@@ -78,7 +78,7 @@ typedef int lam_resolve_answerer(void *arg, struct lam_block *block, size_t firs
 
 /*
  * Has those staged rows that are to be written and are owed an answer answered, in the order of writing, and the counts corrected. The rows and
- * their answers are held by block, which has room for them and outlives the plan; their records stay in the maps. Once, before writing. The thread
+ * their answers are held by block, which has room for them and lives until lam_resolve_put; their records stay in the maps. Once, before it. The thread
  * that planned.
  */
 int lam_resolve_answer(struct lam_resolve *resolve, struct lam_block *block, lam_resolve_answerer *answer, void *arg, struct lam_error *err);
@@ -101,7 +101,16 @@ struct lam_resolve_result {
 /* Gives the path, below the root, of the next segment to be written. */
 typedef int lam_segment_namer(void *arg, enum lam_segment_kind kind, char path[LAM_SEGMENT_PATH], struct lam_error *err);
 
-/* Writes the run and the masks. After a failure files that were already published are removed again, as far as that goes. Storage thread. */
+/*
+ * Writes the bytes of the run, which has no name yet. What answers were lent for (lam_resolve_answer) is not needed any more. Any thread. It may be left
+ * out: then lam_resolve_write begins with it.
+ */
+int lam_resolve_put(struct lam_resolve *resolve, const struct lam_fs *fs, const char *root, lam_segment_namer *name, void *arg, struct lam_error *err);
+
+/*
+ * Makes the run durable and public, and writes the masks. After a failure files that were already published are removed again, as far as that goes. Any
+ * thread; it mostly waits for the disk.
+ */
 int lam_resolve_write(struct lam_resolve *resolve, const struct lam_fs *fs, const char *root, lam_segment_namer *name, void *arg,
                       struct lam_resolve_result *result, struct lam_error *err);
 void lam_resolve_result_release(struct lam_resolve_result *result);

@@ -40,7 +40,7 @@ int lam_rows_sort(const struct lam_row **rows, size_t count, struct lam_error *e
 /*
  * Writes all rows of blocks, in their order or (sorted) in that of lam_row_cmp, as one segment. dim is the dataset's: an embedding of another
  * length is left out, and counted in *foreign (may be NULL). Fills the entry, which was initialised, ranges of hash and time included.
- * Storage thread.
+ * Any thread.
  */
 int lam_rows_write(const struct lam_target *target, struct lam_block *const *blocks, size_t block_count, uint32_t dim, bool sorted,
                    struct lam_segment_entry *entry, uint64_t *foreign, struct lam_error *err);
@@ -55,14 +55,28 @@ struct lam_pick {
     uint32_t input, row;
 };
 
+/* What is copied, all borrowed: picks[i], or rows[i] where there is one (answered since; it has the same key). */
+struct lam_rows_copied {
+    struct lam_map *const *maps;
+    size_t map_count;
+    const struct lam_pick *picks;
+    const struct lam_row *const *rows; /* NULL: none */
+    size_t count;
+    uint32_t dim;       /* the dataset's */
+    size_t check_first; /* below map_count: copies that are made at the same time begin to check maps at different ones */
+};
+
 /*
- * Writes picked rows of several maps, in the order of picks, as one segment, in memory that does not grow with them. rows (NULL: none
- * are) may have, beside a pick, the row that is to be written in its place: one that was answered since.
- * All columns of the maps are checked. LAM_E_LIMIT: a map of 2^32 rows or more. Storage thread.
+ * Writes picked rows of several maps, in the order of picks, as one segment, in memory that does not grow with them. All columns of the maps are
+ * checked. LAM_E_LIMIT: a map of 2^32 rows or more. The segment is complete: lam_segment_finish makes it durable and public, lam_segment_free ends
+ * it; both may be left to another thread. entry has the ranges of hash and time. Embeddings of another length are left out, and counted in foreign.
  */
-int lam_rows_copy(const struct lam_target *target, struct lam_map *const *maps, size_t map_count, const struct lam_pick *picks,
-                  const struct lam_row *const *rows, size_t count, uint32_t dim,
-                  struct lam_segment_entry *entry, uint64_t *foreign, struct lam_error *err);
+int lam_rows_copy_put(const struct lam_target *target, const struct lam_rows_copied *what, struct lam_segment **segment, struct lam_segment_entry *entry,
+                      uint64_t *foreign, struct lam_error *err);
+
+/* The same with lam_segment_finish. foreign may be NULL. */
+int lam_rows_copy(const struct lam_target *target, const struct lam_rows_copied *what, struct lam_segment_entry *entry, uint64_t *foreign,
+                  struct lam_error *err);
 
 /*
  * Row i of a map, as views into it: valid while the map is held. Only the columns of the set are filled (lam_map_need was asked for

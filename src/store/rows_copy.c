@@ -74,39 +74,69 @@ static int copy_column(struct lam_segment *segment, uint32_t column, const struc
     return copy_fixed(segment, column, lam_column_size(type), copy, first, count, err);
 }
 
-int lam_rows_copy(const struct lam_target *target, struct lam_map *const *maps, size_t map_count, const struct lam_pick *picks,
-                  const struct lam_row *const *rows, size_t count, uint32_t dim,
-                  struct lam_segment_entry *entry, uint64_t *foreign, struct lam_error *err)
+/* Columns of all maps are checked, from another map on for each caller: those that copy ranges at the same time share the work. */
+static int check_maps(struct lam_map *const *maps, size_t count, size_t first, struct lam_error *err)
 {
-    const struct copy copy = {maps, picks, rows};
-    const struct lam_layout *layout = lam_layout(LAM_LAYOUT_ROWS);
-    struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_ROWS,
-                                    .rows = count, .dim = dim};
-    struct lam_segment *segment;
-    uint64_t left_out = 0;
-    int rc = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct lam_map *map = maps[(first + i) % count];
+        int rc = lam_map_need(map, LAM_COLUMNS_ALL, err);
 
-    for (size_t i = 0; i < map_count; i++) {
-        if ((rc = lam_map_need(maps[i], LAM_COLUMNS_ALL, err)))
+        if (rc)
             return rc;
-        if (lam_map_rows(maps[i]) > UINT32_MAX)
-            return LAM_FAIL(err, LAM_E_LIMIT, "segment %s has more than 2^32 rows", lam_map_path(maps[i]));
+        if (lam_map_rows(map) > UINT32_MAX)
+            return LAM_FAIL(err, LAM_E_LIMIT, "segment %s has more than 2^32 rows", lam_map_path(map));
     }
+    return 0;
+}
+
+static void declare(const struct copy *copy, size_t count, struct lam_segment_spec *spec, struct lam_segment_entry *entry)
+{
+    const struct lam_layout *layout = lam_layout(LAM_LAYOUT_ROWS);
+
     for (uint32_t column = 0; column < LAM_ROWS_COLUMNS; column++)
         for (size_t i = 0; layout->columns[column].type == LAM_COL_STRING && i < count; i++)
-            spec.bytes[column] += string_len(&copy, column, i);
-    for (size_t i = 0; i < count; i++)
-        lam_segment_entry_see(entry, lam_map_u64(maps[picks[i].input], LAM_ROWS_HASH)[picks[i].row],
-                              lam_map_i64(maps[picks[i].input], LAM_ROWS_EVENT_TIME)[picks[i].row]);
-    if ((rc = lam_segment_new(target->fs, &spec, &segment, err)))
+            spec->bytes[column] += string_len(copy, column, i);
+    for (size_t i = 0; i < count; i++) {
+        const struct lam_map *map = copy->maps[copy->picks[i].input];
+
+        lam_segment_entry_see(entry, lam_map_u64(map, LAM_ROWS_HASH)[copy->picks[i].row], lam_map_i64(map, LAM_ROWS_EVENT_TIME)[copy->picks[i].row]);
+    }
+}
+
+int lam_rows_copy_put(const struct lam_target *target, const struct lam_rows_copied *what, struct lam_segment **out, struct lam_segment_entry *entry,
+                      uint64_t *foreign, struct lam_error *err)
+{
+    const struct copy copy = {what->maps, what->picks, what->rows};
+    struct lam_segment_spec spec = {.root = target->root, .path = target->path, .kind = target->kind, .layout = LAM_LAYOUT_ROWS,
+                                    .rows = what->count, .dim = what->dim};
+    int rc = check_maps(what->maps, what->map_count, what->check_first, err);
+
+    *out = NULL;
+    *foreign = 0;
+    if (rc)
         return rc;
-    for (size_t i = 0; !rc && i < count; i += CHUNK)
+    declare(&copy, what->count, &spec, entry);
+    if ((rc = lam_segment_new(target->fs, &spec, out, err)))
+        return rc;
+    for (size_t i = 0; !rc && i < what->count; i += CHUNK)
         for (uint32_t column = 0; !rc && column < LAM_ROWS_COLUMNS; column++)
-            rc = copy_column(segment, column, &copy, i, count - i < CHUNK ? count - i : CHUNK, dim, &left_out, err);
+            rc = copy_column(*out, column, &copy, i, what->count - i < CHUNK ? what->count - i : CHUNK, what->dim, foreign, err);
+    if (rc || (rc = lam_segment_complete(*out, err))) {
+        lam_segment_free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+int lam_rows_copy(const struct lam_target *target, const struct lam_rows_copied *what, struct lam_segment_entry *entry, uint64_t *foreign,
+                  struct lam_error *err)
+{
+    struct lam_segment *segment;
+    uint64_t left_out;
+    int rc = lam_rows_copy_put(target, what, &segment, entry, foreign ? foreign : &left_out, err);
+
     if (!rc)
         rc = lam_segment_finish(segment, entry, err);
-    if (foreign)
-        *foreign = left_out;
     lam_segment_free(segment);
     return rc;
 }

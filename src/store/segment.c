@@ -236,8 +236,7 @@ static int fill_column(struct lam_segment *segment, uint32_t column, struct lam_
     return rc;
 }
 
-/* All columns have to be whole, and all slabs written. */
-static int complete(struct lam_segment *segment, struct lam_error *err)
+int lam_segment_complete(struct lam_segment *segment, struct lam_error *err)
 {
     int rc = segment->rc ? LAM_FAIL(err, segment->rc, "segment %s failed before", segment->path) : 0;
 
@@ -255,6 +254,10 @@ static int complete(struct lam_segment *segment, struct lam_error *err)
                                         (unsigned long long)stream->put, (unsigned long long)stream->declared);
         else
             rc = flush_stream(segment, i, err);
+    }
+    if (!rc) { /* what is put now is more than was declared */
+        free(segment->slabs);
+        segment->slabs = NULL;
     }
     return rc;
 }
@@ -355,7 +358,7 @@ static void fill_entry(const struct lam_segment *segment, uint64_t bytes, struct
 int lam_segment_finish(struct lam_segment *segment, struct lam_segment_entry *entry, struct lam_error *err)
 {
     struct stat st;
-    int rc = complete(segment, err);
+    int rc = segment->slabs ? lam_segment_complete(segment, err) : 0;
 
     if (rc || (rc = close_synced(segment, err)))
         return rc;

@@ -59,8 +59,11 @@ int lam_segment_put_vector(struct lam_segment *segment, uint32_t column, const f
 /* The next bytes of a BLOB column. */
 int lam_segment_put_blob(struct lam_segment *segment, uint32_t column, const void *bytes, size_t len, struct lam_error *err);
 
+/* All columns are put: writes what is left, and lets go of memory. What takes time then is waiting for the disk, in lam_segment_finish. */
+int lam_segment_complete(struct lam_segment *segment, struct lam_error *err);
+
 /*
- * Closes, syncs and publishes. In entry, which was initialised, path, kind, layout, rows, bytes, dim and datasets are set; the rest is
+ * Completes where that was not done; closes, syncs and publishes. In entry, which was initialised, path, kind, layout, rows, bytes, dim and datasets are set; the rest is
  * the caller's.
  * The segment is done whatever the result; it still has to be freed.
  */

@@ -22,11 +22,15 @@ int lam_namer_next(void *arg, enum lam_segment_kind kind, char path[LAM_SEGMENT_
         [LAM_SEGMENT_SPEED] = "speed",          [LAM_SEGMENT_SILVER] = "silver",        [LAM_SEGMENT_RUN] = "silver",
         [LAM_SEGMENT_MASK] = "silver",          [LAM_SEGMENT_QUARANTINE] = "quarantine", [LAM_SEGMENT_MODEL] = "models"};
     struct lam_namer *namer = arg;
-    int len;
 
-    if (namer->staging && kind == LAM_SEGMENT_RUN)
-        len = snprintf(path, LAM_SEGMENT_PATH, "runs/%s/rows-%d-%u.h5", namer->run, namer->rank, namer->next++);
-    else
-        len = snprintf(path, LAM_SEGMENT_PATH, "%s/%s-%d-%u.h5", of_kind[kind], namer->run, namer->rank, namer->next++);
-    return len < LAM_SEGMENT_PATH ? 0 : LAM_FAIL(err, LAM_E_LIMIT, "a segment's name is too long");
+    if (snprintf(path, LAM_SEGMENT_PATH, "%s/%s-%d-%u.h5", of_kind[kind], namer->run, namer->rank, atomic_fetch_add(&namer->next, 1)) < LAM_SEGMENT_PATH)
+        return 0;
+    return LAM_FAIL(err, LAM_E_LIMIT, "a segment's name is too long");
+}
+
+int lam_namer_staged(struct lam_namer *namer, char path[LAM_SEGMENT_PATH], struct lam_error *err)
+{
+    if (snprintf(path, LAM_SEGMENT_PATH, "runs/%s/rows-%d-%u.h5", namer->run, namer->rank, atomic_fetch_add(&namer->next, 1)) < LAM_SEGMENT_PATH)
+        return 0;
+    return LAM_FAIL(err, LAM_E_LIMIT, "a segment's name is too long");
 }

@@ -186,7 +186,7 @@ static void picked_rows_are_copied_exactly(void **state)
     for (size_t i = 0; i < PICKS; i++)
         picks[i] = (struct lam_pick){(uint32_t)below(&seed, 2), (uint32_t)below(&seed, ROWS)};
     lam_segment_entry_init(&entry);
-    assert_ok(lam_rows_copy(&target, maps, 2, picks, NULL, PICKS, DIM, &entry, &foreign, &err));
+    assert_ok(lam_rows_copy(&target, &(struct lam_rows_copied){maps, 2, picks, NULL, PICKS, DIM, 1}, &entry, &foreign, &err));
     assert_int_equal(foreign, 0);
     copy = open_all(state, &entry);
     assert_int_equal(lam_map_rows(copy), PICKS);

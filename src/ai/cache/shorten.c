@@ -334,11 +334,11 @@ static bool merge_next(struct merge *merge, struct cache_key *key)
     return lowest != NULL;
 }
 
-/* The merged index stands: its inputs go, from the table and from the folder. */
+/* The merged index stands: its inputs go, from the table and from the folder. name NULL: nothing was left to write. */
 static int replace_inputs(struct lam_cache *cache, const struct merge *merge, const char *name, struct lam_error *err)
 {
-    struct cache_index *made;
-    int rc = cache_index_open(cache->options.fs, cache->folder, name, &made, err);
+    struct cache_index *made = NULL;
+    int rc = name ? cache_index_open(cache->options.fs, cache->folder, name, &made, err) : 0;
 
     if (rc)
         return rc;
@@ -355,7 +355,7 @@ static int replace_inputs(struct lam_cache *cache, const struct merge *merge, co
                 cache_drop_index(cache, j);
                 break;
             }
-    if ((rc = take_index(cache, made, err)))
+    if (made && (rc = take_index(cache, made, err)))
         cache_index_close(made);
     cache_cover(cache);
     pthread_mutex_unlock(&cache->lock);
@@ -403,6 +403,10 @@ static int merge_chosen(struct lam_cache *cache, bool all, struct lam_error *err
     }
     if ((rc = merge_begin(cache, chosen, count, &merge))) {
         LAM_FAIL(err, rc, "no memory to merge indexes of the cache");
+        goto cleanup;
+    }
+    if (!merge.span_count) {
+        rc = replace_inputs(cache, &merge, NULL, err);
         goto cleanup;
     }
     rc = cache_index_begin(&writer, cache->options.fs, cache->folder, merge.spans, merge.span_count, err);

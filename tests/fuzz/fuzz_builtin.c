@@ -54,7 +54,7 @@ static bool same(struct lam_sv a, struct lam_sv b) { return lam_sv_eq(a, b); }
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct lam_label labels[2] = {{.name = LAM_SV("first")}, {.name = LAM_SV("second")}};
-    struct lam_tasks tasks = {.wanted = 127, .labels = labels, .label_count = 2, .sentences = 2, .max_keywords = 8, .dim = 32};
+    struct lam_tasks tasks = {.wanted = 127 | LAM_TASK_TITLE | LAM_TASK_READABILITY, .labels = labels, .label_count = 2, .sentences = 2, .max_keywords = 8, .dim = 32};
     struct lam_row row = {0};
     struct lam_analyzer *analyzer, *fresh;
     struct lam_block *block;

@@ -15,7 +15,7 @@
 #include "builtin/builtin.h"
 #include "builtin/tokens.h"
 
-#define ALL_TASKS 127
+#define ALL_TASKS (127 | LAM_TASK_TITLE | LAM_TASK_READABILITY)
 #define OK(call) assert_int_equal((call), 0)
 
 /* A reader of texts: lexicon and tokens together. */

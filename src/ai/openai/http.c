@@ -63,7 +63,7 @@ struct lam_llm_transport {
     size_t max_answer, endpoint_count;
     unsigned attempt_timeout_ms, connect_timeout_ms, stall_timeout_ms;
     char user_agent[128], ca_file[1024];
-    bool loopback[LAM_LLM_ENDPOINTS];
+    bool loopback[LAM_LLM_ENDPOINTS], tls[LAM_LLM_ENDPOINTS];
     struct curl_slist *headers[LAM_LLM_ENDPOINTS];
     CURLSH *share;
     struct shard *shards[SHARDS_MAX];
@@ -267,8 +267,8 @@ static void call_setup(struct lam_llm_transport *http, struct call *call, size_t
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, http->headers[endpoint]);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http->tls[endpoint] ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, http->tls[endpoint] ? 1L : 0L); /* the handshake tells; without TLS it would wait for an answer */
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)http->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)http->max_answer);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -570,8 +570,10 @@ static void copy_options(struct lam_llm_transport *http, const struct lam_llm_op
     http->stall_timeout_ms = options->stall_timeout_ms;
     snprintf(http->user_agent, sizeof http->user_agent, "%s", options->user_agent);
     snprintf(http->ca_file, sizeof http->ca_file, "%s", options->ca_file ? options->ca_file : "");
-    for (size_t i = 0; i < options->endpoint_count; i++)
+    for (size_t i = 0; i < options->endpoint_count; i++) {
         http->loopback[i] = is_loopback(options->endpoints[i].url);
+        http->tls[i] = !strncasecmp(options->endpoints[i].url, "https:", 6);
+    }
 }
 
 static int http_open(const struct lam_llm_transport_init *init, struct lam_llm_transport **out, struct lam_error *err)

@@ -48,13 +48,13 @@ static void report(const struct lam_session *session, const struct lam_speed_job
 {
     struct lam_speed_stats stats = lam_speed_stats(speed);
     const char *form = session->cli->json ? "{\"consumed\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"rejected\":%" PRIu64
-                                            ",\"escalated\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"archived\":%" PRIu64
+                                            ",\"escalated\":%" PRIu64 ",\"answered_before\":%" PRIu64 ",\"undelivered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"archived\":%" PRIu64
                                             ",\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n"
                                           : "%" PRIu64 " consumed, %" PRIu64 " answered, %" PRIu64 " rejected, %" PRIu64
-                                            " escalated, %" PRIu64 " outputs delivered, %" PRIu64
+                                            " escalated, %" PRIu64 " answered by an earlier run, %" PRIu64 " outputs refused, %" PRIu64 " delivered, %" PRIu64
                                             " archived; event to queryable p50 %.3f ms, p99 %.3f ms\n";
 
-    printf(form, stats.consumed, stats.answered, stats.rejected, stats.escalated, stats.delivered,
+    printf(form, stats.consumed, stats.answered, stats.rejected, stats.escalated, stats.answered_before, stats.undelivered, stats.delivered,
            lam_speed_archived(speed), lam_speed_quantile(&stats, 0.5) / 1000, lam_speed_quantile(&stats, 0.99) / 1000);
 }
 

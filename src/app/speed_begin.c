@@ -14,7 +14,7 @@
  * What the store remembers of the job must be this one. Another analysis goes on, and its answers say so: only the batch layer changes what the store
  * remembers, and where it is part of this job, it does that with its next view.
  */
-static int compare_job(const struct lam_engine *engine, struct lam_speed_begun *begun, const struct lam_state *state, struct lam_error *err)
+static int compare_job(const struct lam_engine *engine, struct lam_speed_begun *begun, const struct lam_state *state, bool tell, struct lam_error *err)
 {
     struct lam_job_change change = {0};
     int rc;
@@ -24,7 +24,7 @@ static int compare_job(const struct lam_engine *engine, struct lam_speed_begun *
     if ((rc = lam_job_compare(engine->job, lam_sv_of(state->job.identity), lam_sv_of(state->job.analysis), &change, err)))
         return LAM_PASS(err, rc, "the store %s belongs to another job", engine->job->store.path);
     begun->setup.other_analysis = change.analysis && !engine->roles.count[LAM_ROLE_BATCH];
-    if (begun->setup.other_analysis)
+    if (begun->setup.other_analysis && tell)
         lam_log_warn(&engine->log, "speed", "the analysis is not the store's (%s): the answers of this run are marked with \"other_analysis\"",
                      change.analysis_fields);
     return 0;
@@ -36,14 +36,14 @@ static int take_term(struct lam_engine *engine, struct lam_speed_begun *begun, s
     const struct lam_state *state;
     int rc;
 
-    if ((rc = lam_commitlog_refresh(engine->commits, err)) || (rc = compare_job(engine, begun, lam_commitlog_peek(engine->commits), err)) ||
+    if ((rc = lam_commitlog_refresh(engine->commits, err)) || (rc = compare_job(engine, begun, lam_commitlog_peek(engine->commits), false, err)) ||
         (!begun->setup.run[0] && (rc = lam_random_id(begun->setup.run, err))) || (rc = lam_holder_self(&options.holder, engine->job->name, begun->setup.run, err)) ||
         (rc = lam_alive_start(&begun->alive, engine->fs, engine->job->store.path, begun->setup.run, err)) ||
         (rc = lam_term_take(engine->commits, &options, &begun->term, &state, err))) {
         lam_alive_stop(&begun->alive); /* tried again, it is under the same id */
         return rc;
     }
-    rc = compare_job(engine, begun, state, err);
+    rc = compare_job(engine, begun, state, true, err);
     lam_state_unref(state);
     return rc;
 }
@@ -119,56 +119,6 @@ static int open_life(struct lam_engine *engine, struct lam_speed_begun *begun, c
     return 0;
 }
 
-/*
- * A partition that nobody has answered from gets its output position before anything of it is consumed: a process that dies with records archived and their
- * outputs on the way leaves where these are owed from.
- */
-static int owe_outputs(struct lam_kafka *kafka, const struct lam_speed_start *starts, uint32_t count, struct lam_error *err)
-{
-    struct lam_kafka_offset *offsets = calloc(count + 1, sizeof *offsets);
-    size_t fresh = 0;
-    int rc = 0;
-
-    if (!offsets)
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for partitions");
-    for (uint32_t i = 0; i < count; i++)
-        if (starts[i].output == LAM_KAFKA_NO_OFFSET)
-            offsets[fresh++] = (struct lam_kafka_offset){starts[i].partition, starts[i].archive};
-    if (fresh)
-        rc = lam_kafka_commit(kafka, offsets, fresh, false, err);
-    free(offsets);
-    return rc;
-}
-
-static int find_starts(struct lam_engine *engine, struct lam_speed_begun *begun, uint32_t partitions, struct lam_kafka *kafka, struct lam_error *err)
-{
-    const struct lam_state *state = lam_commitlog_peek(engine->commits);
-    struct lam_kafka_offset *outputs = calloc(partitions + 1, sizeof *outputs);
-    int rc = 0;
-
-    if (!outputs || !(begun->setup.starts = calloc(partitions + 1, sizeof *begun->setup.starts))) {
-        free(outputs);
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for partitions");
-    }
-    begun->setup.start_count = partitions;
-    for (uint32_t i = 0; i < partitions; i++)
-        outputs[i] = (struct lam_kafka_offset){i, LAM_KAFKA_NO_OFFSET};
-    if (kafka)
-        rc = lam_kafka_committed(kafka, outputs, partitions, err);
-    for (uint32_t i = 0; !rc && i < partitions; i++) {
-        const struct lam_archived *archived = lam_state_archived(state, begun->setup.source, begun->setup.life, i);
-        int64_t low = 0, high = 0;
-
-        if (!archived && kafka)
-            rc = lam_kafka_watermarks(kafka, i, &low, &high, err);
-        begun->setup.starts[i] = (struct lam_speed_start){i, archived ? (int64_t)archived->next : low, archived ? outputs[i].offset : LAM_KAFKA_NO_OFFSET};
-    }
-    if (!rc && kafka)
-        rc = owe_outputs(kafka, begun->setup.starts, partitions, err);
-    free(outputs);
-    return rc;
-}
-
 int lam_speed_replay_storage(struct lam_engine *engine, struct lam_speed_begun *begun, struct lam_error *err)
 {
     const struct lam_job_stream *stream = engine->job->stream;
@@ -234,7 +184,7 @@ int lam_speed_begin_storage(struct lam_engine *engine, struct lam_speed_begun *b
         partitions = lam_kafka_partitions(kafka);
     }
     if (!(rc = open_life(engine, begun, cluster, kafka, err)))
-        rc = find_starts(engine, begun, partitions, kafka, err);
+        rc = lam_speed_find_starts(engine, begun, partitions, kafka, err);
     lam_kafka_close(kafka);
     return rc;
 }

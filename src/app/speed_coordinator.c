@@ -301,7 +301,8 @@ struct lam_speed_stats lam_speed_stats(const struct lam_speed_job *speed)
         sum.escalated += s->escalated;
         sum.produced += s->produced;
         sum.delivered += s->delivered;
-        sum.failed += s->failed;
+        sum.answered_before += s->answered_before;
+        sum.undelivered += s->undelivered;
         sum.tail_rows += s->tail_rows;
         sum.tail_bytes += s->tail_bytes;
         sum.at_end += s->at_end;

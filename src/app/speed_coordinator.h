@@ -16,6 +16,9 @@ struct lam_speed_begun {
 /* Takes the term, finds or opens the life, starts the local broker. */
 int lam_speed_begin_storage(struct lam_engine *engine, struct lam_speed_begun *begun, struct lam_error *err);
 
+/* speed_starts.c: from which offsets on each partition is read, archived and answered. kafka: NULL for the local broker, which has nothing yet. */
+int lam_speed_find_starts(struct lam_engine *engine, struct lam_speed_begun *begun, uint32_t partitions, struct lam_kafka *kafka, struct lam_error *err);
+
 /* Starts the replayer: once all speed ranks consume, so that no event waits for its consumer. */
 int lam_speed_replay_storage(struct lam_engine *engine, struct lam_speed_begun *begun, struct lam_error *err);
 void lam_speed_begun_release(struct lam_speed_begun *begun);

@@ -27,7 +27,9 @@
 #define LAM_SPEED_PARTITIONS_MAX 65536
 
 struct lam_speed_stats {
-    uint64_t consumed, answered, rejected, escalated, produced, delivered, failed;
+    uint64_t consumed, answered, rejected, escalated, produced, delivered;
+    uint64_t answered_before; /* archived now, but their outputs were delivered by an earlier run: not sent again */
+    uint64_t undelivered;     /* outputs that the broker refused for what they are: given up, and kept in a file */
     uint64_t tail_rows, tail_bytes;
     uint64_t latency[LAM_SPEED_BUCKETS]; /* event to queryable, by the message's timestamp */
     int64_t rss_anon_kib, rss_shmem_kib;

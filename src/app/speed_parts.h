@@ -23,6 +23,14 @@ struct lam_speed_setup {
     size_t start_count;
 };
 
+/* The last record that was answered, beside the output position: as a witness is in the log. */
+struct lam_speed_note {
+    int64_t offset, timestamp_ms; /* -1: it has none */
+    uint32_t crc;
+};
+
+void lam_speed_note_write(char note[LAM_KAFKA_NOTE], const struct lam_speed_note *last);
+
 int lam_speed_setup_write(const struct lam_speed_setup *setup, struct lam_buf *json, struct lam_error *err);
 int lam_speed_setup_read(struct lam_sv json, struct lam_speed_setup *setup, struct lam_error *err);
 void lam_speed_setup_release(struct lam_speed_setup *setup);

@@ -3,11 +3,12 @@
  *
  *     poll ── refine (parse, extract, fast path) ── rules ── produce ── append to the tail: visible, and the clock of its latency stops
  *
- * Messages below the archive position were archived by a life of this process before, and only their outputs are owed. At-least-once:
- * the group's offsets are committed when the producer has the delivery reports of all before them.
+ * A run starts at the lower of two positions. Messages below the archive position were archived by a run before, and only their outputs are owed; those below
+ * the output position were answered by it, and are only archived. At-least-once: the group's offsets are committed when all before them is delivered.
  */
-#include "speed_parts.h"
+#include "speed_sender.h"
 
+#include "model/order.h"
 #include "process/refine.h"
 #include "reader.h"
 
@@ -22,7 +23,6 @@
 #define OUTPUT_COMMIT_US 1000000
 #define FLUSH_MS 10000
 #define FULL_NAP_US 20000
-#define PRODUCE_TRIES 600 /* of 100 ms: the producer's own time-out comes first */
 
 struct lam_speed_thread {
     struct lam_engine *engine;
@@ -38,16 +38,17 @@ struct lam_speed_thread {
 
     /* the thread's own */
     struct lam_kafka *kafka;
-    struct lam_producer *producer;
+    struct lam_speed_sender *sender;
     struct lam_tools *tools;
     struct lam_block *fresh, *again; /* rows to be kept; rows of which only the output is owed */
     struct lam_tail_message *messages;
     struct lam_tail_range *reached;
+    struct lam_speed_note *last; /* by start: the last record that was answered; offset -1: none */
     bool *ended; /* by start: the partition is read to its end */
     bool *heard; /* by start: the broker has given a message of it, or said that there is none: it is being read */
     size_t silent; /* partitions that are not heard */
-    struct lam_buf value;
     int64_t next_output_us;
+    uint64_t answered_before;
 };
 
 static size_t index_of(const struct lam_speed_thread *t, uint32_t partition)
@@ -64,7 +65,6 @@ static int open_all(struct lam_speed_thread *t)
     const struct lam_job *job = t->engine->job;
     struct lam_kafka_options kafka = {.brokers = t->setup->brokers, .topic = job->stream->topic, .log = &t->engine->log,
                                       .fetch_wait_ms = job->stream->local ? LAM_BROKER_WAIT_MS : 0};
-    struct lam_producer_options producer = {.brokers = t->setup->brokers, .log = &t->engine->log};
     struct lam_kafka_offset *starts = calloc(t->setup->start_count + 1, sizeof *starts);
     struct lam_kafka_prop *props = NULL;
     char group[512];
@@ -72,24 +72,26 @@ static int open_all(struct lam_speed_thread *t)
 
     snprintf(group, sizeof group, "lamina-%s", job->name);
     kafka.group = group;
-    kafka.props = producer.props = props;
-    producer.prop_count = kafka.prop_count;
+    kafka.props = props;
     for (size_t i = 0; !rc && i < t->setup->start_count; i++) {
         const struct lam_speed_start *start = &t->setup->starts[i];
 
         starts[i] = (struct lam_kafka_offset){start->partition, start->output >= 0 && start->output < start->archive ? start->output : start->archive};
     }
-    if (!rc && !(rc = lam_kafka_open(&t->kafka, &kafka, &t->err)) && !(rc = lam_producer_open(&t->producer, &producer, &t->err)) &&
+    if (!rc && !(rc = lam_kafka_open(&t->kafka, &kafka, &t->err)) && !(rc = lam_speed_sender_open(&t->sender, t->engine, t->setup, &t->err)) &&
         !(rc = lam_tools_new(&t->tools, t->engine, LAM_LAYER_SPEED, LAM_DEPTH_FAST, &t->err)))
         rc = lam_kafka_assign(t->kafka, starts, t->setup->start_count, &t->err);
     t->fresh = lam_block_new(BLOCK_ROWS, BLOCK_BYTES);
     t->again = lam_block_new(BLOCK_ROWS, BLOCK_BYTES);
     t->messages = calloc(BLOCK_ROWS, sizeof *t->messages);
     t->reached = calloc(t->setup->start_count + 1, sizeof *t->reached);
+    t->last = calloc(t->setup->start_count + 1, sizeof *t->last);
     t->ended = calloc(t->setup->start_count + 1, sizeof *t->ended);
     t->heard = calloc(t->setup->start_count + 1, sizeof *t->heard);
     t->silent = t->setup->start_count;
-    if (!rc && (!t->fresh || !t->again || !t->messages || !t->reached || !t->ended || !t->heard))
+    for (size_t i = 0; t->last && i < t->setup->start_count; i++)
+        t->last[i].offset = -1;
+    if (!rc && (!t->fresh || !t->again || !t->messages || !t->reached || !t->last || !t->ended || !t->heard))
         rc = LAM_FAIL(&t->err, LAM_E_MEMORY, "no memory for the speed layer");
     free(starts);
     free(props);
@@ -98,16 +100,16 @@ static int open_all(struct lam_speed_thread *t)
 
 static void close_all(struct lam_speed_thread *t)
 {
-    lam_producer_close(t->producer);
+    lam_speed_sender_close(t->sender);
     lam_kafka_close(t->kafka);
     lam_tools_free(t->tools);
     lam_block_free(t->fresh);
     lam_block_free(t->again);
     free(t->messages);
     free(t->reached);
+    free(t->last);
     free(t->ended);
     free(t->heard);
-    lam_buf_release(&t->value);
 }
 
 /* --- rules --- */
@@ -175,26 +177,12 @@ static int refine(struct lam_speed_thread *t, const struct lam_kafka_event *even
     return 0;
 }
 
-static int produce_row(struct lam_speed_thread *t, const struct lam_row *row)
+/* Is the output of this record owed? A run before may have delivered it and died before the archive was there. */
+static bool is_owed(const struct lam_speed_thread *t, const struct lam_record *rec)
 {
-    char topic[256];
-    struct lam_message message = {.topic = topic, .partition = -1, .has_key = true, .key = row->rec.key, .timestamp_us = LAM_TIME_NONE};
-    int rc;
+    size_t p = index_of(t, lam_position_partition(&rec->pos));
 
-    lam_speed_topic(t->engine->job, row, topic, sizeof topic);
-    lam_buf_clear(&t->value);
-    if (row->rec.op == LAM_OP_DELETE)
-        message.null_value = true;
-    else if ((rc = lam_speed_value(row, &t->value, &t->err)))
-        return rc;
-    message.value = lam_buf_sv(&t->value);
-    for (int i = 0; (rc = lam_producer_send(t->producer, &message, &t->err)) == LAM_PENDING && i < PRODUCE_TRIES; i++)
-        lam_producer_poll(t->producer, 100);
-    if (rc == LAM_E_LIMIT) { /* larger than the broker takes: the store has it all the same */
-        lam_log_warn(&t->engine->log, "speed", "%s", t->err.text);
-        return 0;
-    }
-    return rc;
+    return p == t->setup->start_count || t->setup->starts[p].output < 0 || rec->pos.offset >= (uint64_t)t->setup->starts[p].output;
 }
 
 static int answer(struct lam_speed_thread *t, struct lam_block *block)
@@ -208,7 +196,10 @@ static int answer(struct lam_speed_thread *t, struct lam_block *block)
 
         if (row->rec.flags & LAM_ROW_ESCALATED) /* the deep analyzer is the built-in one as well: it has just answered */
             row->enr.depth = LAM_DEPTH_DEEP;
-        rc = produce_row(t, row);
+        if (is_owed(t, &row->rec))
+            rc = lam_speed_sender_send(t->sender, row, &t->err);
+        else
+            t->answered_before++;
     }
     return rc;
 }
@@ -232,6 +223,19 @@ static void measure(struct lam_speed_thread *t, size_t count)
     for (size_t i = 0; i < lam_block_rows(t->fresh); i++)
         t->stats.escalated += (lam_block_row(t->fresh, i)->rec.flags & LAM_ROW_ESCALATED) != 0;
     pthread_mutex_unlock(&t->lock);
+}
+
+/* One crc a partition and poll. */
+static void note_last(struct lam_speed_thread *t, const struct lam_kafka_event *events, size_t event_count)
+{
+    for (size_t i = event_count; i-- > 0;) {
+        size_t p = index_of(t, events[i].partition);
+
+        if (events[i].kind != LAM_KAFKA_MESSAGE || p == t->setup->start_count || t->last[p].offset >= events[i].offset)
+            continue;
+        t->last[p] = (struct lam_speed_note){events[i].offset, events[i].timestamp_us == LAM_TIME_NONE ? -1 : events[i].timestamp_us / 1000,
+                                             lam_witness_crc(events[i].key, events[i].value)};
+    }
 }
 
 static int take(struct lam_speed_thread *t, const struct lam_kafka_event *events, size_t event_count)
@@ -261,6 +265,7 @@ static int take(struct lam_speed_thread *t, const struct lam_kafka_event *events
     if (!rc && count)
         rc = lam_tail_append(t->tail, t->messages, count, t->fresh, t->reached, t->setup->start_count, &t->err);
     if (!rc) {
+        note_last(t, events, event_count);
         measure(t, count);
         if (count)
             lam_wake_signal(&t->engine->wake);
@@ -269,22 +274,27 @@ static int take(struct lam_speed_thread *t, const struct lam_kafka_event *events
 }
 
 /*
- * Moves the output position to what is delivered. A broker that does not answer only makes outputs come twice later; one that refused an output, or let it
- * time out, ends the job, so that the position never passes it.
+ * Moves the output position to what is delivered, or given up; never back to where only the archive is. A broker that does not answer only makes outputs come
+ * twice later; one that loses an output, or does not allow it, ends the job, so that the position never passes it.
  */
 static int commit_outputs(struct lam_speed_thread *t, bool wait)
 {
     struct lam_kafka_offset *offsets = calloc(t->setup->start_count + 1, sizeof *offsets);
+    char (*notes)[LAM_KAFKA_NOTE] = calloc(t->setup->start_count + 1, sizeof *notes);
     size_t count = 0;
     struct lam_error err;
     int rc = 0;
 
-    for (size_t i = 0; offsets && i < t->setup->start_count; i++)
-        if (t->reached[i].end)
+    for (size_t i = 0; offsets && notes && i < t->setup->start_count; i++)
+        if (t->reached[i].end && t->last[i].offset >= 0 && (int64_t)t->reached[i].end > t->setup->starts[i].output) {
+            lam_speed_note_write(notes[count], &t->last[i]);
             offsets[count++] = (struct lam_kafka_offset){t->setup->starts[i].partition, (int64_t)t->reached[i].end};
-    if (offsets && count && !(rc = lam_producer_flush(t->producer, FLUSH_MS, &err)) && lam_kafka_commit(t->kafka, offsets, count, !wait, &err))
+        }
+    if (count && !(rc = lam_speed_sender_settle(t->sender, FLUSH_MS, &err)) &&
+        lam_kafka_commit(t->kafka, offsets, (const char (*)[LAM_KAFKA_NOTE])notes, count, !wait, &err))
         lam_log_warn(&t->engine->log, "speed", "output position: %s", err.text);
     free(offsets);
+    free(notes);
     if (!rc || rc == LAM_E_TIMEOUT)
         return 0;
     t->err = err;
@@ -293,16 +303,14 @@ static int commit_outputs(struct lam_speed_thread *t, bool wait)
 
 static void share_stats(struct lam_speed_thread *t)
 {
-    struct lam_producer_stats produced = lam_producer_stats(t->producer);
     uint64_t at_end = 0;
 
     for (size_t i = 0; i < t->setup->start_count; i++)
         at_end += t->ended[i];
     pthread_mutex_lock(&t->lock);
-    t->stats.produced = produced.sent;
-    t->stats.delivered = produced.delivered;
-    t->stats.failed = produced.failed;
+    lam_speed_sender_stats(t->sender, &t->stats);
     t->stats.at_end = at_end;
+    t->stats.answered_before = t->answered_before;
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -334,7 +342,7 @@ static int consume(struct lam_speed_thread *t)
             usleep(FULL_NAP_US);
         if (!(rc = lam_kafka_poll(t->kafka, POLL_MAX, POLL_MS, &events, &count, &t->err)) && count)
             rc = take(t, events, count);
-        lam_producer_poll(t->producer, 0);
+        lam_speed_sender_poll(t->sender);
         share_stats(t);
         say_consuming(t);
         if (!rc && lam_mono_us(t->engine->clock) >= t->next_output_us) {
@@ -342,10 +350,9 @@ static int consume(struct lam_speed_thread *t)
             rc = commit_outputs(t, false);
         }
     }
-    if (!rc) {
+    if (!rc)
         rc = commit_outputs(t, true);
-        share_stats(t);
-    }
+    share_stats(t);
     return rc;
 }
 
@@ -374,7 +381,6 @@ int lam_speed_thread_start(struct lam_speed_thread **out, struct lam_engine *eng
     t->tail = tail;
     atomic_init(&t->state, LAM_PENDING);
     pthread_mutex_init(&t->lock, NULL);
-    lam_buf_init(&t->value, (size_t)64 << 20);
     if (pthread_create(&t->thread, NULL, run, t))
         return LAM_FAIL(err, LAM_E_MEMORY, "the speed thread cannot be started");
     t->started = true;

@@ -136,11 +136,17 @@ bool lam_kafka_gap(const struct lam_kafka *kafka, struct lam_kafka_gap *gap);
 
 /* --- offsets of the group: the output position of at-least-once outputs --- */
 
-/* Commits next offsets. async: returns at once, and a failure is logged; else it waits for the broker's answer. */
-int lam_kafka_commit(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, size_t count, bool async, struct lam_error *err);
+#define LAM_KAFKA_NOTE 64 /* bytes of a note beside an offset, NUL included */
 
-/* Fills offsets[i].offset for offsets[i].partition: LAM_KAFKA_NO_OFFSET where nothing was committed. */
-int lam_kafka_committed(struct lam_kafka *kafka, struct lam_kafka_offset *offsets, size_t count, struct lam_error *err);
+/*
+ * Commits next offsets. async: returns at once, and a failure is logged; else it waits for the broker's answer. notes: NULL, or a text for each
+ * offset that the broker keeps beside it.
+ */
+int lam_kafka_commit(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, const char (*notes)[LAM_KAFKA_NOTE], size_t count, bool async,
+                     struct lam_error *err);
+
+/* Fills offsets[i].offset for offsets[i].partition: LAM_KAFKA_NO_OFFSET where nothing was committed. notes as above, filled in; a longer one is cut. */
+int lam_kafka_committed(struct lam_kafka *kafka, struct lam_kafka_offset *offsets, char (*notes)[LAM_KAFKA_NOTE], size_t count, struct lam_error *err);
 
 struct lam_kafka_stats {
     uint64_t messages, bytes; /* given out; bytes of keys and values */

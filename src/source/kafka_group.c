@@ -1,6 +1,7 @@
 /* The group's offsets, and how long the topic keeps its records: questions beside the reading. */
 #include "kafka_handle.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static rd_kafka_topic_partition_list_t *list_of(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, size_t count)
@@ -12,7 +13,8 @@ static rd_kafka_topic_partition_list_t *list_of(struct lam_kafka *kafka, const s
     return list;
 }
 
-int lam_kafka_commit(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, size_t count, bool async, struct lam_error *err)
+int lam_kafka_commit(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, const char (*notes)[LAM_KAFKA_NOTE], size_t count, bool async,
+                     struct lam_error *err)
 {
     rd_kafka_topic_partition_list_t *list;
     rd_kafka_resp_err_t code;
@@ -20,6 +22,9 @@ int lam_kafka_commit(struct lam_kafka *kafka, const struct lam_kafka_offset *off
     if (!count)
         return 0;
     list = list_of(kafka, offsets, count);
+    for (size_t i = 0; notes && i < count; i++)
+        if ((list->elems[i].metadata = strdup(notes[i]))) /* the list's own: it frees it */
+            list->elems[i].metadata_size = strlen(notes[i]);
     code = rd_kafka_commit(kafka->rk, list, async);
     for (size_t i = 0; !code && !async && i < count; i++)
         code = list->elems[i].err;
@@ -27,7 +32,7 @@ int lam_kafka_commit(struct lam_kafka *kafka, const struct lam_kafka_offset *off
     return code ? lam_kafka_no_answer(kafka, "the group's offsets were not committed", code, err) : 0;
 }
 
-int lam_kafka_committed(struct lam_kafka *kafka, struct lam_kafka_offset *offsets, size_t count, struct lam_error *err)
+int lam_kafka_committed(struct lam_kafka *kafka, struct lam_kafka_offset *offsets, char (*notes)[LAM_KAFKA_NOTE], size_t count, struct lam_error *err)
 {
     rd_kafka_topic_partition_list_t *list = list_of(kafka, offsets, count);
     rd_kafka_resp_err_t code = rd_kafka_committed(kafka->rk, list, kafka->timeout_ms);
@@ -37,6 +42,8 @@ int lam_kafka_committed(struct lam_kafka *kafka, struct lam_kafka_offset *offset
 
         code = found->err;
         offsets[i].offset = found->offset >= 0 ? found->offset : LAM_KAFKA_NO_OFFSET;
+        if (notes)
+            snprintf(notes[i], LAM_KAFKA_NOTE, "%.*s", (int)found->metadata_size, found->metadata ? (const char *)found->metadata : "");
     }
     rd_kafka_topic_partition_list_destroy(list);
     return code ? lam_kafka_no_answer(kafka, "the group's offsets", code, err) : 0;

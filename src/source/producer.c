@@ -33,7 +33,10 @@ static int code_of(rd_kafka_resp_err_t code)
         return LAM_E_TIMEOUT;
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
         return LAM_E_LIMIT;
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+        return LAM_E_CORRUPT;
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
         return LAM_E_NOT_FOUND;
@@ -53,7 +56,11 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
                                 .rc = code_of(message->err),
                                 .partition = (uint32_t)message->partition,
                                 .offset = message->err ? -1 : message->offset,
-                                .reason = message->err ? rd_kafka_err2str(message->err) : ""};
+                                .reason = message->err ? rd_kafka_err2str(message->err) : "",
+                                .topic = rd_kafka_topic_name(message->rkt),
+                                .null_value = message->payload == NULL,
+                                .key = lam_sv(message->key ? message->key : "", message->key_len),
+                                .value = lam_sv(message->payload ? message->payload : "", message->len)};
 
     (void)rk;
     if (!message->err) {

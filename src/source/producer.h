@@ -32,14 +32,17 @@ struct lam_message {
 
 /*
  * What became of one message. rc: 0, or LAM_E_TIMEOUT (never answered within message.timeout.ms), LAM_E_LIMIT (too
- * large), LAM_E_NOT_FOUND (no topic), LAM_E_IO.
+ * large, or in a batch that was), LAM_E_CORRUPT (a record that the broker does not take), LAM_E_NOT_FOUND (no topic), LAM_E_IO.
  */
 struct lam_report {
     uint64_t tag;
     int rc;
     uint32_t partition;
     int64_t offset;     /* -1 where it was not written */
-    const char *reason; /* during the call only */
+    const char *reason; /* this and what follows: during the call only */
+    const char *topic;
+    bool null_value;
+    struct lam_sv key, value;
 };
 
 struct lam_producer_options {

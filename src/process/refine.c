@@ -117,6 +117,12 @@ static void sign(const struct lam_refiner *refiner, struct lam_block *block, siz
     }
 }
 
+void lam_refine_abstain(const struct lam_tasks *tasks, struct lam_enrichment *enr)
+{
+    if (tasks->wanted & LAM_TASK_CLASSIFY && (double)enr->confidence < tasks->abstain_below)
+        enr->category = tasks->other.len ? tasks->other : lam_sv("", 0);
+}
+
 void lam_refiner_defer(struct lam_refiner *refiner, struct lam_block *block, size_t first)
 {
     for (size_t i = first; i < lam_block_rows(block); i++)
@@ -151,6 +157,12 @@ int lam_refiner_analyze(struct lam_refiner *refiner, struct lam_block *block, si
         ;
     if (rc != LAM_END)
         return rc;
+    for (size_t i = first; i < first + count; i++) {
+        struct lam_row *row = lam_block_row(block, i);
+
+        if (!(row->rec.flags & (LAM_ROW_PENDING | LAM_ROW_NO_TEXT)))
+            lam_refine_abstain(o->tasks, &row->enr);
+    }
     sign(refiner, block, first);
     return 0;
 }

@@ -71,6 +71,9 @@ int lam_refiner_reject(struct lam_refiner *refiner, const struct lam_raw *raw, e
 /* Analyses the rows from first on and fills in their provenance. After it they are answered, or flagged LAM_ROW_PENDING. */
 int lam_refiner_analyze(struct lam_refiner *refiner, struct lam_block *block, size_t first, struct lam_error *err);
 
+/* What the job does with an answer that is not sure enough (tasks.abstain_below): `other` stands in its place, or no category. Confidence stays. */
+void lam_refine_abstain(const struct lam_tasks *tasks, struct lam_enrichment *enr);
+
 /* Leaves the rows from first on for later: they are LAM_ROW_PENDING, with no answers. */
 void lam_refiner_defer(struct lam_refiner *refiner, struct lam_block *block, size_t first);
 

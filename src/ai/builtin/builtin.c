@@ -62,6 +62,8 @@ size_t lam_builtin_answer_max(const struct lam_tasks *tasks)
     for (size_t i = 0; i < tasks->label_count; i++)
         longest = tasks->labels[i].name.len > longest ? tasks->labels[i].name.len : longest;
     len += tasks->wanted & LAM_TASK_CLASSIFY ? longest + 16 : 0;
+    if (tasks->wanted & LAM_TASK_CLASSIFY && tasks->multi_label > 0)
+        len += (size_t)(1 / tasks->multi_label + 1) * (6 * longest + 40) + 48;
     len += tasks->wanted & LAM_TASK_ENTITIES ? LAM_ENTITIES_JSON + 16 : 0;
     len += tasks->wanted & LAM_TASK_SUMMARIZE ? SUMMARY_BYTES + 16 : 0;
     len += tasks->wanted & LAM_TASK_KEYWORDS ? KEYWORD_BYTES + 16 : 0;
@@ -190,6 +192,44 @@ static int classify_by_model(struct lam_analyzer *analyzer, uint32_t *label, flo
     return 0;
 }
 
+/* The surest label that is told after one of probability below, at place after; UINT32_MAX: no more reach the threshold. */
+static uint32_t next_label(const struct lam_analyzer *analyzer, double below, uint32_t after)
+{
+    uint32_t best = UINT32_MAX;
+
+    for (uint32_t i = 0; i < analyzer->tasks->label_count; i++) {
+        double score = analyzer->scores[i];
+
+        if (score < analyzer->tasks->multi_label || score > below || (score >= below && i <= after && after != UINT32_MAX))
+            continue;
+        if (best == UINT32_MAX || score > analyzer->scores[best])
+            best = i;
+    }
+    return best;
+}
+
+/* {"categories":[{"name":…,"confidence":…},…]}: all labels that reach the job's threshold, the surest first. */
+static int tell_labels(struct lam_analyzer *analyzer, struct lam_block *block, struct lam_enrichment *enr, struct lam_error *err)
+{
+    struct lam_buf *out = &analyzer->out;
+    uint32_t label = UINT32_MAX;
+    double score = 2;
+    bool first = true;
+    int rc;
+
+    lam_buf_clear(out);
+    rc = lam_buf_addf(out, err, "{\"categories\":[");
+    while (!rc && (label = next_label(analyzer, score, label)) != UINT32_MAX) {
+        score = analyzer->scores[label];
+        if (!(rc = lam_buf_addf(out, err, "%s{\"name\":", first ? "" : ",")) && !(rc = lam_buf_add_json(out, analyzer->tasks->labels[label].name, err)))
+            rc = lam_buf_addf(out, err, ",\"confidence\":%.4f}", score);
+        first = false;
+    }
+    if (!rc && !(rc = lam_buf_addf(out, err, "]}")))
+        rc = keep(block, lam_buf_sv(out), &enr->custom, err);
+    return rc;
+}
+
 static int classify(struct lam_analyzer *analyzer, struct lam_block *block, struct lam_enrichment *enr, struct lam_error *err)
 {
     uint32_t label;
@@ -201,7 +241,9 @@ static int classify(struct lam_analyzer *analyzer, struct lam_block *block, stru
         label = lam_label_classify(&analyzer->words, &analyzer->tokens, analyzer->scores, &enr->confidence);
     if (rc || label == UINT32_MAX)
         return rc;
-    return keep(block, analyzer->tasks->labels[label].name, &enr->category, err);
+    if ((rc = keep(block, analyzer->tasks->labels[label].name, &enr->category, err)) || !(analyzer->tasks->multi_label > 0))
+        return rc;
+    return tell_labels(analyzer, block, enr, err);
 }
 
 static int embed(struct lam_analyzer *analyzer, enum lam_language language, struct lam_block *block, struct lam_enrichment *enr,

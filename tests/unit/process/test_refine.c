@@ -41,12 +41,14 @@ static int submit(struct lam_analyzer *analyzer, struct lam_block *block, size_t
     for (size_t i = first; i < first + count; i++) {
         struct lam_row *row = lam_block_row(block, i);
 
-        if (!row->rec.text.len)
+        if (!row->rec.text.len) {
             row->rec.flags |= LAM_ROW_NO_TEXT;
-        else if (row->rec.text.ptr[0] == '?')
+        } else if (row->rec.text.ptr[0] == '?') {
             row->rec.flags |= LAM_ROW_PENDING;
-        else
+        } else {
             row->enr.category = lam_sv(row->rec.text.ptr, 1);
+            row->enr.confidence = row->rec.text.ptr[0] == 'm' ? 0.25f : 0.75f;
+        }
     }
     analyzer->open_tickets = 2; /* poll is asked until it says that none is left */
     return 0;
@@ -90,9 +92,12 @@ static const struct lam_extract upsert = {.key = keys, .key_count = 1, .text = t
 static const struct lam_extract append = {.append = true, .text = texts, .text_count = 1, .max_skew_us = -1};
 static const struct lam_extract whole = {.append = true, .max_skew_us = -1};
 
+static const struct lam_tasks doubtful = {.wanted = LAM_TASK_CLASSIFY, .abstain_below = 0.5, .other = {"unsure", 6}}, quiet = {.wanted = LAM_TASK_CLASSIFY, .abstain_below = 0.5};
+static const struct lam_tasks plain = {.wanted = LAM_TASK_CLASSIFY};
+
 static struct lam_refine_options options(void)
 {
-    return (struct lam_refine_options){.max_record = 1000, .max_depth = 10, .max_raw = 16, .layer = LAM_LAYER_SPEED, .depth = LAM_DEPTH_DEEP, .clock = &still,
+    return (struct lam_refine_options){.max_record = 1000, .max_depth = 10, .max_raw = 16, .tasks = &plain, .layer = LAM_LAYER_SPEED, .depth = LAM_DEPTH_DEEP, .clock = &still,
                                        .open_analyzer = open_tiny, .analyzer = &tiny, .parse = parse};
 }
 
@@ -293,6 +298,64 @@ static void analysis_fills_answers_and_provenance_from_first_on(void **state)
     assert_int_equal(lam_refiner_analyze(world->refiner, world->block, 0, &err), LAM_E_IO);
 }
 
+static void an_answer_that_is_not_sure_enough_is_not_given(void **state)
+{
+    struct world *world = *state;
+    struct lam_error err;
+
+    for (int with_name = 0; with_name < 2; with_name++) {
+        struct lam_refine_options o = options();
+        struct lam_refiner *refiner;
+        const struct lam_row *row;
+
+        o.tasks = with_name ? &doubtful : &quiet;
+        lam_block_clear(world->block);
+        add(world, record(&upsert, "{\"id\":1,\"text\":\"sure\"}"));
+        add(world, record(&upsert, "{\"id\":2,\"text\":\"maybe\"}"));
+        add(world, record(&upsert, "{\"id\":3,\"text\":\"?\"}"));
+        add(world, record(&upsert, "{\"id\":4}"));
+        assert_int_equal(lam_refiner_new(&refiner, &o, &err), 0);
+        assert_int_equal(lam_refiner_analyze(refiner, world->block, 0, &err), 0);
+        lam_refiner_free(refiner);
+        assert_true(lam_sv_eq(lam_block_row(world->block, 0)->enr.category, LAM_SV("s")));
+        row = lam_block_row(world->block, 1);
+        assert_true(lam_sv_eq(row->enr.category, with_name ? LAM_SV("unsure") : lam_sv("", 0)));
+        assert_float_equal(row->enr.confidence, 0.25, 0); /* how unsure it was stays to be seen */
+        for (size_t i = 2; i < 4; i++) /* one is owed an answer, the other never gets one */
+            assert_int_equal(lam_block_row(world->block, i)->enr.category.len, 0);
+    }
+}
+
+static void rows_may_be_left_for_later(void **state)
+{
+    struct world *world = *state;
+    struct lam_error err;
+
+    add(world, record(&upsert, "{\"id\":1,\"text\":\"first\"}"));
+    add(world, record(&upsert, "{\"id\":2,\"text\":\"second\"}"));
+    lam_refiner_defer(world->refiner, world->block, 1);
+    assert_int_equal(lam_block_row(world->block, 0)->rec.flags & LAM_ROW_PENDING, 0);
+    assert_int_equal(lam_block_row(world->block, 1)->rec.flags & LAM_ROW_PENDING, LAM_ROW_PENDING);
+    assert_int_equal(lam_block_row(world->block, 1)->enr.category.len, 0);
+    assert_int_equal(lam_block_row(world->block, 1)->enr.layer, LAM_LAYER_SPEED);
+    assert_int_equal(lam_refiner_analyze(world->refiner, world->block, 0, &err), 0);
+}
+
+static void an_analyzer_opens_anew_or_the_old_one_stays(void **state)
+{
+    struct world *world = *state;
+    struct lam_error err;
+
+    assert_int_equal(lam_refiner_reopen(world->refiner, &err), 0);
+    assert_int_equal(handles, 1);
+    fail_open = true;
+    assert_int_equal(lam_refiner_reopen(world->refiner, &err), LAM_E_MEMORY);
+    assert_int_equal(handles, 1);
+    add(world, record(&upsert, "{\"id\":1,\"text\":\"first\"}"));
+    assert_int_equal(lam_refiner_analyze(world->refiner, world->block, 0, &err), 0);
+    assert_true(lam_sv_eq(lam_block_row(world->block, 0)->enr.category, LAM_SV("f")));
+}
+
 static void an_analyzer_that_does_not_open_is_an_error_and_leaves_nothing(void **state)
 {
     struct lam_refine_options o = options();
@@ -351,6 +414,9 @@ int main(void)
         TEST(a_message_without_a_value_deletes_in_upsert_and_is_rejected_in_append),
         TEST(a_full_block_is_told_and_has_nothing_added),
         TEST(analysis_fills_answers_and_provenance_from_first_on),
+        TEST(an_answer_that_is_not_sure_enough_is_not_given),
+        TEST(rows_may_be_left_for_later),
+        TEST(an_analyzer_opens_anew_or_the_old_one_stays),
         TEST(an_analyzer_that_does_not_open_is_an_error_and_leaves_nothing),
         TEST(random_bytes_are_a_row_or_a_reject_and_never_an_error),
     };

@@ -7,6 +7,8 @@
 #include "train_parts.h"
 
 #define ROUNDS 8
+#define ROUNDS_LEAST 3
+#define WORK 1e8        /* lam_training_work beyond which rounds are fewer, so that training takes seconds whatever the sample */
 #define FIRST_PART 0.3  /* of the documents of each predicted label that teach: the most confident */
 #define LAST_PART 0.9
 #define MIX 0.2f        /* share of the descriptions */
@@ -124,15 +126,15 @@ static size_t choose_examples(struct training *training, double part, size_t ski
     return count;
 }
 
-static int learn(struct training *training, int round, size_t skip, struct lam_error *err)
+/* part: of each label's documents; every skip-th document teaches nobody. */
+static int learn(struct training *training, double part, uint64_t seed, size_t skip, struct lam_error *err)
 {
-    double part = FIRST_PART + (LAST_PART - FIRST_PART) * round / (ROUNDS - 1);
     size_t count = choose_examples(training, part, skip);
 
     if (!count)
         return LAM_FAIL(err, LAM_E_NOT_FOUND,
                         "no document has a word of any label's name or description, and none has a label: nothing to learn from");
-    return lam_softmax_learn(&training->set, training->examples, count, SEED + (uint64_t)round, training->options, training->model, err);
+    return lam_softmax_learn(&training->set, training->examples, count, seed, training->options, training->model, err);
 }
 
 /*
@@ -191,23 +193,24 @@ static int train_classifier(struct training *training, struct lam_builtin_traini
     uint32_t *matched = training->model->matched, *given = training->model->given;
     uint8_t *judged = calloc(training->set.count + 1, 1);
     int rc = judged ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for training");
-    double temperature = 1;
+    double temperature = 1, work = (double)lam_training_work(training->set.entry_count, training->set.count, labels);
+    int rounds = work <= WORK ? ROUNDS : work >= WORK * ROUNDS / ROUNDS_LEAST ? ROUNDS_LEAST : (int)(ROUNDS * WORK / work);
 
     if (rc)
         goto cleanup;
     answer_by_descriptions(training);
     for (size_t d = 0; d < training->set.count; d++)
         matched[training->label[d]] += training->confidence[d] > 0;
-    for (int round = 0; round < ROUNDS; round++) {
-        if ((rc = learn(training, round, 0, err)))
+    for (int round = 0; round < rounds; round++) {
+        if ((rc = learn(training, FIRST_PART + (LAST_PART - FIRST_PART) * round / (rounds - 1), SEED + (uint64_t)round, 0, err)))
             goto cleanup;
         answer_by_model(training);
         report->rounds++;
     }
-    if ((rc = learn(training, ROUNDS - 1, HELD_OUT, err)))
+    if ((rc = learn(training, LAST_PART, SEED + ROUNDS - 1, HELD_OUT, err)))
         goto cleanup;
     temperature = fit_temperature(training, judged);
-    if ((rc = learn(training, ROUNDS - 1, 0, err)))
+    if ((rc = learn(training, LAST_PART, SEED + ROUNDS - 1, 0, err)))
         goto cleanup;
     answer_by_model(training);
     for (size_t d = 0; d < training->set.count; d++)

@@ -27,6 +27,12 @@ struct lam_training_set {
     uint8_t *named;       /* [features]: a word of some label's name or description, or a pair with one */
 };
 
+/* What one pass over a sample costs, in multiplications: a softmax of a document costs about as much as 16 of its features. */
+static inline uint64_t lam_training_work(size_t entries, size_t documents, uint32_t labels)
+{
+    return ((uint64_t)entries + 16 * (uint64_t)documents) * labels;
+}
+
 /*
  * Reads the documents twice: once for the features (those of at least two or three documents, at most max_features), once for the rows.
  * model gets its classifier, with hashes, idf and names, weights 0.

@@ -11,6 +11,7 @@
 #define MAX_FEATURES 65536u
 #define MAX_ENTRIES ((size_t)16 << 20)
 #define MAX_WEIGHTS ((size_t)16 << 20) /* features times labels */
+#define MAX_WORK 300000000u            /* lam_training_work: with thousands of labels the sample is smaller */
 #define MAX_PRIORS ((size_t)32 << 20)  /* documents times labels */
 #define COUNTERS ((size_t)1 << 22)     /* slots of the counting map, 64 MiB */
 
@@ -256,7 +257,7 @@ static int fill_rows(struct lam_training_set *set, struct reader *reader, const 
     double *prior = calloc(set->label_count, sizeof *prior);
     int rc = prior ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for %u labels", set->label_count);
 
-    for (size_t d = 0; d < count && !rc && set->entry_count < most; d++) {
+    for (size_t d = 0; d < count && !rc && set->entry_count < most && lam_training_work(set->entry_count, d, set->label_count) < MAX_WORK; d++) {
         if (d % 256 == 0 && options->stop && options->stop(options->arg))
             rc = LAM_FAIL(err, LAM_E_CANCELLED, "training was stopped");
         if (rc || (rc = read_doc(reader, &docs[d], err)))

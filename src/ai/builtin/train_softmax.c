@@ -62,13 +62,8 @@ static void step(const struct lam_training_set *set, const struct lam_example *e
         model->bias[k] = (float)(model->bias[k] + 0.1 * scores[k]);
         scores[k] /= *scale;
     }
-    for (size_t i = set->starts[example->doc]; i < set->starts[example->doc + 1]; i++) {
-        float *weights = &model->weights[(size_t)set->columns[i] * labels];
-        double value = set->values[i];
-
-        for (uint32_t k = 0; k < labels; k++)
-            weights[k] = (float)(weights[k] + value * scores[k]);
-    }
+    for (size_t i = set->starts[example->doc]; i < set->starts[example->doc + 1]; i++)
+        lam_add_rounded(&model->weights[(size_t)set->columns[i] * labels], scores, set->values[i], labels);
 }
 
 static void rescale(struct lam_builtin_model *model, double *scale)

@@ -10,7 +10,11 @@
 /* sums[i] += factor * values[i] */
 void lam_add_scaled(double *sums, const float *values, double factor, size_t count);
 
-/* The version without vectors, for the test that compares them. */
+/* sums[i] += factor * values[i], in double, rounded to a float. */
+void lam_add_rounded(float *sums, const double *values, double factor, size_t count);
+
+/* The versions without vectors, for the test that compares them. */
 void lam_add_scaled_portable(double *sums, const float *values, double factor, size_t count);
+void lam_add_rounded_portable(float *sums, const double *values, double factor, size_t count);
 
 #endif

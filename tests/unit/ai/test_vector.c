@@ -59,7 +59,7 @@ static void what_a_scan_tells_is_true(void **state)
 static void sums_are_equal(void **state)
 {
     double one[MOST], two[MOST];
-    float values[MOST + 4];
+    float values[MOST + 4] = {0}, few[MOST + 4], same[MOST + 4];
 
     (void)state;
     for (int round = 0; round < 2000; round++) {
@@ -73,6 +73,11 @@ static void sums_are_equal(void **state)
         lam_add_scaled(one, values + at, factor, len);
         lam_add_scaled_portable(two, values + at, factor, len);
         assert_memory_equal(one, two, sizeof one);
+        memcpy(few, values, sizeof few);
+        memcpy(same, values, sizeof same);
+        lam_add_rounded(few + at, one, factor, len);
+        lam_add_rounded_portable(same + at, one, factor, len);
+        assert_memory_equal(few, same, sizeof few);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "agent_job.h"
 #include "store/piece.h"
 
 #define TELL_US 200000 /* between two words to the coordinator */
@@ -14,6 +15,7 @@ enum { MSG_STATUS = 0x0300, MSG_SHARE };
 struct status {
     struct lam_openai_stats stats;
     struct lam_llm_demand demand[LAM_LLM_ENDPOINTS];
+    struct lam_agent_stats agents;
     char limit[64];
 };
 
@@ -36,6 +38,7 @@ struct lam_llm_job {
     struct lam_engine *engine;
     struct lam_cache *cache;
     struct lam_openai *openai;
+    struct lam_agent_job *agents; /* NULL: the job has none */
     struct refused *refused;
     size_t out;
     int64_t told_us;
@@ -91,6 +94,7 @@ static void tell(struct lam_llm_job *llm)
     struct lam_error err;
 
     lam_openai_stats(llm->openai, &status.stats);
+    lam_agent_job_stats(llm->agents, &status.agents);
     for (size_t i = 0; i < llm->engine->job->deep.endpoint_count; i++)
         lam_llm_client_demand(lam_openai_client(llm->openai), i, &status.demand[i]);
     snprintf(status.limit, sizeof status.limit, "%s", lam_openai_limit(llm->openai));
@@ -179,7 +183,7 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
     if ((rc = lam_cache_open(&llm->cache, engine->job->store.path, &cache, err)))
         return rc;
     options.cache = llm->cache;
-    if ((rc = lam_openai_open(&llm->openai, &options, err)))
+    if ((rc = lam_openai_open(&llm->openai, &options, err)) || (rc = lam_agent_job_open(&llm->agents, engine, lam_openai_client(llm->openai), err)))
         return rc;
     return lam_comm_on(engine->comm, MSG_STATUS, MSG_SHARE, on_message, llm, err);
 }
@@ -215,6 +219,7 @@ void lam_llm_job_close(struct lam_llm_job *llm)
     if (!llm)
         return;
     lam_comm_off(llm->engine->comm, MSG_STATUS);
+    lam_agent_job_close(llm->agents); /* its threads wait for the client's */
     lam_openai_close(llm->openai);
     lam_cache_close(llm->cache);
     while (llm->refused) {
@@ -320,24 +325,43 @@ cleanup:
     return rc;
 }
 
+/* A piece that needs nothing more. Answered ones with records for agents go there first. */
+static int next_done(struct lam_llm_job *llm, struct lam_batch_piece **piece, struct lam_error *err)
+{
+    int with_agents = lam_agent_job_poll(llm->agents, piece, err), with_models, rc;
+    void *ticket;
+
+    if (with_agents != LAM_PENDING && with_agents != LAM_END)
+        return with_agents;
+    while (!(with_models = lam_openai_poll(llm->openai, &ticket, err))) {
+        *piece = ticket;
+        if ((rc = lam_agent_job_submit(llm->agents, ticket, err)))
+            return rc == LAM_END ? 0 : rc;
+        with_agents = LAM_PENDING;
+    }
+    return with_models == LAM_END ? with_agents : with_models;
+}
+
 int lam_llm_job_analyzed(struct lam_llm_job *llm, bool last, struct lam_batch_piece **piece, struct lam_error *err)
 {
-    void *ticket = NULL;
     int rc;
 
     lam_openai_drain(llm->openai, last);
-    rc = lam_openai_poll(llm->openai, &ticket, err);
+    rc = next_done(llm, piece, err);
     if (lam_mono_us(llm->engine->clock) - llm->told_us >= TELL_US)
         tell(llm);
     if (rc)
         return rc;
-    *piece = ticket;
     if (--llm->out == 0)
         tell(llm); /* before the coordinator hears that this rank is done */
     return rewrite_note(llm, *piece, err);
 }
 
-void lam_llm_job_drop(struct lam_llm_job *llm) { lam_openai_cancel(llm->openai); }
+void lam_llm_job_drop(struct lam_llm_job *llm)
+{
+    lam_openai_cancel(llm->openai);
+    lam_agent_job_cancel(llm->agents);
+}
 
 /* --- what it cost --- */
 
@@ -346,6 +370,20 @@ void lam_llm_job_stats(const struct lam_llm_job *llm, struct lam_openai_stats *s
     *stats = (struct lam_openai_stats){0};
     for (int rank = 0; llm->all && rank < llm->engine->size; rank++)
         lam_openai_stats_add(stats, &llm->all[rank].stats);
+}
+
+void lam_llm_job_agents(const struct lam_llm_job *llm, struct lam_agent_stats *stats)
+{
+    *stats = (struct lam_agent_stats){0};
+    for (int rank = 0; llm->all && rank < llm->engine->size; rank++) {
+        const struct lam_agent_stats *more = &llm->all[rank].agents;
+
+        stats->records += more->records;
+        stats->answered += more->answered;
+        stats->gave_up += more->gave_up;
+        stats->later += more->later;
+        stats->tokens += more->tokens;
+    }
 }
 
 const char *lam_llm_job_limit(const struct lam_llm_job *llm)

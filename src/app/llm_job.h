@@ -10,6 +10,7 @@
 #ifndef LAMINA_APP_LLM_JOB_H
 #define LAMINA_APP_LLM_JOB_H
 
+#include "agent_job.h"
 #include "ai/openai/analyzer.h"
 #include "engine.h"
 #include "process/batch.h"
@@ -39,6 +40,9 @@ struct lam_openai *lam_llm_job_openai(const struct lam_llm_job *llm);
 
 /* Coordinator: what all ranks together did in this run, as they last said. */
 void lam_llm_job_stats(const struct lam_llm_job *llm, struct lam_openai_stats *stats);
+
+/* The same of agents. */
+void lam_llm_job_agents(const struct lam_llm_job *llm, struct lam_agent_stats *stats);
 
 /* Coordinator (llm may be NULL): "" or the limit that ended the asking, on whichever rank. */
 const char *lam_llm_job_limit(const struct lam_llm_job *llm);

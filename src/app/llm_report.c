@@ -50,6 +50,7 @@ int lam_llm_job_report(const struct lam_llm_job *llm, struct lam_buf *json, stru
 {
     struct lam_openai_stats stats;
     struct lam_openai_usage sum;
+    struct lam_agent_stats agents;
     int rc;
 
     if (!llm)
@@ -65,7 +66,10 @@ int lam_llm_job_report(const struct lam_llm_job *llm, struct lam_buf *json, stru
                       stats.estimates ? stats.estimate_error / (double)stats.estimates : 0.0);
     if (rc || (rc = lam_buf_add_json(json, lam_sv_of(lam_llm_job_limit(llm)), err)) || (rc = add_parts(llm, &stats, json, err)))
         return rc;
-    return lam_buf_addf(json, err, "}");
+    lam_llm_job_agents(llm, &agents);
+    return lam_buf_addf(json, err,
+                        ",\"agent\":{\"records\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"gave_up\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"tokens\":%" PRIu64 "}}",
+                        agents.records, agents.answered, agents.gave_up, agents.later, agents.tokens);
 }
 
 static void print_usage(const char *name, const struct lam_openai_usage *usage)
@@ -78,6 +82,7 @@ void lam_llm_job_print(const struct lam_llm_job *llm)
 {
     struct lam_openai_stats stats;
     struct lam_openai_usage sum;
+    struct lam_agent_stats agents;
 
     if (!llm)
         return;
@@ -97,6 +102,10 @@ void lam_llm_job_print(const struct lam_llm_job *llm)
     print_usage("all", &sum);
     for (size_t i = 0; i < lam_llm_job_engine(llm)->job->deep.cascade_count; i++)
         printf("  step %zu, %-32.32s %10" PRIu64 " records decided\n", i + 1, lam_llm_job_engine(llm)->job->deep.cascade[i].model, stats.steps[i]);
+    lam_llm_job_agents(llm, &agents);
+    if (agents.records)
+        printf("  agents: %" PRIu64 " records, %" PRIu64 " answered, %" PRIu64 " gave up, %" PRIu64 " pending; %" PRIu64 " tokens\n", agents.records, agents.answered, agents.gave_up,
+               agents.later, agents.tokens);
     printf("\n");
 }
 

@@ -298,6 +298,75 @@ static void odd_corpora_end_well(void **state)
     free(corpus);
 }
 
+/* Trains on the corpus and answers all of it and texts that it has never seen: each answer is a label and a share, or none. */
+static void check_answers(const struct corpus *corpus, const struct lam_tasks *asked, struct lam_builtin_training_report *report)
+{
+    static const char *const others[] = {"", "unheard of", "bank bank bank", "\xe6\x97\xa5\xe6\x9c\xac"};
+    struct lam_block *block = lam_block_new(DOCS + 4, (size_t)16 << 20);
+    struct lam_builtin_model *model;
+    struct lam_analyzer *analyzer;
+    struct lam_error err;
+
+    OK(lam_builtin_train(asked, corpus->docs, DOCS, NULL, &model, report, &err));
+    OK(lam_builtin_open_with_model(asked, model, 1, &analyzer, &err));
+    for (size_t d = 0; d < DOCS + 4; d++) {
+        struct lam_row row = {.rec.text = d < DOCS ? corpus->docs[d].text : lam_sv_of(others[d - DOCS])};
+
+        OK(lam_block_add_row(block, &row, &err));
+    }
+    OK(lam_analyzer_builtin.submit(analyzer, block, 0, DOCS + 4, NULL, &err));
+    for (size_t d = 0; d < DOCS + 4; d++) {
+        const struct lam_enrichment *enr = &lam_block_row(block, d)->enr;
+
+        assert_true(enr->confidence >= 0 && enr->confidence <= 1);
+        assert_true((enr->category.len == 0) == (enr->confidence == 0));
+    }
+    lam_analyzer_builtin.close(analyzer);
+    lam_block_free(block);
+    lam_builtin_model_free(model);
+}
+
+static void odd_corpora_give_honest_answers(void **state)
+{
+    struct lam_builtin_training_report report;
+    struct corpus *corpus = make_corpus();
+
+    (void)state;
+    for (int d = 0; d < DOCS; d++) /* all of one class */
+        corpus->docs[d].text = corpus->docs[d / 3 * 3].text;
+    check_answers(corpus, &tasks, &report);
+    assert_int_equal(report.unseen, 2);
+    for (int d = 0; d < DOCS; d++) /* all equal */
+        corpus->docs[d].text = corpus->docs[0].text;
+    check_answers(corpus, &tasks, &report);
+    corpus->docs[1].text = LAM_SV("the train"); /* all equal but one */
+    check_answers(corpus, &tasks, &report);
+    assert_int_equal(report.unseen, 1);
+    free(corpus);
+}
+
+static void five_thousand_labels_are_trained(void **state)
+{
+    struct lam_label *many = calloc(5000, sizeof *many);
+    struct lam_tasks asked = {.wanted = LAM_TASK_CLASSIFY, .labels = many, .label_count = 5000};
+    struct lam_builtin_training_report report;
+    struct corpus *corpus = make_corpus();
+    char(*names)[16] = calloc(5000, sizeof *names);
+
+    (void)state;
+    for (int i = 0; i < 5000; i++) {
+        int len = snprintf(names[i], sizeof names[i], "label%04d", i);
+
+        many[i] = (struct lam_label){lam_sv(names[i], (size_t)len), i < 30 ? lam_sv_of(words[i / 10][i % 10]) : LAM_SV("")};
+    }
+    check_answers(corpus, &asked, &report);
+    assert_true(report.unseen >= 4970 && report.unseen < 5000);
+    assert_true(report.documents > 0);
+    free(names);
+    free(many);
+    free(corpus);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(words_beyond_the_descriptions_are_learned),
@@ -306,7 +375,9 @@ int main(void)
                                        cmocka_unit_test(known_labels_teach),
                                        cmocka_unit_test(a_model_of_other_labels_is_refused),
                                        cmocka_unit_test(handles_of_several_threads_share_a_model),
-                                       cmocka_unit_test(odd_corpora_end_well)};
+                                       cmocka_unit_test(odd_corpora_end_well),
+                                       cmocka_unit_test(odd_corpora_give_honest_answers),
+                                       cmocka_unit_test(five_thousand_labels_are_trained)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

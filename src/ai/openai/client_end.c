@@ -78,12 +78,13 @@ void lam_llm_finish(struct lam_llm_client *client, struct job *job, enum lam_llm
 static void finish_with(struct lam_llm_client *client, struct job *job, enum lam_llm_outcome outcome, const struct attempt *attempt,
                         const struct lam_llm_verdict *verdict, const char *why)
 {
+    bool whole = attempt->wire.code == LAM_LLM_T_OK || attempt->wire.code == LAM_LLM_T_TOO_LARGE;
     char reason[LAM_LLM_REASON];
 
     snprintf(reason, sizeof reason, "%s%s%.300s", why, *why ? ": " : "", verdict->what);
     call_back(client, job, &(struct lam_llm_response){.outcome = outcome,
-                                                      .status = attempt->wire.status,
-                                                      .body = lam_buf_sv(&attempt->wire.answer),
+                                                      .status = whole ? attempt->wire.status : 0,
+                                                      .body = whole ? lam_buf_sv(&attempt->wire.answer) : LAM_SV(""),
                                                       .endpoint = attempt->wire.endpoint,
                                                       .dropped = attempt->dropped,
                                                       .context = outcome == LAM_LLM_TOO_LONG ? verdict->problem.context : 0,

@@ -15,7 +15,7 @@
 #include "llm_server.h"
 #include "openai/client.h"
 
-#define KIT_REQUESTS 4096
+#define KIT_REQUESTS 2048
 
 struct kit_result {
     atomic_uint calls;

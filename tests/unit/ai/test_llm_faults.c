@@ -1,0 +1,502 @@
+/* The client against everything that endpoints do wrong: each request ends once, as answered, as an error with its reason, or for later. */
+#include "llm_kit.h"
+
+#include <time.h>
+
+#define HTML "<html><body>Bad gateway</body></html>"
+#define OVERFLOW_LLAMACPP                                                                                                                              \
+    "{\"error\":{\"code\":400,\"message\":\"request (9031 tokens) exceeds the available context size (2048 tokens), try increasing it\","            \
+    "\"type\":\"exceed_context_size_error\",\"n_prompt_tokens\":9031,\"n_ctx\":2048}}"
+#define OVERFLOW_OPENAI                                                                                                                                \
+    "{\"error\":{\"message\":\"This model's maximum context length is 4097 tokens. However, you requested 5000 tokens (4700 in the messages, 300 in the completion). "      \
+    "Please reduce the length of the messages or completion (max_tokens).\",\"type\":\"invalid_request_error\",\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}"
+
+struct fault_case {
+    const char *name;
+    struct llm_reply reply;
+    enum lam_llm_outcome outcome;
+    int status;
+    const char *reason; /* a part of it */
+    uint32_t context, prompt_tokens;
+};
+
+static const struct fault_case cases[] = {
+    {"reset", {.fault = LLM_RESET}, LAM_LLM_LATER, 0, "connection ended within the answer", 0, 0},
+    {"closed", {.fault = LLM_CLOSE}, LAM_LLM_LATER, 0, "connection ended within the answer", 0, 0},
+    {"stall before the first byte", {.fault = LLM_STALL, .at = 0}, LAM_LLM_LATER, 0, "timed out", 0, 0},
+    {"stall within the headers", {.fault = LLM_STALL, .at = 20}, LAM_LLM_LATER, 0, "nothing for", 0, 0},
+    {"stall within the body", {.fault = LLM_STALL, .at = 150}, LAM_LLM_LATER, 200, "nothing for", 0, 0},
+    {"drips too slowly", {.fault = LLM_DRIP, .drip_us = 20000}, LAM_LLM_LATER, 200, "timed out", 0, 0},
+    {"drips", {.fault = LLM_DRIP, .drip_us = 100}, LAM_LLM_ANSWERED, 200, "", 0, 0},
+    {"a page", {.content_type = "text/html", .body = HTML}, LAM_LLM_LATER, 200, "instead of JSON: <html>", 0, 0},
+    {"nothing", {.body = ""}, LAM_LLM_LATER, 200, "with nothing instead of JSON", 0, 0},
+    {"blanks", {.body = "  \n"}, LAM_LLM_LATER, 200, "instead of JSON", 0, 0},
+    {"JSON under a wrong name", {.content_type = "text/plain"}, LAM_LLM_ANSWERED, 200, "", 0, 0},
+    {"no name at all", {.content_type = ""}, LAM_LLM_ANSWERED, 200, "", 0, 0},
+    {"invalid JSON is the caller's to judge", {.body = "{\"choices\": ["}, LAM_LLM_ANSWERED, 200, "", 0, 0},
+    {"invalid UTF-8 too", {.body = "{\"choices\": [{\"message\":{\"content\":\"\xff\xfe\"}}]}"}, LAM_LLM_ANSWERED, 200, "", 0, 0},
+    {"and missing choices", {.body = "{}"}, LAM_LLM_ANSWERED, 200, "", 0, 0},
+    {"and null content", {.body = "{\"choices\":[{\"message\":{\"content\":null}}]}"}, LAM_LLM_ANSWERED, 200, "", 0, 0},
+    {"chunked", {.chunked = true}, LAM_LLM_ANSWERED, 200, "", 0, 0},
+    {"closes behind the answer", {.close_after = true}, LAM_LLM_ANSWERED, 200, "", 0, 0},
+    {"100 MB", {.body = "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", .repeat = 3 << 20}, LAM_LLM_REJECTED, 200, "larger than the limit", 0, 0},
+    {"100 MB, chunked", {.body = "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", .repeat = 3 << 20, .chunked = true}, LAM_LLM_REJECTED, 200, "larger than the limit", 0, 0},
+    {"another host", {.status = 307, .headers = "Location: http://example.org/v1/chat/completions\r\n"}, LAM_LLM_REFUSED, 307, "another host", 0, 0},
+    {"another scheme", {.status = 308, .headers = "Location: https://127.0.0.1/v1/\r\n"}, LAM_LLM_REFUSED, 308, "another host", 0, 0},
+    {"in circles", {.status = 307, .headers = "Location: /v1/round\r\n"}, LAM_LLM_REJECTED, 307, "redirected too often", 0, 0},
+    {"a redirect to nowhere", {.status = 302}, LAM_LLM_REJECTED, 302, "status 302", 0, 0},
+    {"401", {.status = 401, .body = "{\"error\":{\"message\":\"Incorrect API key\",\"code\":\"invalid_api_key\"}}"}, LAM_LLM_REFUSED, 401, "Incorrect API key; check the endpoint's key_env", 0, 0},
+    {"403", {.status = 403, .body = "{\"error\":\"no\"}"}, LAM_LLM_REFUSED, 403, "status 403: no; check", 0, 0},
+    {"404", {.status = 404, .body = "{\"error\":{\"message\":\"The model does not exist\"}}"}, LAM_LLM_REFUSED, 404, "check the endpoint's url and model", 0, 0},
+    {"501", {.status = 501, .body = "{\"error\":{\"code\":501,\"message\":\"This server does not support embeddings\",\"type\":\"not_supported_error\"}}"}, LAM_LLM_REFUSED, 501, "does not support", 0, 0},
+    {"400", {.status = 400, .body = "{\"error\":{\"message\":\"bad\\nrole\"}}"}, LAM_LLM_REJECTED, 400, "status 400: bad role", 0, 0},
+    {"400 without a word", {.status = 400, .body = " "}, LAM_LLM_REJECTED, 400, "(no text)", 0, 0},
+    {"413", {.status = 413, .content_type = "text/html", .body = HTML}, LAM_LLM_TOO_LONG, 413, "Bad gateway", 0, 0},
+    {"context, llama.cpp", {.status = 400, .body = OVERFLOW_LLAMACPP}, LAM_LLM_TOO_LONG, 400, "exceeds", 2048, 9031},
+    {"context, OpenAI", {.status = 400, .body = OVERFLOW_OPENAI}, LAM_LLM_TOO_LONG, 400, "maximum context", 4097, 5000},
+    {"too much for a batch", {.status = 500, .body = "{\"error\":{\"message\":\"input is too large to process. increase the physical batch size\"}}"}, LAM_LLM_TOO_LONG, 500, "too large", 0, 0},
+    {"500", {.status = 500, .content_type = "text/plain", .body = "Internal Server Error"}, LAM_LLM_LATER, 500, "Internal Server Error", 0, 0},
+    {"500 that says not to retry", {.status = 500, .headers = "x-should-retry: false\r\n"}, LAM_LLM_REJECTED, 500, "status 500", 0, 0},
+    {"502", {.status = 502, .content_type = "text/html", .body = HTML}, LAM_LLM_LATER, 502, "Bad gateway", 0, 0},
+    {"408", {.status = 408}, LAM_LLM_LATER, 408, "status 408", 0, 0},
+    {"429 for ever", {.status = 429, .headers = "retry-after-ms: 20\r\n"}, LAM_LLM_LATER, 429, "still limited", 0, 0},
+    {"429 that says not to retry", {.status = 429, .headers = "X-Should-Retry: FALSE\r\n"}, LAM_LLM_REJECTED, 429, "status 429", 0, 0},
+    {"429 for an hour", {.status = 429, .headers = "Retry-After: 3600\r\n"}, LAM_LLM_LATER, 429, "deadline", 0, 0},
+    {"no HTTP", {.fault = LLM_CUT, .at = 4}, LAM_LLM_LATER, 0, "", 0, 0},
+};
+
+#define CASES (sizeof cases / sizeof *cases)
+
+static void check_case(const struct fault_case *fault, const struct kit *kit)
+{
+    for (int k = 0; k < 2; k++) {
+        const struct kit_result *result = &kit->results[k];
+
+        if (result->outcome != fault->outcome || (result->status != fault->status && result->status != 0) || !strstr(result->reason, fault->reason) ||
+            (k == 0 && (result->context != fault->context || result->prompt_tokens != fault->prompt_tokens)))
+            fail_msg("%s: outcome %d, status %d, context %u of %u, \"%s\"", fault->name, result->outcome, result->status, result->prompt_tokens, result->context, result->reason);
+    }
+}
+
+/* All at the same time, each with a server of its own: most of it is waiting. */
+static void test_each_fault_ends_as_it_should(void **state)
+{
+    static struct llm_reply replies[CASES];
+    static struct llm_server *servers[CASES];
+    static struct kit *kits[CASES];
+
+    (void)state;
+    for (size_t i = 0; i < CASES; i++) {
+        replies[i] = cases[i].reply;
+        servers[i] = llm_server_start(kit_same, &replies[i]);
+        kits[i] = kit_new(servers[i]);
+        kits[i]->options.attempt_timeout_ms = 3000;
+        kits[i]->options.stall_timeout_ms = 1000;
+        kits[i]->options.deadline_ms = 60000;
+        kit_open(kits[i]);
+        kit_send(kits[i], 2);
+    }
+    for (size_t i = 0; i < CASES; i++) {
+        kit_wait(kits[i]);
+        check_case(&cases[i], kits[i]);
+        kit_free(kits[i]);
+        llm_server_stop(servers[i]);
+    }
+}
+
+/* Cut after every so many bytes, with an end or a reset: never an answer, never a hang. */
+static void test_a_cut_at_any_byte_is_no_answer(void **state)
+{
+    (void)state;
+    for (size_t at = 0; at < 340; at += 9) {
+        struct llm_reply reply = {.fault = at % 2 ? LLM_CUT : LLM_CUT_RESET, .at = at, .chunked = at % 3 == 0};
+        struct llm_server *server = llm_server_start(kit_same, &reply);
+        struct kit *kit = kit_new(server);
+
+        kit->options.transport_retries = 0;
+        kit_open(kit);
+        kit_send(kit, 3);
+        kit_wait(kit);
+        if (kit_count(kit, LAM_LLM_LATER) != 3)
+            fail_msg("cut after %zu bytes: outcome %d, \"%s\"", at, kit->results[0].outcome, kit->results[0].reason);
+        kit_free(kit);
+        llm_server_stop(server);
+    }
+}
+
+static void test_nobody_there(void **state)
+{
+    static const struct {
+        const char *url, *reason;
+    } nobody[] = {{"https://127.0.0.1:%u/v1", "SSL"}, {"http://no-such-host.invalid:%u/v1", "no "}};
+    struct llm_server *server = llm_server_start(NULL, NULL);
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct kit *kit = kit_new(server);
+        char url[64];
+
+        kit->options.transport_retries = 0;
+        kit->options.connect_timeout_ms = 2000;
+        if (i < 2) {
+            snprintf(url, sizeof url, nobody[i].url, llm_server_port(server));
+            kit->endpoints[0].url = url;
+        } else {
+            llm_server_die(server); /* refused */
+        }
+        kit_open(kit);
+        kit_send(kit, 2);
+        kit_wait(kit);
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(kit->results[k].outcome, LAM_LLM_LATER);
+            if (!strstr(kit->results[k].reason, i < 2 ? nobody[i].reason : "no connection"))
+                fail_msg("\"%s\"", kit->results[k].reason);
+        }
+        kit_free(kit);
+    }
+    llm_server_stop(server);
+}
+
+static void test_a_server_that_dies_and_comes_back(void **state)
+{
+    struct llm_reply reply = {.delay_us = 20000};
+    struct llm_server *server = llm_server_start(kit_same, &reply);
+    struct kit *kit = kit_new(server);
+    struct lam_llm_counters counters;
+
+    (void)state;
+    kit->endpoints[0].limits.concurrency = 16;
+    kit->options.transport_retries = 10;
+    kit_open(kit);
+    kit_send(kit, 300);
+    while (atomic_load(&kit->done) < 50)
+        usleep(1000);
+    llm_server_die(server);
+    do {
+        usleep(5000);
+        lam_llm_client_counters(kit->client, 0, &counters);
+    } while (counters.health != LAM_LLM_BROKEN);
+    llm_server_return(server);
+    kit_wait(kit);
+    assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 300);
+    lam_llm_client_counters(kit->client, 0, &counters);
+    assert_int_equal(counters.health, LAM_LLM_HEALTHY);
+    assert_true(counters.transport_errors <= 16 + 16); /* those in flight and the probes, not each of those that waited */
+    kit_free(kit);
+    llm_server_stop(server);
+}
+
+static void test_a_server_that_never_comes_back_is_given_up(void **state)
+{
+    struct llm_server *server = llm_server_start(NULL, NULL);
+    struct kit *kit = kit_new(server);
+
+    (void)state;
+    llm_server_die(server);
+    kit->options.give_up_ms = 1500;
+    kit->endpoints[0].limits.concurrency = 8;
+    kit_open(kit);
+    kit_send(kit, 200);
+    kit_wait(kit);
+    assert_int_equal(kit_count(kit, LAM_LLM_LATER), 200);
+    for (int i = 0; i < 200; i++)
+        assert_non_null(strstr(kit->results[i].reason, "no connection"));
+    kit_free(kit);
+    llm_server_stop(server);
+}
+
+static void test_where_one_is_dead_the_other_works(void **state)
+{
+    struct llm_server *servers[2] = {llm_server_start(NULL, NULL), llm_server_start(NULL, NULL)};
+    struct kit *kit = kit_new(servers[0]);
+
+    (void)state;
+    kit->endpoints[1] = kit->endpoints[0];
+    kit->endpoints[1].url = llm_server_url(servers[1]);
+    kit->options.endpoint_count = 2;
+    llm_server_die(servers[0]);
+    kit_open(kit);
+    kit_send(kit, 300);
+    kit_wait(kit);
+    assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 300);
+    kit_free(kit);
+    llm_server_stop(servers[0]);
+    llm_server_stop(servers[1]);
+}
+
+/* ---- 401: the first one ends all ---- */
+
+static void test_a_refused_key_stops_all_requests(void **state)
+{
+    struct llm_reply reply = {.status = 401, .delay_us = 1000};
+    struct llm_server *server = llm_server_start(kit_same, &reply);
+    struct kit *kit = kit_new(server);
+    struct llm_server_counts counts;
+
+    (void)state;
+    kit->endpoints[0].limits.concurrency = 4;
+    kit_open(kit);
+    kit_send(kit, 500);
+    kit_wait(kit);
+    kit_send(kit, 10); /* and later ones are not even sent */
+    kit_wait(kit);
+    assert_int_equal(kit_count(kit, LAM_LLM_REFUSED), 510);
+    assert_non_null(strstr(kit->results[509].reason, "401"));
+    llm_server_counts(server, &counts);
+    assert_true(counts.requests <= 4);
+    kit_free(kit);
+    llm_server_stop(server);
+}
+
+/* ---- options ---- */
+
+struct seen_options {
+    atomic_uint requests, with_format, with_old_name, with_new_name;
+};
+
+/* A server that knows neither response_format nor max_tokens. */
+static void picky(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    struct seen_options *seen = arg;
+
+    atomic_fetch_add(&seen->requests, 1);
+    if (strstr(request->body, "\"max_tokens\"")) {
+        atomic_fetch_add(&seen->with_old_name, 1);
+        reply->status = 400;
+        reply->body = "{\"error\":{\"message\":\"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.\",\"param\":\"max_tokens\"}}";
+    } else if (strstr(request->body, "\"response_format\"")) {
+        atomic_fetch_add(&seen->with_format, 1);
+        reply->status = 422;
+        reply->body = "{\"object\":\"error\",\"message\":\"[{'type': 'extra_forbidden', 'loc': ('body', 'response_format'), 'msg': 'Extra inputs are not permitted'}]\"}";
+    } else if (strstr(request->body, "\"max_completion_tokens\":20") && strstr(request->body, "\"seed\":1")) {
+        atomic_fetch_add(&seen->with_new_name, 1);
+    }
+}
+
+static void test_an_unknown_field_is_left_out_and_that_is_remembered(void **state)
+{
+    struct seen_options seen = {0};
+    struct llm_server *server = llm_server_start(picky, &seen);
+    struct kit *kit = kit_new(server);
+    struct lam_llm_option options[] = {{"max_tokens", "max_completion_tokens", LAM_SV("20")},
+                                       {"response_format", NULL, LAM_SV("{\"type\":\"json_schema\"}")},
+                                       {"seed", NULL, LAM_SV("1")}};
+    struct lam_llm_counters counters;
+
+    (void)state;
+    kit->endpoints[0].limits.concurrency = 1;
+    kit_open(kit);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(kit_send_as(kit, &(struct lam_llm_request){.options = options, .option_count = 3}, NULL), 0);
+    kit_wait(kit);
+    assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 50);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(kit->results[i].dropped, 2);
+    assert_int_equal(atomic_load(&seen.requests), 52);
+    assert_int_equal(atomic_load(&seen.with_old_name), 1);
+    assert_int_equal(atomic_load(&seen.with_format), 1);
+    assert_int_equal(atomic_load(&seen.with_new_name), 50);
+    lam_llm_client_counters(kit->client, 0, &counters);
+    assert_int_equal(counters.dropped, 1);
+    kit_free(kit);
+    llm_server_stop(server);
+}
+
+/* ---- rate limits ---- */
+
+struct limiter {
+    const char *headers;
+    atomic_uint limited, passed;
+    unsigned every; /* one in so many passes */
+};
+
+static void limiting(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    struct limiter *limiter = arg;
+
+    if (request->number % limiter->every == limiter->every - 1) {
+        atomic_fetch_add(&limiter->passed, 1);
+        return;
+    }
+    atomic_fetch_add(&limiter->limited, 1);
+    reply->status = 429;
+    reply->headers = limiter->headers;
+}
+
+static void test_rate_limits_lose_nothing(void **state)
+{
+    static const char *const headers[] = {"retry-after-ms: 30\r\n", "Retry-After: 0.03\r\n", "llm_provider-retry-after: 0.05\r\n", NULL};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        struct limiter limiter = {.headers = headers[i], .every = 3};
+        struct llm_server *server = llm_server_start(limiting, &limiter);
+        struct kit *kit = kit_new(server);
+        unsigned count = headers[i] ? 40 : 3;
+
+        kit->options.rate_retries = 1000;
+        kit->endpoints[0].limits.concurrency = 8;
+        kit_open(kit);
+        kit_send(kit, count);
+        kit_wait(kit);
+        assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), count);
+        assert_int_equal(atomic_load(&limiter.passed), count);
+        kit_free(kit);
+        llm_server_stop(server);
+    }
+}
+
+static void one_bad(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    (void)arg;
+    reply->delay_us = 50000;
+    if (kit_number(request) == 3)
+        reply->status = 500;
+}
+
+static void test_a_500_that_stays_is_the_requests_own_fault(void **state)
+{
+    struct llm_server *server = llm_server_start(one_bad, NULL);
+    struct kit *kit = kit_new(server);
+
+    (void)state;
+    kit->endpoints[0].limits.concurrency = 2;
+    kit_open(kit);
+    kit_send(kit, 40);
+    kit_wait(kit);
+    assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 39);
+    assert_int_equal(kit->results[3].outcome, LAM_LLM_REJECTED);
+    assert_non_null(strstr(kit->results[3].reason, "while others are answered"));
+    kit_free(kit);
+    llm_server_stop(server);
+}
+
+static void moved(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    atomic_uint *old = arg;
+
+    if (strcmp(request->path, "/v1/chat/completions"))
+        return;
+    atomic_fetch_add(old, 1);
+    reply->status = 308;
+    reply->headers = "Location: /api/v2/chat\r\n";
+}
+
+static void test_a_redirect_on_the_same_host_is_followed_and_remembered(void **state)
+{
+    atomic_uint old = 0;
+    struct llm_server *server = llm_server_start(moved, &old);
+    struct kit *kit = kit_new(server);
+
+    (void)state;
+    kit->endpoints[0].limits.concurrency = 1;
+    kit_open(kit);
+    kit_send(kit, 20);
+    kit_wait(kit);
+    assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 20);
+    assert_int_equal(atomic_load(&old), 1);
+    kit_free(kit);
+    llm_server_stop(server);
+}
+
+/* ---- all at once, at random ---- */
+
+static void chaos(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    unsigned *seed = arg;
+
+    (void)request;
+    reply->delay_us = rand_r(seed) % 3000;
+    switch (rand_r(seed) % 30) {
+    case 0:
+        reply->fault = LLM_RESET;
+        break;
+    case 1:
+        reply->fault = LLM_CLOSE;
+        break;
+    case 2:
+        reply->fault = LLM_CUT;
+        reply->at = (size_t)(rand_r(seed) % 400);
+        break;
+    case 3:
+        reply->fault = LLM_CUT_RESET;
+        reply->at = (size_t)(rand_r(seed) % 400);
+        break;
+    case 4:
+        reply->status = 429;
+        reply->headers = "retry-after-ms: 5\r\n";
+        break;
+    case 5:
+        reply->status = 500 + rand_r(seed) % 5;
+        reply->headers = "retry-after-ms: 5\r\n";
+        break;
+    case 6:
+        reply->fault = rand_r(seed) % 10 ? LLM_FINE : LLM_STALL;
+        reply->at = (size_t)(rand_r(seed) % 400);
+        break;
+    case 7:
+        reply->status = 400;
+        break;
+    case 8:
+        reply->chunked = true;
+        break;
+    case 9:
+        reply->close_after = true;
+        break;
+    case 10:
+        reply->body = HTML;
+        break;
+    }
+}
+
+static void test_whatever_happens_each_request_ends_once(void **state)
+{
+    unsigned seed = (unsigned)time(NULL);
+    struct llm_server *servers[2];
+    struct kit *kit;
+
+    (void)state;
+    print_message("seed %u\n", seed);
+    for (int i = 0; i < 2; i++)
+        servers[i] = llm_server_start(chaos, i ? &seed : &(unsigned){seed + 1});
+    kit = kit_new(servers[0]);
+    kit->endpoints[1] = kit->endpoints[0];
+    kit->endpoints[1].url = llm_server_url(servers[1]);
+    kit->options.endpoint_count = 2;
+    kit->options.attempt_timeout_ms = 400;
+    kit->options.hedge_budget = 0.1;
+    kit->options.hedge_min_ms = 5;
+    kit->options.max_open = KIT_REQUESTS;
+    kit->options.seed = seed | 1;
+    kit_open(kit);
+    kit_send(kit, 1500);
+    for (int i = 0; i < 20; i++) {
+        usleep(2000);
+        lam_llm_client_cancel(kit->client, (uint64_t)1 << 32 | (unsigned)(i * 37));
+    }
+    kit_wait(kit);
+    assert_true(kit_count(kit, LAM_LLM_ANSWERED) > 1000);
+    kit_free(kit);
+    llm_server_stop(servers[0]);
+    llm_server_stop(servers[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_fault_ends_as_it_should),
+        cmocka_unit_test(test_a_cut_at_any_byte_is_no_answer),
+        cmocka_unit_test(test_nobody_there),
+        cmocka_unit_test(test_a_server_that_dies_and_comes_back),
+        cmocka_unit_test(test_a_server_that_never_comes_back_is_given_up),
+        cmocka_unit_test(test_where_one_is_dead_the_other_works),
+        cmocka_unit_test(test_a_refused_key_stops_all_requests),
+        cmocka_unit_test(test_an_unknown_field_is_left_out_and_that_is_remembered),
+        cmocka_unit_test(test_rate_limits_lose_nothing),
+        cmocka_unit_test(test_a_500_that_stays_is_the_requests_own_fault),
+        cmocka_unit_test(test_a_redirect_on_the_same_host_is_followed_and_remembered),
+        cmocka_unit_test(test_whatever_happens_each_request_ends_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -142,7 +142,7 @@ static int write_packed_format(struct lam_openai *o, const struct lam_openai_req
     int rc;
 
     if ((rc = lam_buf_addf(out, err, "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answers\",\"strict\":true,\"schema\":")) ||
-        (rc = lam_llm_schema_write(&o->job->tasks, ask->tasks, request->count, out, err)))
+        (rc = lam_llm_schema_write(&o->job->tasks, ask->tasks, ask->answer_tokens, request->count, out, err)))
         return rc;
     return lam_buf_addf(out, err, "}}");
 }

@@ -5,6 +5,8 @@
 
 #define DEPTH_MAX 32
 #define PATH_MAX_LEN 160
+#define ENTITIES_MIN 3u
+#define ENTITY_TOKENS 40u /* that the longest entity has, its frame and blanks included */
 
 /* ISO 639-1 codes of what is written most; und: another one, or none. */
 static const char languages[] =
@@ -21,7 +23,20 @@ static int add_classify(const struct lam_tasks *tasks, struct lam_buf *out, stru
     return rc ? rc : lam_buf_addf(out, err, "]},\"confidence\":{\"type\":\"integer\",\"enum\":[0,1,2,3,4,5,6,7,8,9,10]}");
 }
 
-static int add_task(const struct lam_tasks *tasks, enum lam_task task, struct lam_buf *out, struct lam_error *err)
+/* Entities for which there is room beside the longest answers to the other tasks: a quarter of a token a character, and what frames them. */
+static uint32_t entities_max(const struct lam_tasks *tasks, uint32_t wanted, uint32_t answer_tokens)
+{
+    uint32_t taken = 40, most;
+
+    taken += wanted & LAM_TASK_CLASSIFY ? 30 : 0;
+    taken += wanted & LAM_TASK_KEYWORDS ? tasks->max_keywords * (LAM_LLM_KEYWORD_TEXT / 4 + 3) : 0;
+    taken += wanted & LAM_TASK_SUMMARIZE ? tasks->sentences * (LAM_LLM_SENTENCE_TEXT / 4) : 0;
+    taken += wanted & LAM_TASK_CUSTOM ? 200 : 0;
+    most = answer_tokens > taken ? (answer_tokens - taken) / ENTITY_TOKENS : 0;
+    return most < ENTITIES_MIN ? ENTITIES_MIN : most > LAM_LLM_ENTITIES_MAX ? LAM_LLM_ENTITIES_MAX : most;
+}
+
+static int add_task(const struct lam_tasks *tasks, enum lam_task task, uint32_t entities, struct lam_buf *out, struct lam_error *err)
 {
     switch (task) {
     case LAM_TASK_CLASSIFY:
@@ -35,10 +50,10 @@ static int add_task(const struct lam_tasks *tasks, enum lam_task task, struct la
                             tasks->max_keywords, LAM_LLM_KEYWORD_TEXT);
     case LAM_TASK_ENTITIES:
         return lam_buf_addf(out, err,
-                            "\"entities\":{\"type\":\"array\",\"maxItems\":%d,\"items\":{\"type\":\"object\",\"properties\":{\"type\":{\"type\":\"string\",\"enum\":[\"person\","
+                            "\"entities\":{\"type\":\"array\",\"maxItems\":%" PRIu32 ",\"items\":{\"type\":\"object\",\"properties\":{\"type\":{\"type\":\"string\",\"enum\":[\"person\","
                             "\"org\",\"place\",\"product\",\"date\",\"money\",\"other\"]},\"text\":{\"type\":\"string\",\"maxLength\":%d}},\"required\":[\"type\",\"text\"],"
                             "\"additionalProperties\":false}}",
-                            LAM_LLM_ENTITIES_MAX, LAM_LLM_ENTITY_TEXT);
+                            entities, LAM_LLM_ENTITY_TEXT);
     case LAM_TASK_SUMMARIZE:
         return lam_buf_addf(out, err, "\"summary\":{\"type\":\"string\",\"maxLength\":%" PRIu32 "}", tasks->sentences * LAM_LLM_SENTENCE_TEXT);
     case LAM_TASK_CUSTOM: {
@@ -47,6 +62,8 @@ static int add_task(const struct lam_tasks *tasks, enum lam_task task, struct la
         return rc ? rc : lam_buf_add_sv(out, tasks->custom_schema, err);
     }
     case LAM_TASK_EMBED:
+    case LAM_TASK_TITLE: /* these two are the built-in analyzer's: no model is paid for them */
+    case LAM_TASK_READABILITY:
         break;
     }
     return 0;
@@ -59,7 +76,7 @@ static const char *const fields[] = {"\"category\",\"confidence\"", "\"sentiment
 #define COUNT (sizeof in_order / sizeof *in_order)
 
 /* The object of one document; with ids, it also says which of so many it is. */
-static int write_object(const struct lam_tasks *tasks, uint32_t wanted, size_t ids, struct lam_buf *out, struct lam_error *err)
+static int write_object(const struct lam_tasks *tasks, uint32_t wanted, uint32_t entities, size_t ids, struct lam_buf *out, struct lam_error *err)
 {
     int rc = lam_buf_addf(out, err, "{\"type\":\"object\",\"properties\":{%s", ids ? "\"id\":{\"type\":\"string\",\"enum\":[" : "");
     bool first = !ids;
@@ -72,7 +89,7 @@ static int write_object(const struct lam_tasks *tasks, uint32_t wanted, size_t i
         if (wanted & in_order[i]) {
             rc = first ? 0 : lam_buf_add(out, ",", 1, err);
             if (!rc)
-                rc = add_task(tasks, in_order[i], out, err);
+                rc = add_task(tasks, in_order[i], entities, out, err);
             first = false;
         }
     if (!rc)
@@ -86,15 +103,16 @@ static int write_object(const struct lam_tasks *tasks, uint32_t wanted, size_t i
     return rc ? rc : lam_buf_addf(out, err, "],\"additionalProperties\":false}");
 }
 
-int lam_llm_schema_write(const struct lam_tasks *tasks, uint32_t wanted, size_t packed, struct lam_buf *out, struct lam_error *err)
+int lam_llm_schema_write(const struct lam_tasks *tasks, uint32_t wanted, uint32_t answer_tokens, size_t packed, struct lam_buf *out, struct lam_error *err)
 {
+    uint32_t entities = entities_max(tasks, wanted, answer_tokens);
     int rc;
 
     if (!packed)
-        return write_object(tasks, wanted, 0, out, err);
+        return write_object(tasks, wanted, entities, 0, out, err);
     if ((rc = lam_buf_addf(out, err, "{\"type\":\"object\",\"properties\":{\"answers\":{\"type\":\"array\",\"minItems\":%zu,\"maxItems\":%zu,\"items\":", packed,
                            packed)) ||
-        (rc = write_object(tasks, wanted, packed, out, err)))
+        (rc = write_object(tasks, wanted, entities, packed, out, err)))
         return rc;
     return lam_buf_addf(out, err, "}},\"required\":[\"answers\"],\"additionalProperties\":false}");
 }

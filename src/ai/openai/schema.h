@@ -15,12 +15,15 @@
 #include "model/json.h"
 
 #define LAM_LLM_ENTITIES_MAX 24   /* of a document's answer */
-#define LAM_LLM_ENTITY_TEXT 100   /* characters */
+#define LAM_LLM_ENTITY_TEXT 80    /* characters */
 #define LAM_LLM_KEYWORD_TEXT 60
 #define LAM_LLM_SENTENCE_TEXT 300 /* characters that a summary has for each sentence */
 
-/* Adds the schema of an answer to these of the tasks (enum lam_task, or-ed); packed: of so many documents in one answer, 0: of one alone. */
-int lam_llm_schema_write(const struct lam_tasks *tasks, uint32_t wanted, size_t packed, struct lam_buf *out, struct lam_error *err);
+/*
+ * Adds the schema of an answer to these of the tasks (enum lam_task, or-ed); packed: of so many documents in one answer, 0: of one alone. Its bounds
+ * are such that an answer that holds them has hardly more than answer_tokens tokens: a server that enforces the schema never cuts one off.
+ */
+int lam_llm_schema_write(const struct lam_tasks *tasks, uint32_t wanted, uint32_t answer_tokens, size_t packed, struct lam_buf *out, struct lam_error *err);
 
 /*
  * Does the value hold the schema? LAM_E_INVALID with the first thing that does not, and where, in words that a model can be told: "/category: …".

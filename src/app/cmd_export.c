@@ -17,6 +17,7 @@
 #include "export_sort.h"
 #include "serve/filter.h"
 #include "serve/json_row.h"
+#include "redact_reader.h"
 #include "store_reader.h"
 
 #define TIMEOUT_MS 86400000
@@ -167,6 +168,7 @@ static int visit(void *arg, const struct lam_hit *hit, struct lam_error *err)
 
 static int write_all(struct export *export, struct lam_engine *engine, struct lam_error *err)
 {
+    struct lam_redact_reader *redact = NULL;
     struct lam_store_reader *store;
     struct lam_snapshot *snapshot = NULL;
     struct lam_reader reader;
@@ -175,7 +177,8 @@ static int write_all(struct export *export, struct lam_engine *engine, struct la
     if (rc)
         return rc;
     reader = lam_store_reader(store);
-    if (!(rc = reader.ops->pin(reader.arg, TIMEOUT_MS, &snapshot, err)) && export->csv)
+    if (!(rc = lam_redact_reader_new(&redact, engine, &reader, err)) &&
+        !(rc = reader.ops->pin(reader.arg, TIMEOUT_MS, &snapshot, err)) && export->csv)
         rc = put(export, lam_sv_of(csv_header), err);
     if (!rc)
         rc = reader.ops->scan(snapshot, NULL,
@@ -185,6 +188,7 @@ static int write_all(struct export *export, struct lam_engine *engine, struct la
     if (!rc && export->sort)
         rc = lam_export_sort_end(export->sorter, put, export, err);
     reader.ops->release(snapshot);
+    lam_redact_reader_free(redact);
     lam_store_reader_free(store);
     return rc;
 }

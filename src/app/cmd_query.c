@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "cli.h"
+#include "print_audit.h"
 #include "serve/query.h"
+#include "redact_reader.h"
 #include "store_reader.h"
 
 #define TIMEOUT_MS 86400000 /* nobody waits for us but who asked */
@@ -15,6 +17,7 @@ static int run(struct lam_cli *cli);
 
 static const struct lam_option options[] = {
     {"key", 'k', "KEY", "the record with this key"},
+    {"audit", '\0', "KEY", "what an agent did for the record with this key, step by step"},
     {"filter", 'f', "FILTER", "records that match: field=value, /pointer.ge=2, or JSON; may be repeated"},
     {"aggregate", 'a', "JSON", "groups and metrics, as POST /v1/aggregate takes them"},
     {"status", 's', NULL, "counts by source, view and cutoff"},
@@ -64,7 +67,7 @@ static int add_filters(const struct lam_cli *cli, struct lam_query *query, struc
 
 static int build(const struct lam_cli *cli, struct lam_query *query, struct lam_error *err)
 {
-    const char *key = lam_cli_option(cli, "key"), *aggregate = lam_cli_option(cli, "aggregate"), *value;
+    const char *audit = lam_cli_option(cli, "audit"), *key = audit ? audit : lam_cli_option(cli, "key"), *aggregate = lam_cli_option(cli, "aggregate"), *value;
     bool status = lam_cli_option(cli, "status"), filtered = lam_cli_option(cli, "filter"),
          paged = lam_cli_option(cli, "limit") || lam_cli_option(cli, "cursor");
     int rc;
@@ -200,7 +203,7 @@ static void print_status(const json_t *root)
     }
 }
 
-static void print_answer(const struct lam_query *query, struct lam_sv answer)
+static void print_answer(const struct lam_query *query, bool audit, struct lam_sv answer)
 {
     json_t *root = json_loadb(answer.ptr, answer.len, 0, NULL);
     const json_t *as_of = json_object_get(root, "as_of"), *note = json_object_get(as_of, "note");
@@ -210,7 +213,9 @@ static void print_answer(const struct lam_query *query, struct lam_sv answer)
         putchar('\n');
         return;
     }
-    if (query->kind == LAM_QUERY_KEY)
+    if (audit)
+        lam_print_audit(json_object_get(root, "record"));
+    else if (query->kind == LAM_QUERY_KEY)
         print_record(json_object_get(root, "record"));
     else if (query->kind == LAM_QUERY_LIST)
         print_list(root);
@@ -226,6 +231,7 @@ static void print_answer(const struct lam_query *query, struct lam_sv answer)
 static int ask(const struct lam_cli *cli, const struct lam_query *query, struct lam_engine *engine, struct lam_error *err)
 {
     struct lam_query_limits limits = {.timeout_ms = TIMEOUT_MS, .clock = &lam_clock_system};
+    struct lam_redact_reader *redact;
     struct lam_store_reader *store;
     struct lam_reader reader;
     struct lam_buf answer;
@@ -235,15 +241,17 @@ static int ask(const struct lam_cli *cli, const struct lam_query *query, struct 
         return rc;
     reader = lam_store_reader(store);
     lam_buf_init(&answer, LAM_QUERY_ANSWER_MAX);
-    if (!(rc = lam_query_run(query, &reader, &limits, &answer, NULL, err))) {
+    if (!(rc = lam_redact_reader_new(&redact, engine, &reader, err)) &&
+        !(rc = lam_query_run(query, &reader, &limits, &answer, NULL, err))) {
         if (cli->json) {
             fwrite(answer.ptr, 1, answer.len, stdout);
             putchar('\n');
         } else {
-            print_answer(query, lam_buf_sv(&answer));
+            print_answer(query, lam_cli_option(cli, "audit"), lam_buf_sv(&answer));
         }
     }
     lam_buf_release(&answer);
+    lam_redact_reader_free(redact);
     lam_store_reader_free(store);
     return rc;
 }

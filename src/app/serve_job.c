@@ -10,6 +10,7 @@ int lam_serve_job_start(struct lam_serve_job *job, struct lam_engine *engine, co
     int rc;
 
     job->reader = NULL;
+    job->redact = NULL;
     job->http = NULL;
     lam_http_config_init(&config);
     config.listen = settings->serve.listen;
@@ -30,7 +31,7 @@ int lam_serve_job_start(struct lam_serve_job *job, struct lam_engine *engine, co
     if (job->more_stats)
         lam_store_reader_more_stats(job->reader, job->more_stats, job->arg);
     config.reader = lam_store_reader(job->reader);
-    if ((rc = lam_http_start(&config, &job->http, err)))
+    if ((rc = lam_redact_reader_new(&job->redact, engine, &config.reader, err)) || (rc = lam_http_start(&config, &job->http, err)))
         lam_serve_job_stop(job, 0);
     return rc;
 }
@@ -38,8 +39,10 @@ int lam_serve_job_start(struct lam_serve_job *job, struct lam_engine *engine, co
 void lam_serve_job_stop(struct lam_serve_job *job, unsigned grace_ms)
 {
     lam_http_stop(job->http, grace_ms);
+    lam_redact_reader_free(job->redact);
     lam_store_reader_free(job->reader);
     job->http = NULL;
+    job->redact = NULL;
     job->reader = NULL;
 }
 

@@ -5,11 +5,13 @@
 #ifndef LAMINA_APP_SERVE_JOB_H
 #define LAMINA_APP_SERVE_JOB_H
 
+#include "redact_reader.h"
 #include "serve/http.h"
 #include "store_reader.h"
 
 struct lam_serve_job {
     struct lam_store_reader *reader;
+    struct lam_redact_reader *redact; /* before it, where the job masks entities; else NULL */
     struct lam_http *http;
 
     /* Set before start by whoever knows more than the store. Any thread. May be NULL. */

@@ -174,6 +174,25 @@ static const struct lam_shape classify_shape = {classify_fields, COUNT(classify_
 
 static const struct lam_shape empty_shape = {NULL, 0, 0, NULL};
 
+static const struct lam_field entities_fields[] = {
+    {.name = "patterns", .kind = LAM_KIND_MAP, ANALYSIS, NO_SLOT, .check = lam_patterns_check, .schema = lam_patterns_schema,
+     .doc = "Identifiers of your own: the type of their entities, and the regular expression (RE2's syntax) that finds them."},
+    {.name = "country", .kind = LAM_KIND_VIEW, ANALYSIS, AT(lam_job, tasks.country), .max = 2, .pattern = "^[A-Z][A-Z]$",
+     .expected = "the two capitals of a country in ISO 3166, such as \"DE\"",
+     .doc = "Where phone numbers are from that are written without a country."},
+};
+static const struct lam_shape entities_shape = {entities_fields, COUNT(entities_fields), 0, NULL};
+
+static const struct lam_field redact_fields[] = {
+    {.name = "kinds", .kind = LAM_KIND_STRINGS, REST, AT(lam_job, redact.kinds), .flags = LAM_FIELD_REQUIRED, .min = 1, .max = 64,
+     .pattern = "^[a-z][a-z0-9_]*$", .expected = "types of entities, such as \"email\", \"phone\", \"person\", or names of /tasks/entities/patterns",
+     .doc = "The types of entities that are masked, each value by a pseudonym of its own."},
+    {.name = "secret_env", .kind = LAM_KIND_STRING, REST, AT(lam_job, redact.secret_env), .max = 200, .pattern = ENV_PATTERN,
+     .expected = "the name of an environment variable",
+     .doc = "The environment variable that holds the secret of the pseudonyms; without it the store has a salt of its own."},
+};
+static const struct lam_shape redact_shape = {redact_fields, COUNT(redact_fields), 0, "kinds"};
+
 static const struct lam_field summarize_fields[] = {
     {.name = "sentences", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, tasks.sentences), .def = "2", .min = 1, .max = 20,
      .doc = "Length of a summary."},
@@ -196,8 +215,10 @@ static const struct lam_shape embed_shape = {embed_fields, COUNT(embed_fields), 
 static const struct lam_field tasks_fields[] = {
     {.name = "classify", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &classify_shape,
      .doc = "The label that fits a record best."},
-    {.name = "entities", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &empty_shape,
-     .doc = "Dates, amounts, addresses and the like in the text."},
+    {.name = "entities", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &entities_shape,
+     .doc = "People, organisations, places, dates, amounts, addresses and the like in the text."},
+    {.name = "redact", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .shape = &redact_shape,
+     .doc = "Entities that are masked in what is served, exported or sent to an endpoint; what is stored stays as it is."},
     {.name = "summarize", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &summarize_shape,
      .doc = "A summary of a few sentences."},
     {.name = "sentiment", .kind = LAM_KIND_OBJECT, ANALYSIS, .offset = 0, .shape = &empty_shape, .doc = "From -1 (bad) to 1 (good)."},

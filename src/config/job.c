@@ -179,6 +179,33 @@ static int fill_labels(struct lam_arena *arena, json_t *json, struct lam_tasks *
     return 0;
 }
 
+static int by_pattern_name(const void *a, const void *b)
+{
+    return lam_sv_cmp(((const struct lam_pattern *)a)->name, ((const struct lam_pattern *)b)->name);
+}
+
+static int fill_patterns(struct lam_arena *arena, json_t *json, struct lam_tasks *tasks)
+{
+    size_t count = json_object_size(json), i = 0;
+    struct lam_pattern *patterns = lam_arena_alloc(arena, count * sizeof *patterns + 1);
+    const char *name;
+    json_t *expression;
+
+    if (!patterns)
+        return LAM_E_MEMORY;
+    json_object_foreach(json, name, expression) {
+        patterns[i].name = lam_sv(copy(arena, name), strlen(name));
+        patterns[i].expression = lam_sv(copy(arena, json_string_value(expression)), json_string_length(expression));
+        if (!patterns[i].name.ptr || !patterns[i].expression.ptr)
+            return LAM_E_MEMORY;
+        i++;
+    }
+    qsort(patterns, count, sizeof *patterns, by_pattern_name);
+    tasks->patterns = patterns;
+    tasks->pattern_count = count;
+    return 0;
+}
+
 static int fill_tasks(struct lam_arena *arena, json_t *json, struct lam_tasks *tasks)
 {
     static const struct {
@@ -192,6 +219,8 @@ static int fill_tasks(struct lam_arena *arena, json_t *json, struct lam_tasks *t
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (json_object_get(json, known[i].name))
             tasks->wanted |= known[i].task;
+    if (fill_patterns(arena, json_object_get(json_object_get(json, "entities"), "patterns"), tasks))
+        return LAM_E_MEMORY;
     return fill_labels(arena, json_object_get(json_object_get(json, "classify"), "labels"), tasks);
 }
 

@@ -140,7 +140,11 @@ struct lam_job {
     const struct lam_job_source *sources;
     size_t source_count;
     const struct lam_job_stream *stream; /* NULL: none */
-    struct lam_tasks tasks;              /* labels sorted by name */
+    struct lam_tasks tasks;              /* labels and patterns sorted by name */
+    struct {
+        struct lam_job_strings kinds; /* of entities that are masked in all that is shown; none: nothing is */
+        const char *secret_env;       /* environment variable with the secret of the pseudonyms; NULL: the store's salt */
+    } redact;
     struct lam_sv label_field;           /* pointer to the label of records that somebody labelled; empty: none are */
     struct {
         uint64_t split;      /* decoded bytes */

@@ -1,14 +1,17 @@
-/* Fields with names of the user's own: labels, and librdkafka's properties. */
+/* Fields with names of the user's own: labels, patterns, and librdkafka's properties. */
 #include "shape.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/kafka_props.h"
+#include "model/regex.h"
 
 #define LABEL_MAX 100
 #define DESCRIPTION_MAX 10000
 #define KAFKA_MAX 200
+#define PATTERNS_MAX 32
+#define PATTERN_NAME "^[a-z][a-z0-9_]{0,39}$"
 
 /* librdkafka takes text: numbers and booleans are written as it reads them. A new reference; NULL: no scalar. */
 static json_t *property_text(json_t *value)
@@ -122,4 +125,39 @@ json_t *lam_labels_schema(const struct lam_field *field)
                      (int)field->min, "maxProperties", (int)field->max, "propertyNames", "pattern",
                      "^[^\001-\037\177]+$", "minLength", 1, "maxLength", LABEL_MAX, "additionalProperties", "type",
                      "string", "maxLength", DESCRIPTION_MAX);
+}
+
+json_t *lam_patterns_check(struct lam_checker *checker, const struct lam_field *field, json_t *value, const char *pointer)
+{
+    uint32_t before = checker->problems->total;
+    json_t *expression;
+    const char *name;
+
+    (void)field;
+    if (!json_is_object(value) || json_object_size(value) > PATTERNS_MAX) {
+        lam_problem_expected(checker, pointer, value, "an object of at most %d patterns, each a regular expression", PATTERNS_MAX);
+        return NULL;
+    }
+    json_object_foreach(value, name, expression) {
+        struct lam_regex *regex = NULL;
+        char below[LAM_POINTER_MAX];
+        struct lam_error err;
+
+        lam_pointer_join(below, pointer, name);
+        if (!lam_pattern_match(PATTERN_NAME, name))
+            lam_problem_add(checker, below, "a pattern's name is made of a-z, 0-9 and _, a letter first, at most 40 of them");
+        if (!json_is_string(expression))
+            lam_problem_expected(checker, below, expression, "a regular expression");
+        else if (lam_regex_new(lam_sv(json_string_value(expression), json_string_length(expression)), &regex, &err))
+            lam_problem_add(checker, below, "%s", err.text);
+        lam_regex_free(regex);
+    }
+    return checker->problems->total == before ? json_incref(value) : NULL;
+}
+
+json_t *lam_patterns_schema(const struct lam_field *field)
+{
+    (void)field;
+    return json_pack("{s:s, s:i, s:{s:s}, s:{s:s, s:i, s:i}}", "type", "object", "maxProperties", PATTERNS_MAX, "propertyNames", "pattern",
+                     PATTERN_NAME, "additionalProperties", "type", "string", "minLength", 1, "maxLength", LAM_REGEX_TEXT_MAX);
 }

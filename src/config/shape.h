@@ -128,6 +128,8 @@ const char *lam_arena_string(struct lam_arena *arena, const char *text, size_t l
 /* Maps and rules: fields.c uses the first of each in its table. */
 json_t *lam_labels_check(struct lam_checker *checker, const struct lam_field *field, json_t *value, const char *pointer);
 json_t *lam_labels_schema(const struct lam_field *field);
+json_t *lam_patterns_check(struct lam_checker *checker, const struct lam_field *field, json_t *value, const char *pointer);
+json_t *lam_patterns_schema(const struct lam_field *field);
 json_t *lam_kafka_check(struct lam_checker *checker, const struct lam_field *field, json_t *value, const char *pointer);
 json_t *lam_kafka_schema(const struct lam_field *field);
 json_t *lam_rule_check(struct lam_checker *checker, json_t *value, const char *pointer, int depth);

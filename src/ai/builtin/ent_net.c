@@ -45,15 +45,21 @@ static size_t read_domain(const struct lam_tokens *tokens, size_t i)
     return end;
 }
 
+static bool local_byte(char c) { return lam_is_alnum(c) || (c && strchr(".!#$%&*+/=?^_`{|}~-", c)); }
+
 bool lam_match_email(const struct lam_tokens *tokens, size_t i, size_t from, struct lam_entity *entity)
 {
-    size_t at = tokens->tokens[i].end, start = at, end = read_domain(tokens, at + 1);
+    size_t at = tokens->tokens[i].end, start, end;
 
+    while (at - tokens->tokens[i].start < LOCAL_MAX && local_byte(lam_at(tokens, at)))
+        at++; /* ann.lee@ from ann on */
+    if (lam_at(tokens, at) != '@')
+        return false;
+    start = at;
+    end = read_domain(tokens, at + 1);
     if (!end || (end < tokens->text.len && (unsigned char)tokens->text.ptr[end - 1] >= 0x80))
         return false;
-    while (start > from && at - start < LOCAL_MAX &&
-           (lam_is_alnum(tokens->text.ptr[start - 1]) || strchr(".!#$%&*+/=?^_`{|}~-", tokens->text.ptr[start - 1])) &&
-           tokens->text.ptr[start - 1])
+    while (start > from && at - start < LOCAL_MAX && local_byte(tokens->text.ptr[start - 1]))
         start--;
     while (start < at && !lam_is_alnum(tokens->text.ptr[start]) && tokens->text.ptr[start] != '_')
         start++;

@@ -28,6 +28,17 @@ bool lam_ends_clean(const struct lam_tokens *tokens, size_t i)
     return !(c && strchr(".,:/-", c) && lam_is_digit(lam_at(tokens, i + 1)));
 }
 
+bool lam_entity_type_known(struct lam_sv type)
+{
+    static const char *const types[] = {"date", "datetime", "time", "money", "percent", "quantity", "email", "url", "host", "ip", "version", "phone",
+                                        "cve", "iban", "card", "isbn", "doi", "ssn", "path", "person", "organization", "place"};
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (lam_sv_eq(type, lam_sv_of(types[i])))
+            return true;
+    return false;
+}
+
 /* One search through a text. */
 struct finder {
     const struct lam_tokens *tokens;
@@ -60,7 +71,7 @@ static bool match(const struct finder *finder, size_t i, struct lam_entity *enti
 
     if (after == ':' && (lam_match_url(tokens, i, entity) || lam_match_path(tokens, i, from, entity)))
         return true;
-    if (after == '@' && lam_match_email(tokens, i, from, entity))
+    if ((after == '@' || after == '.' || after == '_' || after == '+' || after == '-') && lam_match_email(tokens, i, from, entity))
         return true;
     if (after == '.' && token->end - token->start == 3 && lam_match_url(tokens, i, entity))
         return true;
@@ -157,7 +168,7 @@ int lam_entities_each(const struct lam_tokens *tokens, const struct lam_entity_o
     finder.find_count = lam_patterns_find(options->patterns, tokens->text, &finder.finds);
     if (options->words)
         lam_name_begin(&finder.names, tokens, options->words, options->gazetteer, options->language);
-    for (size_t i = tokens->title_count, count = 0; count < LAM_ENTITIES_MAX && !rc && next_entity(&finder, &i); i++, count++) {
+    for (size_t i = tokens->title_count, count = 0; (options->all || count < LAM_ENTITIES_MAX) && !rc && next_entity(&finder, &i); i++, count++) {
         finder.from = finder.entity.end;
         rc = visit(arg, &finder.entity, err);
     }

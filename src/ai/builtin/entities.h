@@ -84,14 +84,17 @@ struct lam_entity_options {
     struct lam_patterns *patterns;         /* NULL: none */
     enum lam_language language;
     struct lam_sv country;                 /* struct lam_tasks.country */
+    bool all;                              /* as many as there are, and not LAM_ENTITIES_MAX at most */
 };
 
 /* Called for each entity, in the order of the text; they do not overlap. Anything but 0 ends the search, which returns it. */
 typedef int lam_entity_visit(void *arg, const struct lam_entity *entity, struct lam_error *err);
 
-/* Visits at most LAM_ENTITIES_MAX entities. */
 int lam_entities_each(const struct lam_tokens *tokens, const struct lam_entity_options *options, lam_entity_visit *visit, void *arg,
                       struct lam_error *err);
+
+/* Is it a type of entities that are found without the job's patterns? */
+bool lam_entity_type_known(struct lam_sv type);
 
 /* Adds them to json as an array. */
 int lam_entities_find(const struct lam_tokens *tokens, const struct lam_entity_options *options, struct lam_buf *json,

@@ -9,7 +9,8 @@
 #define WEAK_WEIGHT 0.4   /* numbers, and words that say little in any text */
 #define GRAM_WEIGHT 0.7
 #define UNKNOWN_WEIGHT 0.12 /* of a word that next to no document of the corpus has: it meets nobody, and is noise to all */
-#define RARE 1.15         /* the rarer of the known words weigh less: the square root twice of this less their share of the largest idf */
+#define COMMON 1.06         /* a known word weighs this less RARER times its share of the largest idf */
+#define RARER 0.42
 #define GRAM 4
 #define COUNT_MAX 4096    /* of one term */
 #define TERMS_MAX 4096    /* distinct words; with COUNT_MAX this keeps the sums within 31 bits for any dim */
@@ -52,14 +53,9 @@ static void add_grams(const struct lam_tokens *tokens, const struct lam_term *te
  * Of idf as it is used for search this is the opposite half: there are few dimensions, each rare word is noise in all of them, and
  * what two near texts share is mostly not rare (measured: docs/analyzers.md).
  */
-static double weigh_by_corpus(const struct lam_corpus *corpus, const struct lam_corpus_word *word)
+static double weigh(const struct lam_term *term, enum lam_language language, double rarer)
 {
-    return word ? sqrt(sqrt(RARE - (double)word->idf / (double)corpus->idf_max)) : UNKNOWN_WEIGHT;
-}
-
-static double weigh(const struct lam_tokens *tokens, const struct lam_term *term, enum lam_language language)
-{
-    double weight = tokens->corpus && tokens->corpus->count ? weigh_by_corpus(tokens->corpus, term->word) : 1;
+    double weight = rarer == 0 ? 1 : term->word ? COMMON - rarer * (double)term->word->idf : UNKNOWN_WEIGHT;
 
     if (term->lex && (term->lex->langs >> language & 1))
         return STOP_WEIGHT * weight;
@@ -69,13 +65,13 @@ static double weigh(const struct lam_tokens *tokens, const struct lam_term *term
 bool lam_embed(const struct lam_tokens *tokens, enum lam_language language, uint32_t dim, int32_t *sums, float *embedding)
 {
     size_t terms = tokens->term_count < TERMS_MAX ? tokens->term_count : TERMS_MAX;
-    double norm = 0;
+    double norm = 0, rarer = tokens->corpus && tokens->corpus->count ? RARER / (double)tokens->corpus->idf_max : 0; /* 0: no corpus */
 
     memset(sums, 0, dim * sizeof *sums);
     for (size_t i = 0; i < terms; i++) {
         const struct lam_term *term = &tokens->terms[i];
         bool stop = term->lex && (term->lex->langs >> language & 1);
-        double weight = UNIT * weigh(tokens, term, language) * (1 + lam_log_count(term->count < COUNT_MAX ? term->count : COUNT_MAX));
+        double weight = UNIT * weigh(term, language, rarer) * (1 + lam_log_count(term->count < COUNT_MAX ? term->count : COUNT_MAX));
 
         spread(sums, dim, scramble(term->hash), 4, (int32_t)(weight + 0.5));
         if (!stop && term->fold_len >= GRAM && !(term->flags & (LAM_TOKEN_SIGN | LAM_TOKEN_EMOJI)))

@@ -57,7 +57,7 @@ static bool content(const struct lam_tokens *tokens, const struct lam_term *term
         return false;
     if (term->fold_len < 2 || (term->fold_len == 2 && !(term->flags & (LAM_TOKEN_CAPS | LAM_TOKEN_SIGN))))
         return false;
-    if (term->fold_len <= 8 && !memcmp(fold, fold + 1, term->fold_len - 1u))
+    if (fold[0] == fold[1] && term->fold_len <= 8 && !memcmp(fold, fold + 1, term->fold_len - 1u))
         return false; /* xxxx: something was masked */
     return !(term->lex && (term->lex->langs >> language & 1 || (term->lex->langs & 1 && language == LAM_LANG_EN) ||
                            term->lex->flags & LAM_LEX_FILLER || term->lex->flags & LAM_LEX_NEGATION));
@@ -148,10 +148,9 @@ static void score(struct lam_phrase *phrase, const struct lam_keywords *keywords
     phrase->score *= (phrase->titled ? 1.5 : 1) * (phrase->named ? 1.25 : 1) * (1 + 16.0 / (40.0 + phrase->first));
 }
 
-static bool better(const struct lam_phrase *a, const struct lam_phrase *b)
+/* Of equal scores: the earlier, then the longer. */
+static bool goes_before(const struct lam_phrase *a, const struct lam_phrase *b)
 {
-    if (a->score != b->score)
-        return a->score > b->score;
     return a->first != b->first ? a->first < b->first : a->words > b->words;
 }
 
@@ -173,18 +172,23 @@ static bool within(const struct lam_tokens *tokens, const struct lam_phrase *a, 
 /* The best `most` phrases in order: insertion into a short sorted list. */
 static size_t take_best(const struct lam_keywords *keywords, size_t count, const struct lam_phrase *best[], size_t most)
 {
+    double scores[LAM_KEYWORDS_MAX * POOL];
     size_t taken = 0;
 
     for (size_t i = 0; i < count; i++) {
         const struct lam_phrase *phrase = &keywords->phrases[i];
+        double score = phrase->score;
         size_t at;
 
-        if (taken == most && !better(phrase, best[taken - 1]))
+        if (taken == most && score <= scores[taken - 1] && (score < scores[taken - 1] || !goes_before(phrase, best[taken - 1])))
             continue;
         at = taken < most ? taken++ : taken - 1;
-        for (; at > 0 && better(phrase, best[at - 1]); at--)
+        for (; at > 0 && (score > scores[at - 1] || (score == scores[at - 1] && goes_before(phrase, best[at - 1]))); at--) {
             best[at] = best[at - 1];
+            scores[at] = scores[at - 1];
+        }
         best[at] = phrase;
+        scores[at] = score;
     }
     return taken;
 }

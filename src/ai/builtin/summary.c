@@ -250,7 +250,7 @@ static int add_sentence(struct lam_buf *out, struct lam_sv text, struct lam_erro
 
     while (i < text.len) {
         unsigned char c = (unsigned char)text.ptr[i];
-        size_t n = lam_utf8_len(text.ptr + i, text.len - i);
+        size_t n = c < 0x80 ? 1 : lam_utf8_len(text.ptr + i, text.len - i);
 
         if (c == ' ' || (c >= 9 && c <= 13)) {
             if (len && clean[len - 1] != ' ') {

@@ -20,8 +20,11 @@ int lam_redactor_of_job(const struct lam_engine *engine, struct lam_redactor **r
 
 struct lam_redact_reader;
 
-/* Puts itself before *reader, which outlives it. Where the job masks nothing *made is NULL and *reader is left alone. */
-int lam_redact_reader_new(struct lam_redact_reader **made, const struct lam_engine *engine, struct lam_reader *reader, struct lam_error *err);
+/*
+ * Puts itself before *reader, which outlives it. Where nothing is masked *out is NULL and *reader is left alone. Without a job (tools
+ * that open a store) the job that the store remembers says what is masked.
+ */
+int lam_redact_reader_new(struct lam_redact_reader **out, const struct lam_engine *engine, struct lam_reader *reader, struct lam_error *err);
 void lam_redact_reader_free(struct lam_redact_reader *reader); /* NULL-safe; no snapshot may be held */
 
 #endif

@@ -191,7 +191,7 @@ static const struct lam_field redact_fields[] = {
      .expected = "the name of an environment variable",
      .doc = "The environment variable that holds the secret of the pseudonyms; without it the store has a salt of its own."},
 };
-static const struct lam_shape redact_shape = {redact_fields, COUNT(redact_fields), 0, "kinds"};
+static const struct lam_shape redact_shape = {redact_fields, COUNT(redact_fields), 0, NULL};
 
 static const struct lam_field summarize_fields[] = {
     {.name = "sentences", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, tasks.sentences), .def = "2", .min = 1, .max = 20,

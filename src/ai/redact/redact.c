@@ -207,7 +207,7 @@ static int mask_string(struct lam_redactor *redactor, struct lam_sv text, struct
 
     *out = text;
     redactor->span_count = 0;
-    if (!text.len || (rc = lam_redact_find_spans(redactor, text, false, err)) || !redactor->span_count)
+    if (!text.len || (rc = lam_redact_find_spans(redactor, text, LAM_REDACT_EXACT, err)) || !redactor->span_count)
         return text.len ? rc : 0;
     lam_buf_clear(&redactor->buf);
     if ((rc = lam_redact_replace(redactor, text, &redactor->buf, err)))
@@ -221,7 +221,7 @@ static int mask_scalar(struct lam_redactor *redactor, struct lam_sv text, struct
     int rc;
 
     redactor->span_count = 0;
-    if ((rc = lam_redact_find_spans(redactor, text, true, err)))
+    if ((rc = lam_redact_find_spans(redactor, text, redactor->reading, err)))
         return rc;
     if (!redactor->span_count)
         return lam_buf_add_sv(&redactor->buf, raw, err);
@@ -257,7 +257,7 @@ static int mask_value(struct lam_redactor *redactor, uint32_t at, bool *changed,
 }
 
 /* A JSON text of the row; one that cannot be read is not shown. */
-static int mask_json(struct lam_redactor *redactor, struct lam_sv text, struct lam_sv *out, struct lam_error *err)
+static int mask_json(struct lam_redactor *redactor, enum lam_redact_reading reading, struct lam_sv text, struct lam_sv *out, struct lam_error *err)
 {
     bool changed = false;
     int rc;
@@ -269,6 +269,7 @@ static int mask_json(struct lam_redactor *redactor, struct lam_sv text, struct l
         *out = LAM_SV("null");
         return 0;
     }
+    redactor->reading = reading;
     lam_buf_clear(&redactor->buf);
     if ((rc = mask_value(redactor, LAM_JSON_ROOT, &changed, err)) || !changed)
         return rc;
@@ -289,7 +290,7 @@ static int begin(struct lam_redactor *redactor, struct lam_sv text, struct lam_s
 /* The text with the spans of its entities, and more that are found. */
 static int mask_text(struct lam_redactor *redactor, struct lam_sv text, struct lam_sv *out, struct lam_error *err)
 {
-    int rc = lam_redact_find_spans(redactor, text, false, err);
+    int rc = lam_redact_find_spans(redactor, text, LAM_REDACT_EXACT, err);
 
     *out = text;
     if (rc || !redactor->span_count)
@@ -320,9 +321,9 @@ int lam_redact_row(struct lam_redactor *redactor, const struct lam_row *row, str
     if (enr->entities.len && !rec->text.len) /* without the text no offset can be told: none are shown */
         out->enr.entities = LAM_SV("[]");
     if ((rc = mask_string(redactor, rec->title, &out->rec.title, err)) || (rc = mask_string(redactor, enr->summary, &out->enr.summary, err)) ||
-        (rc = mask_json(redactor, enr->keywords, &out->enr.keywords, err)) ||
-        (rc = mask_json(redactor, rec->structure, &out->rec.structure, err)) ||
-        (rc = mask_json(redactor, rec->metadata, &out->rec.metadata, err)) || (rc = mask_json(redactor, enr->custom, &out->enr.custom, err)))
+        (rc = mask_json(redactor, LAM_REDACT_WORDS, enr->keywords, &out->enr.keywords, err)) ||
+        (rc = mask_json(redactor, LAM_REDACT_ANY_CASE, rec->structure, &out->rec.structure, err)) ||
+        (rc = mask_json(redactor, LAM_REDACT_ANY_CASE, rec->metadata, &out->rec.metadata, err)) || (rc = mask_json(redactor, LAM_REDACT_ANY_CASE, enr->custom, &out->enr.custom, err)))
         return rc;
-    return mask_json(redactor, enr->trace, &out->enr.trace, err);
+    return mask_json(redactor, LAM_REDACT_ANY_CASE, enr->trace, &out->enr.trace, err);
 }

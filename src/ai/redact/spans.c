@@ -75,14 +75,16 @@ int lam_redact_add_span(struct lam_redactor *redactor, size_t start, size_t end,
     return 0;
 }
 
-static int add_mask(struct lam_redactor *redactor, struct lam_sv bytes, const char *tag, struct lam_error *err)
+static int add_mask(struct lam_redactor *redactor, struct lam_sv bytes, bool part, const char *tag, struct lam_error *err)
 {
     struct lam_sv copy;
     int rc;
 
     for (size_t i = 0; i < redactor->mask_count; i++)
-        if (lam_sv_eq(redactor->masks[i].bytes, bytes))
+        if (lam_sv_eq(redactor->masks[i].bytes, bytes)) {
+            redactor->masks[i].part &= part;
             return 0;
+        }
     if (redactor->mask_count == MASKS_MAX || !bytes.len)
         return 0;
     copy = lam_arena_copy(&redactor->arena, bytes);
@@ -90,20 +92,25 @@ static int add_mask(struct lam_redactor *redactor, struct lam_sv bytes, const ch
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the masks of a row");
     if ((rc = grow((void **)&redactor->masks, &redactor->mask_cap, redactor->mask_count, sizeof *redactor->masks, err)))
         return rc;
-    redactor->masks[redactor->mask_count].bytes = copy;
+    redactor->masks[redactor->mask_count] = (struct lam_redact_mask){.bytes = copy, .part = part};
     memcpy(redactor->masks[redactor->mask_count++].tag, tag, LAM_REDACT_TAG);
     return 0;
 }
 
+static bool word_byte(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80;
+}
+
 int lam_redact_add_mask(struct lam_redactor *redactor, struct lam_sv bytes, bool person, const char *tag, struct lam_error *err)
 {
-    int rc = add_mask(redactor, bytes, tag, err);
+    int rc = add_mask(redactor, bytes, false, tag, err);
 
-    for (size_t i = 0, start = 0; person && i <= bytes.len && !rc; i++) {
-        if (i < bytes.len && bytes.ptr[i] != ' ')
+    for (size_t i = 0, start = 0; i <= bytes.len && !rc; i++) {
+        if (i < bytes.len && word_byte(bytes.ptr[i]))
             continue;
         if (i - start >= WORD_LEAST && i - start < bytes.len)
-            rc = add_mask(redactor, lam_sv(bytes.ptr + start, i - start), tag, err);
+            rc = add_mask(redactor, lam_sv(bytes.ptr + start, i - start), !person, tag, err);
         start = i + 1;
     }
     return rc;
@@ -164,11 +171,6 @@ static int find_by_pattern(struct lam_redactor *redactor, struct lam_sv text, st
     return 0;
 }
 
-static bool word_byte(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80;
-}
-
 static bool equal(const char *a, const char *b, size_t len, bool any_case)
 {
     if (!any_case)
@@ -212,13 +214,14 @@ static int by_start(const void *a, const void *b)
     return x->guessed != y->guessed ? x->guessed - y->guessed : strcmp(x->tag, y->tag);
 }
 
-int lam_redact_find_spans(struct lam_redactor *redactor, struct lam_sv text, bool any_case, struct lam_error *err)
+int lam_redact_find_spans(struct lam_redactor *redactor, struct lam_sv text, enum lam_redact_reading reading, struct lam_error *err)
 {
     size_t kept = 0;
     int rc = find_by_pattern(redactor, text, err);
 
     for (size_t i = 0; i < redactor->mask_count && !rc; i++)
-        rc = find_mask(redactor, text, &redactor->masks[i], any_case, err);
+        if (!redactor->masks[i].part || reading == LAM_REDACT_WORDS)
+            rc = find_mask(redactor, text, &redactor->masks[i], reading != LAM_REDACT_EXACT, err);
     if (rc || !redactor->span_count)
         return rc;
     qsort(redactor->spans, redactor->span_count, sizeof *redactor->spans, by_start);

@@ -18,8 +18,12 @@ struct lam_redact_span {
 /* Bytes that are masked wherever they stand in the row. */
 struct lam_redact_mask {
     struct lam_sv bytes; /* in the arena */
+    bool part;           /* a word of a masked value: masked among keywords, which are made of such words */
     char tag[LAM_REDACT_TAG];
 };
+
+/* How a string is read: as it stands, in any case, or in any case and by words. */
+enum lam_redact_reading { LAM_REDACT_EXACT, LAM_REDACT_ANY_CASE, LAM_REDACT_WORDS };
 
 struct lam_redactor {
     const struct lam_tasks *tasks;
@@ -32,6 +36,7 @@ struct lam_redactor {
     bool names; /* people, organisations or places are masked */
     struct lam_patterns *patterns;
     struct lam_json *json;
+    enum lam_redact_reading reading; /* of the JSON that is being masked */
     struct lam_redact_span *spans; /* of the string that is being read */
     size_t span_count, span_cap;
     struct lam_redact_mask *masks; /* of the row */
@@ -48,11 +53,11 @@ void lam_redact_tag(const struct lam_redactor *redactor, struct lam_sv kind, str
 int lam_redact_add_span(struct lam_redactor *redactor, size_t start, size_t end, bool guessed, const char *tag,
                         struct lam_error *err);
 
-/* Bytes that are masked wherever they stand; of a person the words of the name besides. */
+/* Bytes that are masked wherever they stand, and their words: of a person everywhere too, of all else among keywords. */
 int lam_redact_add_mask(struct lam_redactor *redactor, struct lam_sv bytes, bool person, const char *tag, struct lam_error *err);
 
 /* Adds the spans that the patterns find in text, and those where the row's masks stand; then sorts and joins all spans. */
-int lam_redact_find_spans(struct lam_redactor *redactor, struct lam_sv text, bool any_case, struct lam_error *err);
+int lam_redact_find_spans(struct lam_redactor *redactor, struct lam_sv text, enum lam_redact_reading reading, struct lam_error *err);
 
 /* Adds text to out with the spans replaced. */
 int lam_redact_replace(const struct lam_redactor *redactor, struct lam_sv text, struct lam_buf *out, struct lam_error *err);

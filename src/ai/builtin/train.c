@@ -12,8 +12,10 @@
 #define FIRST_PART 0.3  /* of the documents of each predicted label that teach: the most confident */
 #define LAST_PART 0.9
 #define MIX 0.2f        /* share of the descriptions */
-#define HELD_OUT 8      /* every eighth document teaches nobody in the last round but one, and fits the temperature */
-#define KNOWN_LEAST 30   /* held-out documents with a known label, from which on they fit it instead */
+#define FOLDS 8         /* an eighth of the documents teaches nobody, and fits the temperature; then the next eighth, */
+#define HELD_OUT 1000   /* until so many documents were held out */
+#define KNOWN_LEAST 30  /* held-out documents with a known label, from which on they fit it instead */
+#define NO_FOLD FOLDS
 #define SEED 0x6c616d696e61u
 
 struct training {
@@ -91,9 +93,9 @@ static void answer_by_model(struct training *training)
 
 /*
  * The examples of a round: of each predicted label the most confident part, and all documents whose label is known. Labels weigh the
- * same, whatever their number. skip: every skip-th document is left out; 0: none.
+ * same, whatever their number. fold: of FOLDS, is left out; NO_FOLD: none is.
  */
-static size_t choose_examples(struct training *training, double part, size_t skip)
+static size_t choose_examples(struct training *training, double part, size_t fold)
 {
     const struct lam_training_set *set = &training->set;
     size_t count = 0, labels_used = 0, begun;
@@ -103,7 +105,7 @@ static size_t choose_examples(struct training *training, double part, size_t ski
 
         begun = count;
         for (size_t d = 0; d < set->count; d++) {
-            if (skip && d % skip == skip - 1)
+            if (d % FOLDS == fold)
                 continue;
             if (set->given[d] == (int32_t)k)
                 training->examples[count++] = (struct lam_example){(uint32_t)d, k, 1};
@@ -126,10 +128,10 @@ static size_t choose_examples(struct training *training, double part, size_t ski
     return count;
 }
 
-/* part: of each label's documents; every skip-th document teaches nobody. */
-static int learn(struct training *training, double part, uint64_t seed, size_t skip, struct lam_error *err)
+/* part: of each label's documents. */
+static int learn(struct training *training, double part, uint64_t seed, size_t fold, struct lam_error *err)
 {
-    size_t count = choose_examples(training, part, skip);
+    size_t count = choose_examples(training, part, fold);
 
     if (!count)
         return LAM_FAIL(err, LAM_E_NOT_FOUND,
@@ -137,81 +139,116 @@ static int learn(struct training *training, double part, uint64_t seed, size_t s
     return lam_softmax_learn(&training->set, training->examples, count, seed, training->options, training->model, err);
 }
 
+/* Documents that taught nobody, and what the classifier said of them. */
+struct held_out {
+    float *scores;   /* [count][label_count], the linear answers */
+    uint32_t *docs;
+    size_t count, folds;
+    bool known;      /* judged by known labels, not by the descriptions */
+};
+
+/* The label that the document is taken to have. Known ones where there are enough, else what the descriptions say. */
+static uint32_t truth_of(const struct lam_training_set *set, const struct held_out *held, uint32_t doc)
+{
+    return held->known ? (uint32_t)set->given[doc] : best_of(&set->prior[(size_t)doc * set->label_count], set->label_count);
+}
+
 /*
- * How surprised the model is by the labels of the judged documents at this temperature. Where the label is what the descriptions
- * said, their words are taken out of the document first: the model is asked whether the rest of the text tells the same.
+ * Holds out a fold after the other, until there are enough documents to judge by. Where the truth is what the descriptions say, their
+ * words are taken out of the document first: the classifier is asked whether the rest of the text tells the same.
  */
-static double surprise(struct training *training, const uint8_t *judged, double temperature)
+static int hold_out(struct training *training, size_t folds, struct held_out *held, struct lam_error *err)
+{
+    const struct lam_training_set *set = &training->set;
+    size_t known = 0, most = 0;
+    int rc;
+
+    for (size_t d = 0; d < set->count; d++) {
+        known += d % FOLDS < folds && set->given[d] >= 0;
+        most += d % FOLDS < folds;
+    }
+    *held = (struct held_out){.folds = folds, .known = known >= KNOWN_LEAST};
+    held->scores = malloc((most * set->label_count + 1) * sizeof *held->scores);
+    held->docs = malloc((most + 1) * sizeof *held->docs);
+    if (!held->scores || !held->docs)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory to hold out %zu documents", most);
+    for (size_t fold = 0; fold < folds; fold++) {
+        if ((rc = learn(training, LAST_PART, SEED + ROUNDS - 1, fold, err)))
+            return rc == LAM_E_NOT_FOUND ? 0 : rc; /* all that teach are in this fold: judged by what there is */
+        for (size_t d = fold; d < set->count; d += FOLDS) {
+            float *scores = &held->scores[held->count * set->label_count];
+
+            if (!(held->known ? set->given[d] >= 0 : set->strength[d] > 0))
+                continue;
+            lam_softmax_score(set, training->model, d, !held->known, training->scores);
+            for (uint32_t k = 0; k < set->label_count; k++)
+                scores[k] = (float)training->scores[k];
+            held->docs[held->count++] = (uint32_t)d;
+        }
+    }
+    return 0;
+}
+
+/* How surprised the model is by the labels of the documents held out, at this temperature. */
+static double surprise(struct training *training, const struct held_out *held, double temperature)
 {
     const struct lam_training_set *set = &training->set;
     double sum = 0, p;
 
-    for (size_t d = 0; d < set->count; d++) {
-        bool known = set->given[d] >= 0;
-
-        if (!judged[d])
-            continue;
-        lam_softmax_score(set, training->model, d, !known, training->scores);
-        if (known)
-            mix(set, d, temperature, MIX, training->scores);
+    for (size_t i = 0; i < held->count; i++) {
+        for (uint32_t k = 0; k < set->label_count; k++)
+            training->scores[k] = held->scores[i * set->label_count + k];
+        if (held->known)
+            mix(set, held->docs[i], temperature, MIX, training->scores);
         else
             lam_label_softmax(training->scores, set->label_count, 1 / temperature);
-        p = training->scores[known ? (uint32_t)set->given[d] : best_of(&set->prior[d * set->label_count], set->label_count)];
+        p = training->scores[truth_of(set, held, held->docs[i])];
         sum -= lam_log(p > 1e-9 ? p : 1e-9);
     }
     return sum;
 }
 
-/*
- * The temperature at which the held-out documents surprise least: those with a known label where there are enough, else those where
- * one label's words are ahead.
- */
-static double fit_temperature(struct training *training, uint8_t *judged)
+/* The temperature at which the documents held out surprise least; 1 where there are none. */
+static int fit_temperature(struct training *training, size_t folds, double *temperature, struct lam_error *err)
 {
-    const struct lam_training_set *set = &training->set;
+    struct held_out held;
     double low = 0.02, high = 4;
-    size_t known = 0, count = 0;
+    int rc = hold_out(training, folds, &held, err);
 
-    for (size_t d = HELD_OUT - 1; d < set->count; d += HELD_OUT)
-        known += set->given[d] >= 0;
-    for (size_t d = HELD_OUT - 1; d < set->count; d += HELD_OUT)
-        count += judged[d] = known >= KNOWN_LEAST ? set->given[d] >= 0 : set->strength[d] > 0;
-    for (int i = 0; i < 30 && count; i++) {
+    for (int i = 0; i < 30 && !rc && held.count; i++) {
         double a = low + (high - low) / 3, b = high - (high - low) / 3;
 
-        if (surprise(training, judged, a) <= surprise(training, judged, b))
+        if (surprise(training, &held, a) <= surprise(training, &held, b))
             high = b;
         else
             low = a;
     }
-    return count ? (low + high) / 2 : 1;
+    *temperature = held.count ? (low + high) / 2 : 1;
+    free(held.scores);
+    free(held.docs);
+    return rc;
 }
 
 static int train_classifier(struct training *training, struct lam_builtin_training_report *report, struct lam_error *err)
 {
     uint32_t labels = training->set.label_count;
     uint32_t *matched = training->model->matched, *given = training->model->given;
-    uint8_t *judged = calloc(training->set.count + 1, 1);
-    int rc = judged ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for training");
     double temperature = 1, work = (double)lam_training_work(training->set.entry_count, training->set.count, labels);
-    int rounds = work <= WORK ? ROUNDS : work >= WORK * ROUNDS / ROUNDS_LEAST ? ROUNDS_LEAST : (int)(ROUNDS * WORK / work);
+    size_t folds = work > WORK / 2 || !training->set.count ? 1 : (HELD_OUT * FOLDS + training->set.count - 1) / training->set.count;
+    int rc, rounds = work <= WORK ? ROUNDS : work >= WORK * ROUNDS / ROUNDS_LEAST ? ROUNDS_LEAST : (int)(ROUNDS * WORK / work);
 
-    if (rc)
-        goto cleanup;
     answer_by_descriptions(training);
     for (size_t d = 0; d < training->set.count; d++)
         matched[training->label[d]] += training->confidence[d] > 0;
     for (int round = 0; round < rounds; round++) {
-        if ((rc = learn(training, FIRST_PART + (LAST_PART - FIRST_PART) * round / (rounds - 1), SEED + (uint64_t)round, 0, err)))
-            goto cleanup;
+        if ((rc = learn(training, FIRST_PART + (LAST_PART - FIRST_PART) * round / (rounds - 1), SEED + (uint64_t)round, NO_FOLD, err)))
+            return rc;
         answer_by_model(training);
         report->rounds++;
     }
-    if ((rc = learn(training, LAST_PART, SEED + ROUNDS - 1, HELD_OUT, err)))
-        goto cleanup;
-    temperature = fit_temperature(training, judged);
-    if ((rc = learn(training, LAST_PART, SEED + ROUNDS - 1, 0, err)))
-        goto cleanup;
+    if ((rc = fit_temperature(training, folds < FOLDS ? folds : FOLDS, &temperature, err)) ||
+        (rc = learn(training, LAST_PART, SEED + ROUNDS - 1, NO_FOLD, err)))
+        return rc;
     answer_by_model(training);
     for (size_t d = 0; d < training->set.count; d++)
         given[training->label[d]]++;
@@ -221,10 +258,7 @@ static int train_classifier(struct training *training, struct lam_builtin_traini
     }
     training->model->temperature = (float)temperature;
     training->model->mix = MIX;
-
-cleanup:
-    free(judged);
-    return rc;
+    return 0;
 }
 
 static int learn_classifier(const struct lam_tasks *tasks, const struct lam_builtin_doc *docs, size_t count,

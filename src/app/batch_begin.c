@@ -157,6 +157,7 @@ int lam_batch_begin(void *arg, struct lam_buf *out, struct lam_error *err)
     int rc;
 
     batch->report = (struct lam_batch_report){0};
+    batch->asks_again = false;
     batch->gathered = false;
     lam_batch_sample_free(batch->sample);
     batch->sample = NULL;

@@ -3,7 +3,8 @@
  *
  *     batch_begin.c   sources, scans, adoption                             coordinator
  *     batch_term.c    the term, and the counter of its holder              coordinator
- *     batch_files.c   the table of files: listing, pieces, manifest        coordinator
+ *     batch_files.c   the table of files: pieces, manifest                 coordinator
+ *     batch_list.c    what a scan finds, and what of it is to be read      coordinator
  *     batch_missing.c deletes of what a scan did not find any more         coordinator
  *     batch_plan.c    what is staged, what of it counts, ranges, publish   coordinator
  *     batch_train.c   which model answers; a sample, training, the artifact  coordinator
@@ -91,6 +92,7 @@ struct lam_batch_job {
     struct lam_batch_source *sources; /* source_count of the job, then the stream */
     size_t source_count;
     bool rebuild; /* nothing of the old view is taken over */
+    bool asks_again; /* coordinator: rows of the view that wait for their answer are asked for in this run */
     uint32_t old_bits, bits;
     int64_t arrival_us; /* of everything that this run's scans bring in */
     bool training;      /* there is no model yet: rows are staged without answers */
@@ -160,6 +162,18 @@ int lam_batch_delete_missing(struct lam_batch_job *batch, struct lam_error *err)
 /* Whether anything in the files of this source is not as the manifest has it; writes the new manifest. */
 bool lam_batch_files_news(const struct lam_batch_files *files, size_t source);
 int lam_batch_write_manifest(struct lam_batch_job *batch, size_t source, struct lam_segment_entry *entry, struct lam_error *err);
+
+/* batch_pending.c: rows of a run of the view that are owed an answer; map and mask are held until close, which is fine after a failed open. */
+struct lam_batch_owed {
+    struct lam_map *map, *mask;
+    const uint8_t *bits;
+};
+int lam_batch_owed_open(struct lam_batch_job *batch, const struct lam_state_segment *segment, struct lam_batch_owed *owed, struct lam_error *err);
+void lam_batch_owed_close(struct lam_batch_owed *owed);
+bool lam_batch_owed_at(const struct lam_batch_owed *owed, uint64_t row);
+
+/* Emits a split "P<path>" for each run that has such rows; nothing where no model is asked, or the view is made anew. Lister's thread. */
+int lam_batch_list_pending(struct lam_batch_job *batch, struct lam_batch_lister *lister, struct lam_error *err);
 
 int lam_batch_read(void *arg, unsigned worker, struct lam_batch_task *task, struct lam_sv split, struct lam_error *err);
 void lam_batch_readers_free(struct lam_batch_job *batch);

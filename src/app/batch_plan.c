@@ -311,7 +311,7 @@ bool lam_batch_has_work(const struct lam_batch_job *batch)
     for (size_t i = 0; i < batch->source_count; i++)
         if (lam_batch_files_news(batch->files, i))
             return true;
-    return false;
+    return batch->asks_again;
 }
 
 int lam_batch_gather(struct lam_batch_job *batch, struct lam_error *err)

@@ -275,6 +275,50 @@ int lam_batch_tools(struct lam_batch_job *batch, unsigned worker, struct lam_too
     return 0;
 }
 
+/* --- rows that are owed an answer --- */
+
+static int read_pending(struct reading *r, struct lam_sv path)
+{
+    struct lam_batch_job *batch = r->batch;
+    const struct lam_state_segment *segment;
+    struct lam_batch_owed owed = {0};
+    char name[LAM_SEGMENT_PATH];
+    int rc;
+
+    if (path.len >= sizeof name)
+        return LAM_FAIL(r->err, LAM_E_CORRUPT, "a split with a path of %zu bytes", path.len);
+    memcpy(name, path.ptr, path.len);
+    name[path.len] = '\0';
+    if (!(segment = lam_state_segment(batch->state, name)))
+        return LAM_FAIL(r->err, LAM_E_MEMORY, "%s is not in the log as this rank knows it", name);
+    r->piece = (struct lam_piece){.stream = true, .again = true, .path = path};
+    for (size_t i = 0; i < batch->source_count && !r->piece.source; i++) { /* its rows have theirs; this is one that the job has */
+        r->piece.source = batch->sources[i].number;
+        r->piece.life = batch->sources[i].life;
+    }
+    rc = lam_batch_owed_open(batch, segment, &owed, r->err);
+    if (!rc)
+        rc = lam_map_need(owed.map, LAM_COLUMNS_ALL, r->err);
+    for (uint64_t i = 0; !rc && i < lam_map_rows(owed.map); i++) {
+        struct lam_row row;
+
+        if (!lam_batch_owed_at(&owed, i))
+            continue;
+        if (is_full(r) && (rc = emit(r, i, false, NULL)))
+            break;
+        lam_rows_get(owed.map, i, LAM_COLUMNS_ALL, &row);
+        rc = lam_block_add_row(r->block, &row, r->err);
+        if (!rc && lam_block_rows(r->block) - r->analyzed >= ANALYZE_EVERY)
+            rc = analyze(r);
+    }
+    if (!rc) {
+        r->piece.size = lam_map_rows(owed.map);
+        rc = emit(r, lam_map_rows(owed.map), true, NULL);
+    }
+    lam_batch_owed_close(&owed);
+    return rc;
+}
+
 int lam_batch_read(void *arg, unsigned worker, struct lam_batch_task *task, struct lam_sv split, struct lam_error *err)
 {
     struct lam_batch_job *batch = arg;
@@ -290,6 +334,8 @@ int lam_batch_read(void *arg, unsigned worker, struct lam_batch_task *task, stru
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a block");
     if (split.ptr[0] == 'F')
         rc = read_file(&r, lam_sv(split.ptr + 1, split.len - 1));
+    else if (split.ptr[0] == 'P')
+        rc = read_pending(&r, lam_sv(split.ptr + 1, split.len - 1));
     else
         rc = read_bronze(&r, lam_sv(split.ptr + 1, split.len - 1));
     lam_block_free(r.block);

@@ -267,6 +267,30 @@ static bool is_refused(const struct lam_llm_job *llm, const void *ticket, size_t
     return false;
 }
 
+static void forget_refused(struct lam_llm_job *llm, const void *ticket)
+{
+    for (struct refused **link = &llm->refused; *link;) {
+        struct refused *refused = *link;
+
+        if (refused->ticket != ticket) {
+            link = &refused->next;
+            continue;
+        }
+        *link = refused->next;
+        refused_free(refused);
+    }
+}
+
+/* Rows of the view are not taken out of it: one that no model answers this time either goes on waiting, which the log says. */
+static int keep_waiting(struct lam_llm_job *llm, struct lam_batch_piece *piece)
+{
+    for (const struct refused *refused = llm->refused; refused; refused = refused->next)
+        if (refused->ticket == piece)
+            lam_log_warn(&llm->engine->log, "llm", "a pending record has no usable answer again: %s", refused->reason);
+    forget_refused(llm, piece);
+    return 0;
+}
+
 /* Takes the refused rows out of the block and into its rejects. */
 static int quarantine(struct lam_llm_job *llm, struct lam_batch_piece *piece, struct lam_sv place, struct lam_error *err)
 {
@@ -291,16 +315,7 @@ static int quarantine(struct lam_llm_job *llm, struct lam_batch_piece *piece, st
         }
     if (!rc)
         lam_block_truncate(piece->block, kept, lam_block_rejects(piece->block));
-    for (struct refused **link = &llm->refused; *link;) {
-        struct refused *refused = *link;
-
-        if (refused->ticket != piece) {
-            link = &refused->next;
-            continue;
-        }
-        *link = refused->next;
-        refused_free(refused);
-    }
+    forget_refused(llm, piece);
     return rc;
 }
 
@@ -311,7 +326,7 @@ static int rewrite_note(struct lam_llm_job *llm, struct lam_batch_piece *piece, 
     struct lam_piece said = {0};
     int rc = lam_piece_read(lam_buf_sv(&piece->note), &said, err);
 
-    if (rc || (rc = quarantine(llm, piece, said.path, err)))
+    if (rc || (rc = said.again ? keep_waiting(llm, piece) : quarantine(llm, piece, said.path, err)))
         goto cleanup;
     said.rows -= before - lam_block_rows(piece->block);
     said.quarantined += lam_block_rejects(piece->block) - rejects;

@@ -37,7 +37,7 @@ int lam_piece_write(const struct lam_piece *piece, struct lam_buf *json, struct 
         if ((rc = lam_buf_add(json, hex, LAM_DIGEST_HEX - 1, err)))
             return rc;
     }
-    return lam_buf_add(json, "\"}", 2, err);
+    return lam_buf_addf(json, err, "\"%s}", piece->again ? ",\"again\":true" : "");
 }
 
 /* A field that is an integer of at least 0 (or least); false where it is not. */
@@ -129,6 +129,7 @@ int lam_piece_read(struct lam_sv json, struct lam_piece *piece, struct lam_error
         piece->no_text = (uint64_t)no_text;
         piece->first_block = (uint64_t)n[10];
         piece->stream = json_is_true(json_object_get(object, "stream"));
+        piece->again = json_is_true(json_object_get(object, "again"));
         piece->last = json_is_true(json_object_get(object, "last"));
         piece->ended = json_is_true(json_object_get(object, "ended"));
     }

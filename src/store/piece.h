@@ -17,6 +17,7 @@
 
 struct lam_piece {
     uint32_t source, life;
+    bool again;            /* rows of the view that were owed an answer: path is their segment's, and nothing here was read anew. With stream */
     bool stream;           /* path is a bronze segment's, the rest of the file's fields are 0 */
     struct lam_sv path;
     uint64_t begin, end;   /* end: UINT64_MAX for all to the end */

@@ -1,0 +1,310 @@
+/* What a scan finds, file by file against the manifest of the last one: what is to be read is cut into splits, less what adopted groups hold. */
+#include "batch_table.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static int by_begin(const void *a, const void *b)
+{
+    const struct lam_range *x = a, *y = b;
+
+    return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+/* Ranges of this file that adopted groups hold. Sorted; of a packed file only those that follow each other from 0 on. */
+static int adopted_ranges(struct lam_batch_job *batch, uint32_t source, const struct lam_scan_file *file, struct lam_range **ranges, size_t *count, struct lam_error *err)
+{
+    size_t cap = 0;
+
+    *ranges = NULL;
+    *count = 0;
+    for (size_t g = 0; g < batch->adopted.count; g++)
+        for (size_t p = 0; p < batch->adopted.groups[g].piece_count; p++) {
+            const struct lam_piece *piece = &batch->adopted.groups[g].pieces[p];
+
+            if (piece->stream || piece->source != batch->sources[source].number || piece->life != batch->sources[source].life ||
+                piece->size != file->size || piece->mtime_ns != file->mtime_ns || !lam_sv_eq(piece->path, file->path))
+                continue;
+            if (*count == cap) {
+                size_t more = cap ? 2 * cap : 8;
+                struct lam_range *grown = realloc(*ranges, more * sizeof *grown);
+
+                if (!grown)
+                    return LAM_FAIL(err, LAM_E_MEMORY, "no memory for adopted ranges");
+                *ranges = grown;
+                cap = more;
+            }
+            (*ranges)[(*count)++] = (struct lam_range){piece->begin, piece->end};
+        }
+    if (*count)
+        qsort(*ranges, *count, sizeof **ranges, by_begin);
+    if (file->pack != LAM_PACK_NONE) {
+        size_t keep = 0;
+        uint64_t reached = 0;
+
+        while (keep < *count && (*ranges)[keep].begin == reached)
+            reached = (*ranges)[keep++].end;
+        *count = keep;
+    }
+    return 0;
+}
+
+/* Pieces of a packed file that were adopted but do not follow from its start are read again: what was staged of them must not count. */
+static void note_adopted(struct lam_batch_job *batch, struct lam_batch_file *file, const struct lam_range *ranges, size_t count, struct lam_error *err)
+{
+    for (size_t g = 0; g < batch->adopted.count; g++)
+        for (size_t p = 0; p < batch->adopted.groups[g].piece_count; p++) {
+            struct lam_piece *piece = &batch->adopted.groups[g].pieces[p];
+            bool kept = false;
+
+            if (piece->stream || piece->source != batch->sources[file->source].number || !lam_sv_eq(piece->path, lam_sv(file->path, file->path_len)) ||
+                piece->size != file->size || piece->mtime_ns != file->mtime_ns || piece->life != batch->sources[file->source].life)
+                continue;
+            for (size_t r = 0; r < count; r++)
+                kept = kept || (ranges[r].begin == piece->begin && ranges[r].end == piece->end);
+            if (!kept) {
+                piece->mtime_ns = INT64_MIN; /* holds for no file any more */
+                continue;
+            }
+            file->rows += piece->rows;
+            if (piece->last) {
+                lam_batch_file_put_blocks(file, piece->first_block, piece->blocks, piece->block_count, err);
+                if (piece->ended)
+                    file->ended = true;
+            }
+            batch->report.adopted++;
+        }
+}
+
+static int emit_splits(struct lam_batch_job *batch, struct lam_batch_lister *lister, uint32_t source, const struct lam_scan_file *found, struct lam_error *err)
+{
+    struct lam_batch_files *files = batch->files;
+    struct lam_cutter *cutter = NULL;
+    struct lam_range *ranges = NULL;
+    struct lam_split split;
+    struct lam_buf payload;
+    struct lam_batch_file *file;
+    size_t count = 0;
+    int rc = adopted_ranges(batch, source, found, &ranges, &count, err);
+
+    lam_buf_init(&payload, LAM_PATH_MAX + 256);
+    if (!rc) {
+        pthread_mutex_lock(&files->lock);
+        file = lam_batch_files_find(files, source, found->path);
+        note_adopted(batch, file, ranges, count, err);
+        if (found->state == LAM_FILE_GROWN) {
+            rc = lam_batch_file_put_blocks(file, 0, found->blocks, found->block_count, err);
+            file->rows += found->before->rows;
+        }
+        pthread_mutex_unlock(&files->lock);
+    }
+    if (!rc)
+        rc = lam_cutter_open(&cutter, &batch->sources[source].files, source, found, batch->engine->job->batch.split, ranges, count, err);
+    while (!rc && !(rc = lam_cutter_next(cutter, &split, err))) {
+        lam_buf_clear(&payload);
+        if ((rc = lam_buf_add(&payload, "F", 1, err)) || (rc = lam_split_encode(&split, &payload, err)))
+            break;
+        pthread_mutex_lock(&files->lock);
+        lam_batch_files_find(files, source, found->path)->splits++;
+        files->emitted++;
+        pthread_mutex_unlock(&files->lock);
+        rc = lam_batch_emit(lister, split.end == LAM_SPLIT_OPEN ? found->size : split.end - split.begin, lam_buf_sv(&payload), err);
+    }
+    lam_cutter_close(cutter);
+    lam_buf_release(&payload);
+    free(ranges);
+    return rc == LAM_END ? 0 : rc;
+}
+
+/* Enters what the scan found of one file. What is to be read is cut and emitted. */
+static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *lister, uint32_t source, const struct lam_scan_file *found, const struct lam_batch_stamps *stamps,
+                     struct lam_error *err)
+{
+    struct lam_batch_files *files = batch->files;
+    bool read = found->state == LAM_FILE_NEW || found->state == LAM_FILE_CHANGED || found->state == LAM_FILE_GROWN;
+    struct lam_batch_file *file = NULL;
+    int rc;
+
+    pthread_mutex_lock(&files->lock);
+    rc = lam_batch_files_add(files, source, found->path, &file, err);
+    if (!rc) {
+        unsigned relists = file->relists;
+        char *path = file->path;
+
+        free(file->blocks);
+        *file = (struct lam_batch_file){.source = source, .state = found->state, .format = found->format, .path = path, .path_len = found->path.len, .size = found->size,
+                              .mtime_ns = found->mtime_ns, .relists = relists, .life = batch->sources[source].life};
+        if (found->before && !read) {
+            file->digest = found->before->digest;
+            file->ended = found->before->ended;
+            file->rows = found->before->rows;
+            file->size = found->before->size;
+            file->life = stamps->lives[found->before - stamps->items];
+            if (found->state != LAM_FILE_UNCHANGED) /* kept, gone, unreadable: as it was, until more is known */
+                file->mtime_ns = found->before->mtime_ns;
+        }
+        if (read || (found->before && found->before->mtime_ns != file->mtime_ns) || (found->state == LAM_FILE_VANISHED && lam_batch_deletes(batch, source)))
+            files->news[source] = true;
+        batch->report.files += read;
+        batch->report.files_unchanged += found->state == LAM_FILE_UNCHANGED;
+        if (found->state == LAM_FILE_UNREADABLE) {
+            file->failed = true;
+            batch->report.files_failed++;
+            if (!batch->report.first_failure.code)
+                batch->report.first_failure = found->error;
+        }
+    }
+    pthread_mutex_unlock(&files->lock);
+    if (!rc && found->state == LAM_FILE_UNREADABLE)
+        lam_log_warn(&batch->engine->log, "batch", "%s", found->error.text);
+    if (rc || !read)
+        return rc;
+    rc = emit_splits(batch, lister, source, found, err);
+    if (rc && lam_error_class(rc) != LAM_CLASS_STOP && rc != LAM_E_CANCELLED) { /* this file only */
+        struct lam_error why = *err;
+
+        pthread_mutex_lock(&files->lock);
+        file = lam_batch_files_find(files, source, found->path);
+        if (rc == LAM_E_CONFLICT && file->relists < LAM_BATCH_RELISTS)
+            file->restless = files->relist = true;
+        else {
+            file->failed = true;
+            batch->report.files_failed++;
+            if (!batch->report.first_failure.code)
+                batch->report.first_failure = why;
+        }
+        pthread_mutex_unlock(&files->lock);
+        lam_log_warn(&batch->engine->log, "batch", "%s", why.text);
+        return 0;
+    }
+    return rc;
+}
+
+/* Files that changed while they were read are looked for again. */
+static void look_again(struct lam_batch_files *files, uint32_t source)
+{
+    pthread_mutex_lock(&files->lock);
+    for (size_t i = 0; i < files->count; i++)
+        if (files->files[i].source == source && files->files[i].restless)
+            files->files[i].lost = true;
+    pthread_mutex_unlock(&files->lock);
+}
+
+/* Files that changed while they were read, and that another look did not find: what was read of them is not all of them. */
+static void fail_lost(struct lam_batch_job *batch, uint32_t source)
+{
+    struct lam_batch_files *files = batch->files;
+
+    pthread_mutex_lock(&files->lock);
+    for (size_t i = 0; i < files->count; i++) {
+        struct lam_batch_file *file = &files->files[i];
+
+        if (file->source != source || !file->lost)
+            continue;
+        file->failed = true;
+        file->lost = file->restless = false;
+        batch->report.files_failed++;
+        lam_log_warn(&batch->engine->log, "batch", "source %" PRIu32 ": %s: it was removed while it was read", source, file->path);
+    }
+    pthread_mutex_unlock(&files->lock);
+}
+
+static int list_corpus(struct lam_batch_job *batch, struct lam_batch_lister *lister, uint32_t source, bool again, struct lam_error *err)
+{
+    const struct lam_job_source *given = &batch->engine->job->sources[source];
+    struct lam_scan_options options = {.path = given->path, .max_files = given->max_files, .began_ns = lam_wall_us(batch->engine->clock) * 1000};
+    struct lam_batch_stamps stamps;
+    struct lam_scan *scan = NULL;
+    struct lam_scan_file found;
+    int rc = lam_batch_stamps_load(batch, batch->sources[source].number, &stamps, err);
+
+    options.format = given->format == LAM_JOB_AUTO ? LAM_FORMAT_AUTO : given->format == LAM_JOB_JSONL ? LAM_FORMAT_JSONL : given->format == LAM_JOB_CSV ? LAM_FORMAT_CSV
+                     : given->format == LAM_JOB_LINES ? LAM_FORMAT_LINES : LAM_FORMAT_DOCUMENT;
+    options.before_began_ns = stamps.began_ns;
+    if (again)
+        look_again(batch->files, source);
+    if (!rc)
+        rc = lam_scan_open(&scan, &options, stamps.items, stamps.count, err);
+    while (!rc && !(rc = lam_scan_next(scan, &found, err))) {
+        if (again) {
+            struct lam_batch_file *file;
+            bool lost;
+
+            pthread_mutex_lock(&batch->files->lock);
+            file = lam_batch_files_find(batch->files, source, found.path);
+            lost = file && file->lost;
+            if (lost)
+                file->relists++;
+            pthread_mutex_unlock(&batch->files->lock);
+            if (!lost)
+                continue;
+        }
+        if ((rc = take_file(batch, lister, source, &found, &stamps, err)))
+            break;
+    }
+    lam_scan_close(scan);
+    lam_batch_stamps_release(&stamps);
+    if (rc == LAM_END && again)
+        fail_lost(batch, source);
+    return rc == LAM_END ? 0 : rc;
+}
+
+/* The bronze segments between the old cutoff and the new one, each a split. */
+static int list_stream(struct lam_batch_job *batch, struct lam_batch_lister *lister, uint32_t source, struct lam_error *err)
+{
+    const struct lam_state_segment *segment;
+    int rc;
+
+    for (size_t at = 0; (segment = lam_state_next(batch->state, LAM_SEGMENT_BRONZE_STREAM, &at));) {
+        const struct lam_segment_entry *entry = segment->entry;
+        bool news = batch->rebuild, adopted = false;
+        struct lam_buf payload;
+
+        if (entry->source != batch->sources[source].number)
+            continue;
+        for (uint32_t i = 0; !news && i < entry->offset_count; i++)
+            news = entry->offsets[i].end > lam_cutoff_next(&batch->state->view.cutoff, entry->source, entry->life, entry->offsets[i].partition);
+        if (!news)
+            continue;
+        batch->files->news[source] = true;
+        for (size_t g = 0; g < batch->adopted.count; g++)
+            for (size_t p = 0; p < batch->adopted.groups[g].piece_count; p++)
+                adopted = adopted || (batch->adopted.groups[g].pieces[p].stream && lam_sv_eq(batch->adopted.groups[g].pieces[p].path, lam_sv_of(entry->path)));
+        if (adopted) {
+            batch->report.adopted++;
+            continue;
+        }
+        lam_buf_init(&payload, LAM_SEGMENT_PATH + 16);
+        rc = lam_buf_addf(&payload, err, "B%s", entry->path);
+        if (!rc)
+            rc = lam_batch_emit(lister, entry->bytes, lam_buf_sv(&payload), err);
+        batch->files->emitted++;
+        lam_buf_release(&payload);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+int lam_batch_list(void *arg, struct lam_batch_lister *lister, struct lam_error *err)
+{
+    struct lam_batch_job *batch = arg;
+    bool again = batch->files->relist;
+    int rc = 0;
+
+    batch->files->relist = false;
+    if (!batch->files->news && !(batch->files->news = calloc(batch->source_count + 1, sizeof *batch->files->news)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for sources");
+    batch->files->news_count = batch->source_count;
+    if (!again && (rc = lam_batch_list_pending(batch, lister, err)))
+        return rc;
+    for (size_t i = 0; !rc && i < batch->source_count; i++) {
+        if (!batch->sources[i].number)
+            continue;
+        if (!batch->sources[i].stream)
+            rc = list_corpus(batch, lister, (uint32_t)i, again, err);
+        else if (!again)
+            rc = list_stream(batch, lister, (uint32_t)i, err);
+    }
+    return rc;
+}

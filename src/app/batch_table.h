@@ -1,0 +1,64 @@
+/* The table of files, for the two files that work on it: batch_files.c (the table, and what comes back) and batch_list.c (what a scan finds). */
+#ifndef LAMINA_APP_BATCH_TABLE_H
+#define LAMINA_APP_BATCH_TABLE_H
+
+#include "batch_job.h"
+
+#include "base/dict.h"
+
+#define LAM_BATCH_RELISTS 5 /* of one file that never stands still */
+
+struct lam_batch_file {
+    uint32_t source; /* index into the job's sources */
+    enum lam_file_state state;
+    enum lam_format format;
+    char *path;
+    size_t path_len;
+    uint64_t size;
+    int64_t mtime_ns;
+    struct lam_digest digest; /* of an unchanged one */
+    struct lam_digest *blocks;
+    size_t block_count;
+    uint64_t rows, splits, splits_done;
+    uint32_t life;
+    bool ended, failed;
+    bool restless, lost; /* it changed while it was read; and another look has not found it yet */
+    unsigned relists;
+};
+
+struct lam_batch_files {
+    pthread_mutex_t lock;
+    struct lam_dict by_path; /* source and path to index */
+    struct lam_batch_file *files;
+    size_t count, cap;
+    bool *news;  /* by source: something is not as the manifest has it */
+    size_t news_count;
+    bool relist; /* some file is restless */
+    uint64_t emitted;
+};
+
+/* Under the lock. The file of this name, or NULL. */
+struct lam_batch_file *lam_batch_files_find(const struct lam_batch_files *files, uint32_t source, struct lam_sv path);
+
+/* Under the lock. The same, made where it is missing. It moves when another one is made. */
+int lam_batch_files_add(struct lam_batch_files *files, uint32_t source, struct lam_sv path, struct lam_batch_file **file, struct lam_error *err);
+
+/* Digests of blocks first … first + count - 1. */
+int lam_batch_file_put_blocks(struct lam_batch_file *file, uint64_t first, const struct lam_digest *blocks, size_t count, struct lam_error *err);
+
+/* Upsert: are the keys of files that are no longer there to be deleted? */
+bool lam_batch_deletes(const struct lam_batch_job *batch, size_t source);
+
+struct lam_batch_stamps {
+    struct lam_map *map;
+    struct lam_file_stamp *items;
+    uint32_t *lives;
+    size_t count;
+    int64_t began_ns;
+};
+
+/* The manifest of a source's last complete scan; none where there is none, or the view is made anew. */
+int lam_batch_stamps_load(struct lam_batch_job *batch, uint32_t number, struct lam_batch_stamps *stamps, struct lam_error *err);
+void lam_batch_stamps_release(struct lam_batch_stamps *stamps);
+
+#endif

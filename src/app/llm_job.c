@@ -5,6 +5,7 @@
 
 #include "agent_job.h"
 #include "store/piece.h"
+#include "redact_reader.h"
 
 #define TELL_US 200000 /* between two words to the coordinator */
 #define RAW_MAX ((size_t)64 << 10)
@@ -35,6 +36,7 @@ struct refused {
 };
 
 struct lam_llm_job {
+    struct lam_redactor *redactor; /* of what models are sent; NULL: all of it */
     struct lam_engine *engine;
     struct lam_cache *cache;
     struct lam_openai *openai;
@@ -183,6 +185,9 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
     if ((rc = lam_cache_open(&llm->cache, engine->job->store.path, &cache, err)))
         return rc;
     options.cache = llm->cache;
+    if ((rc = lam_redactor_of_job(engine, &llm->redactor, err)))
+        return rc;
+    options.redactor = llm->redactor;
     if ((rc = lam_openai_open(&llm->openai, &options, err)) || (rc = lam_agent_job_open(&llm->agents, engine, lam_openai_client(llm->openai), err)))
         return rc;
     return lam_comm_on(engine->comm, MSG_STATUS, MSG_SHARE, on_message, llm, err);
@@ -221,6 +226,7 @@ void lam_llm_job_close(struct lam_llm_job *llm)
     lam_comm_off(llm->engine->comm, MSG_STATUS);
     lam_agent_job_close(llm->agents); /* its threads wait for the client's */
     lam_openai_close(llm->openai);
+    lam_redactor_free(llm->redactor);
     lam_cache_close(llm->cache);
     while (llm->refused) {
         struct refused *refused = llm->refused;

@@ -1,6 +1,7 @@
 #include "speed_sender.h"
 
 #include "model/order.h"
+#include "redact_reader.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,6 +28,7 @@ struct lam_speed_sender {
     struct lam_producer *producer;
     struct lam_buf value;
     struct refused *first, **last;
+    struct lam_redactor *redactor; /* of what goes out; NULL: all of it */
     int alone_rc;             /* of the one that is sent by itself; LAM_PENDING: no report yet */
     struct lam_error failure; /* code 0: none; of an output that must not be given up */
     uint64_t undelivered;
@@ -99,7 +101,7 @@ int lam_speed_sender_open(struct lam_speed_sender **out, struct lam_engine *engi
     options.props = props;
     rc = lam_producer_open(&sender->producer, &options, err);
     free(props);
-    return rc;
+    return rc ? rc : lam_redactor_of_job(engine, &sender->redactor, err);
 }
 
 void lam_speed_sender_close(struct lam_speed_sender *sender)
@@ -115,6 +117,7 @@ void lam_speed_sender_close(struct lam_speed_sender *sender)
     }
     if (sender->file >= 0)
         sender->engine->fs->ops->close(sender->engine->fs->arg, sender->file);
+    lam_redactor_free(sender->redactor);
     lam_buf_release(&sender->value);
     free(sender);
 }
@@ -191,11 +194,14 @@ int lam_speed_sender_send(struct lam_speed_sender *sender, const struct lam_row 
     char topic[256];
     struct lam_message message = {.topic = topic, .partition = -1, .has_key = true, .key = row->rec.key, .timestamp_us = LAM_TIME_NONE, .tag = tag_of(row),
                                   .null_value = row->rec.op == LAM_OP_DELETE};
+    struct lam_row shown;
     int rc;
 
     lam_speed_topic(sender->engine->job, row, topic, sizeof topic);
     lam_buf_clear(&sender->value);
-    if (!message.null_value && (rc = lam_speed_value(row, &sender->value, err)))
+    if (sender->redactor && (rc = lam_redact_row(sender->redactor, row, &shown, err)))
+        return rc;
+    if (!message.null_value && (rc = lam_speed_value(sender->redactor ? &shown : row, &sender->value, err)))
         return rc;
     message.value = lam_buf_sv(&sender->value);
     rc = queue(sender, &message, err);

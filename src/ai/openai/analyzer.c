@@ -111,6 +111,7 @@ static void doc_release(struct lam_openai_doc *doc)
 {
     lam_buf_release(&doc->asks);
     lam_buf_release(&doc->steps);
+    free(doc->masked);
     free(doc->reason);
     free(doc->raw);
 }

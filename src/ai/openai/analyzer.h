@@ -18,6 +18,7 @@
 
 #include "base/wake.h"
 #include "ai/cache.h"
+#include "ai/redact/redact.h"
 #include "client.h"
 #include "config/job.h"
 #include "model/json.h"
@@ -27,6 +28,7 @@ struct lam_openai;
 struct lam_openai_options {
     const struct lam_job *job;   /* outlives it, as all here does */
     struct lam_cache *cache;     /* NULL: none */
+    struct lam_redactor *redactor; /* masks what is sent; NULL: all is sent as it is */
     const struct lam_log *log;
     const struct lam_clock *clock;
     struct lam_wake *wake;       /* signalled when poll has something to do */

@@ -14,6 +14,8 @@ struct lam_openai_sub;
 struct lam_openai_doc {
     struct lam_openai_sub *sub;
     struct lam_row *row;
+    struct lam_sv title, text; /* as models may see them: the row's, or masked */
+    char *masked;           /* what they point into then */
     size_t index;           /* in its block */
     unsigned left;          /* questions without an end */
     bool pending, rejected;

@@ -104,7 +104,7 @@ static size_t cut_before(struct lam_sv text, size_t at)
 int lam_question_shorten(struct lam_openai *o, struct lam_question *question, uint32_t tokens, struct lam_error *err)
 {
     static const char gap[] = "\n\n[...]\n\n";
-    struct lam_sv whole = question->doc->row->rec.text, head, tail;
+    struct lam_sv whole = question->doc->text, head, tail;
     uint32_t tail_tokens = tokens / 4;
     size_t from;
     char *joined;
@@ -202,8 +202,8 @@ static int start(struct lam_openai *o, struct lam_openai_doc *doc, uint32_t ask_
     question->doc = doc;
     question->ask = ask_index;
     question->tier = tier;
-    question->title = doc->row->rec.title;
-    question->text = doc->row->rec.text;
+    question->title = doc->title;
+    question->text = doc->text;
     question->seen = question->text.len;
     question->guess = lam_tokens_guess(question->title) + lam_tokens_guess(question->text);
     if (question->guess > room(o, question))
@@ -221,12 +221,44 @@ static int add_step(struct lam_openai_doc *doc, const char *model, struct lam_sv
     return lam_buf_addf(&doc->steps, err, ",\"confidence\":%.4f}", confidence);
 }
 
+/* Title and text without what the job masks: nothing else of a row is sent. */
+static int mask(struct lam_openai *o, struct lam_openai_doc *doc, struct lam_error *err)
+{
+    const struct lam_record *rec = &doc->row->rec;
+    struct lam_sv title, text;
+    int rc;
+
+    doc->title = rec->title;
+    doc->text = rec->text;
+    if (!o->options.redactor)
+        return 0;
+    if ((rc = lam_redact_text(o->options.redactor, rec->title, lam_sv("", 0), &title, err)))
+        return rc;
+    if (!(doc->masked = malloc(title.len + 1)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a masked text");
+    if (title.len)
+        memcpy(doc->masked, title.ptr, title.len);
+    if ((rc = lam_redact_text(o->options.redactor, rec->text, doc->row->enr.entities, &text, err)))
+        return rc;
+    title.ptr = realloc(doc->masked, title.len + text.len + 1);
+    if (!title.ptr)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a masked text");
+    doc->masked = (char *)(uintptr_t)title.ptr;
+    if (text.len)
+        memcpy(doc->masked + title.len, text.ptr, text.len);
+    doc->title = title;
+    doc->text = lam_sv(doc->masked + title.len, text.len);
+    return 0;
+}
+
 int lam_question_start_doc(struct lam_openai *o, struct lam_openai_doc *doc, struct lam_error *err)
 {
     const struct lam_job_step *cascade = o->job->deep.cascade;
     struct lam_row *row = doc->row;
     int rc = 0;
 
+    if ((rc = mask(o, doc, err)))
+        return rc;
     if (o->builtin_first) {
         double confidence = row->enr.category.len ? (double)row->enr.confidence : 0;
 
@@ -265,7 +297,7 @@ int lam_question_value(struct lam_openai *o, const struct lam_question *question
         (rc = lam_buf_addf(out, err, ",\"prompt\":\"%s\",\"version\":%" PRIu32 ",\"requests\":%u,\"tokens_in\":%" PRIu32 ",\"tokens_out\":%" PRIu32, ask->digest, ask->version,
                            question->requests, question->tokens_in, question->tokens_out)) ||
         (rc = question->cost > 0 ? lam_buf_addf(out, err, ",\"cost\":%.8g", question->cost) : 0) ||
-        (rc = question->cut ? lam_buf_addf(out, err, ",\"seen\":{\"bytes\":%zu,\"of\":%zu}", question->seen, question->doc->row->rec.text.len) : 0))
+        (rc = question->cut ? lam_buf_addf(out, err, ",\"seen\":{\"bytes\":%zu,\"of\":%zu}", question->seen, question->doc->text.len) : 0))
         return rc;
     return lam_buf_addf(out, err, "}}");
 }

@@ -11,9 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void use(const struct lam_builtin_model *model)
 {
-    struct lam_label *labels = calloc(model->label_count, sizeof *labels);
-    struct lam_tasks tasks = {.wanted = LAM_TASK_CLASSIFY, .labels = labels, .label_count = model->label_count};
-    struct lam_row row = {.rec = {.text = LAM_SV("the war of the game on the market of software 日本")}};
+    struct lam_label *labels = calloc(model->label_count + 1u, sizeof *labels);
+    struct lam_tasks tasks = {
+        .wanted = 127, .labels = labels, .label_count = model->label_count, .sentences = 1, .max_keywords = 4, .dim = 8};
+    struct lam_row row = {.rec = {.text = LAM_SV("the war of the game on the market. Software 日本 from Mr. Example of Rome.")}};
     struct lam_block *block = lam_block_new(1, (size_t)1 << 20);
     struct lam_analyzer *analyzer;
     struct lam_error err;
@@ -22,7 +23,8 @@ static void use(const struct lam_builtin_model *model)
         labels[i].name = model->labels[i];
     if (!lam_builtin_open_with_model(&tasks, model, 1, &analyzer, &err)) {
         if (lam_block_add_row(block, &row, &err) || lam_analyzer_builtin.submit(analyzer, block, 0, 1, NULL, &err) ||
-            !(lam_block_row(block, 0)->enr.confidence >= 0 && lam_block_row(block, 0)->enr.confidence <= 1))
+            !(lam_block_row(block, 0)->enr.confidence >= 0 && lam_block_row(block, 0)->enr.confidence <= 1) ||
+            !(fabsf(lam_block_row(block, 0)->enr.sentiment) <= 1) || !(fabsf(lam_block_row(block, 0)->enr.embedding[0]) <= 1))
             abort();
         lam_analyzer_builtin.close(analyzer);
     }

@@ -137,12 +137,10 @@ static int look(struct lam_check *check, struct lam_error *err)
     int64_t now = lam_mono_us(check->comm->clock);
     int rc;
 
-    if (now < check->next_us && now < check->deadline_us)
+    if ((!check->told || now < check->next_us) && now < check->deadline_us)
         return 0;
     check->next_us = now + TRY_AGAIN_US;
     if (!check->told) {
-        if (now < check->deadline_us)
-            return 0;
         rc = LAM_FAIL(&outcome, LAM_E_TIMEOUT, "rank 0 did not say where its token is");
         return agree_on(check, rc, &outcome, err);
     }

@@ -1,7 +1,7 @@
 #include "rows.h"
 #include "rows_field.h"
 
-#define CHUNK ((size_t)256) /* rows whose columns are copied in turn */
+#define CHUNK ((size_t)256) /* rows of a column that are copied at once */
 
 /* What is copied: rows[i] where there is one, else row picks[i].row of its map. */
 struct copy {
@@ -118,8 +118,8 @@ int lam_rows_copy_put(const struct lam_target *target, const struct lam_rows_cop
     declare(&copy, what->count, &spec, entry);
     if ((rc = lam_segment_new(target->fs, &spec, out, err)))
         return rc;
-    for (size_t i = 0; !rc && i < what->count; i += CHUNK)
-        for (uint32_t column = 0; !rc && column < LAM_ROWS_COLUMNS; column++)
+    for (uint32_t column = 0; !rc && column < LAM_ROWS_COLUMNS; column++) /* one after the other: the maps have them like that, too */
+        for (size_t i = 0; !rc && i < what->count; i += CHUNK)
             rc = copy_column(*out, column, &copy, i, what->count - i < CHUNK ? what->count - i : CHUNK, what->dim, foreign, err);
     if (rc || (rc = lam_segment_complete(*out, err))) {
         lam_segment_free(*out);

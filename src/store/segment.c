@@ -18,11 +18,11 @@
 _Static_assert(LAM_LAYOUT_MAX_DATASETS <= LAM_ENTRY_DATASETS, "an entry holds all datasets of a layout");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "segments are little-endian and are mapped as they are");
 
-/* A dataset being filled, through a slab. */
+/* A dataset being filled, through a slab, which it has from its first byte to its last. */
 struct stream {
-    uint8_t *slab;     /* of the segment's slabs */
-    size_t len;        /* bytes in the slab */
-    size_t cap, size;  /* at which it is written; what it can hold */
+    uint8_t *slab;     /* malloc; NULL: not begun, or done */
+    size_t size;       /* of slab */
+    size_t len, cap;   /* bytes in the slab; how many it is written with, 0 where there is none */
     uint64_t declared; /* bytes */
     uint64_t put;      /* bytes given so far, in the slab and in the file */
 };
@@ -33,8 +33,9 @@ struct lam_segment {
     char path[LAM_SEGMENT_PATH], file_path[LAM_PATH_MAX], tmp[LAM_PATH_MAX];
     struct lam_segment_spec spec; /* its strings are the caller's, and gone */
     int fd;                       /* -1: none is open */
-    uint8_t *slabs;
     struct stream streams[LAM_LAYOUT_MAX_DATASETS];
+    uint8_t *spare; /* the slab of a dataset that is done, for the next one */
+    size_t spare_size;
     struct lam_dataset_entry entries[LAM_LAYOUT_MAX_DATASETS]; /* len: what was written so far */
     uint32_t first[LAM_LAYOUT_MAX_COLUMNS];                    /* dataset of a column */
     uint64_t dirty; /* bytes written since the disk was told to begin */
@@ -42,62 +43,92 @@ struct lam_segment {
     int rc;         /* a failure ends all further work */
 };
 
-/* How much fills a slab up to a multiple of SLAB in the file: the page cache takes large aligned writes in large pieces, which costs half as much. */
-static size_t room_to_boundary(const struct lam_segment *segment, uint32_t dataset)
+static void place_streams(struct lam_segment *segment, const struct lam_segment_place *places)
 {
-    const struct lam_dataset_entry *entry = &segment->entries[dataset];
-    size_t room = SLAB - (entry->offset + entry->len) % SLAB;
-
-    return room < segment->streams[dataset].size ? room : segment->streams[dataset].size;
-}
-
-/* Gives every dataset its place and its slab. */
-static int set_up_streams(struct lam_segment *segment, const struct lam_segment_place *places, struct lam_error *err)
-{
-    size_t size = 0;
-
     for (uint32_t i = 0; i < segment->layout->dataset_count; i++) {
-        segment->streams[i].size = places[i].len < SLAB ? (size_t)places[i].len : SLAB;
-        size += segment->streams[i].size;
-    }
-    if (!(segment->slabs = malloc(size + 1)))
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory to write segment %s", segment->path);
-    size = 0;
-    for (uint32_t i = 0; i < segment->layout->dataset_count; i++) {
-        struct stream *stream = &segment->streams[i];
         char name[LAM_DATASET_NAME];
         enum lam_dataset_part part;
 
-        stream->slab = segment->slabs + size;
-        stream->declared = places[i].len;
-        size += stream->size;
+        segment->streams[i].declared = places[i].len;
         segment->entries[i].offset = places[i].offset;
-        stream->cap = room_to_boundary(segment, i);
         lam_layout_column(segment->layout, i, &part, name);
-        if (part == LAM_PART_OFFSETS) { /* the first offset */
-            memset(stream->slab, 0, sizeof(uint64_t));
-            stream->len = stream->put = sizeof(uint64_t);
-        }
+        if (part == LAM_PART_OFFSETS)
+            segment->streams[i].put = sizeof(uint64_t); /* the first offset, which stands in the slab as soon as there is one */
+    }
+}
+
+/*
+ * How much fills a slab: up to a multiple of SLAB in the file, for the page cache takes large aligned writes in large pieces, which costs half as much;
+ * or up to the dataset's end.
+ */
+static size_t room(const struct lam_segment *segment, uint32_t dataset)
+{
+    const struct lam_dataset_entry *entry = &segment->entries[dataset];
+    uint64_t left = segment->streams[dataset].declared - entry->len;
+    size_t to_boundary = SLAB - (entry->offset + entry->len) % SLAB;
+
+    return left < to_boundary ? (size_t)left : to_boundary;
+}
+
+static int open_slab(struct lam_segment *segment, uint32_t dataset, struct lam_error *err)
+{
+    struct stream *stream = &segment->streams[dataset];
+    bool begins = segment->entries[dataset].len == 0 && stream->put >= sizeof(uint64_t);
+    char name[LAM_DATASET_NAME];
+    enum lam_dataset_part part;
+
+    stream->size = stream->declared < SLAB ? (size_t)stream->declared : SLAB;
+    if (segment->spare_size >= stream->size) {
+        stream->slab = segment->spare;
+        stream->size = segment->spare_size;
+        segment->spare = NULL;
+        segment->spare_size = 0;
+    } else if (!(stream->slab = malloc(stream->size))) {
+        return segment->rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory to write segment %s", segment->path);
+    }
+    stream->cap = room(segment, dataset);
+    lam_layout_column(segment->layout, dataset, &part, name);
+    if (begins && part == LAM_PART_OFFSETS) {
+        memset(stream->slab, 0, sizeof(uint64_t));
+        stream->len = sizeof(uint64_t);
     }
     return 0;
+}
+
+/* Keeps the larger one of the slab and the spare one. */
+static void close_slab(struct lam_segment *segment, struct stream *stream)
+{
+    if (stream->size > segment->spare_size) {
+        free(segment->spare);
+        segment->spare = stream->slab;
+        segment->spare_size = stream->size;
+    } else {
+        free(stream->slab);
+    }
+    stream->slab = NULL;
+    stream->cap = 0;
 }
 
 /* Writes bytes of a dataset behind what it has. */
 static int write_bytes(struct lam_segment *segment, uint32_t dataset, const void *bytes, size_t len, struct lam_error *err)
 {
     struct lam_dataset_entry *entry = &segment->entries[dataset];
+    struct stream *stream = &segment->streams[dataset];
     int rc;
 
     entry->crc32c = lam_crc32c(entry->crc32c, bytes, len);
     if ((rc = lam_fs_write_at(segment->fs, segment->fd, bytes, len, (off_t)(entry->offset + entry->len), err)))
         return segment->rc = LAM_PASS(err, rc, "%s", segment->tmp);
     entry->len += len;
-    segment->streams[dataset].cap = room_to_boundary(segment, dataset);
     segment->dirty += len;
     if (segment->dirty >= WRITEBACK) {
         sync_file_range(segment->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* a hint: what fails here, the sync will tell */
         segment->dirty = 0;
     }
+    if (stream->slab && entry->len == stream->declared)
+        close_slab(segment, stream);
+    else if (stream->slab)
+        stream->cap = room(segment, dataset);
     return 0;
 }
 
@@ -128,8 +159,11 @@ static int add_beyond(struct lam_segment *segment, uint32_t dataset, const uint8
     int rc;
 
     while (len > 0) {
-        size_t part = stream->cap - stream->len;
+        size_t part;
 
+        if (!stream->slab && (rc = open_slab(segment, dataset, err)))
+            return rc;
+        part = stream->cap - stream->len;
         if (stream->len == 0 && len >= stream->cap) {
             part = len < DIRECT ? len : stream->cap + (DIRECT - SLAB);
             if ((rc = write_bytes(segment, dataset, p, part, err)))
@@ -252,13 +286,12 @@ int lam_segment_complete(struct lam_segment *segment, struct lam_error *err)
             rc = segment->rc = LAM_FAIL(err, LAM_E_INVALID, "%s: dataset %s ends after %llu of the %llu bytes declared", segment->path,
                                         name,
                                         (unsigned long long)stream->put, (unsigned long long)stream->declared);
-        else
+        else if (segment->entries[i].len < stream->declared && !(rc = open_slab(segment, i, err))) /* the offset of no rows */
             rc = flush_stream(segment, i, err);
     }
-    if (!rc) { /* what is put now is more than was declared */
-        free(segment->slabs);
-        segment->slabs = NULL;
-    }
+    free(segment->spare);
+    segment->spare = NULL;
+    segment->spare_size = 0;
     return rc;
 }
 
@@ -298,8 +331,9 @@ int lam_segment_new(const struct lam_fs *fs, const struct lam_segment_spec *spec
         goto cleanup;
     }
     segment->fd = fd;
-    if ((rc = lam_segment_declare(fs, fd, segment->tmp, spec, places, err)) || (rc = set_up_streams(segment, places, err)))
+    if ((rc = lam_segment_declare(fs, fd, segment->tmp, spec, places, err)))
         goto cleanup;
+    place_streams(segment, places);
     *out = segment;
     return 0;
 cleanup:
@@ -358,7 +392,7 @@ static void fill_entry(const struct lam_segment *segment, uint64_t bytes, struct
 int lam_segment_finish(struct lam_segment *segment, struct lam_segment_entry *entry, struct lam_error *err)
 {
     struct stat st;
-    int rc = segment->slabs ? lam_segment_complete(segment, err) : 0;
+    int rc = lam_segment_complete(segment, err);
 
     if (rc || (rc = close_synced(segment, err)))
         return rc;
@@ -378,6 +412,8 @@ void lam_segment_free(struct lam_segment *segment)
         segment->fs->ops->close(segment->fs->arg, segment->fd);
     if (segment->created)
         segment->fs->ops->unlink(segment->fs->arg, segment->tmp); /* a failure leaves a stray file: the sweep takes it */
-    free(segment->slabs);
+    for (uint32_t i = 0; i < segment->layout->dataset_count; i++)
+        free(segment->streams[i].slab);
+    free(segment->spare);
     free(segment);
 }

@@ -8,8 +8,9 @@
  * written within LAM_SEGMENT_MEMORY bytes: whoever has the values walks over them once to add up lengths, and once more to put them.
  * HDF5 reaches the disk through a struct lam_fs by a virtual file driver of ours, so that a test can make each single call fail.
  *
- * Columns are put in any order or in turns, the values of one in the order of its rows, with the put function of its type; a column that is not
- * put at all is filled with zeros (strings: empty; vectors: none). What does not fit the declaration is LAM_E_INVALID, in the end at the latest.
+ * Columns are put in any order or in turns, the values of one in the order of its rows, with the put function of its type: one after the
+ * other takes the least memory, in turns of some hundred rows suits rows that lie scattered. A column that is not put at all is filled with
+ * zeros (strings: empty; vectors: none). What does not fit the declaration is LAM_E_INVALID, in the end at the latest.
  *
  * Any thread, one at a time for a segment; several write several segments at once. HDF5, which is not thread-safe, makes the frame of a
  * segment under a lock and never sees its values. The CRC of each dataset is computed here, while its bytes pass by.
@@ -27,7 +28,7 @@
 #include "entry.h"
 #include "layout.h"
 
-#define LAM_SEGMENT_MEMORY ((size_t)16 << 20) /* the most that a writer holds: a slab of 256 KiB a dataset, and what HDF5 makes of a frame */
+#define LAM_SEGMENT_MEMORY ((size_t)16 << 20) /* the most that a writer holds: 256 KiB a dataset that is begun and not whole, and HDF5's frame */
 
 struct lam_segment; /* one being written */
 

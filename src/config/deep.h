@@ -56,6 +56,7 @@ struct lam_job_deep {
     uint64_t max_tokens;    /* of one run; 0: no limit */
     bool require;           /* no view while answers are missing */
     int64_t timeout_us;     /* of one request, retries not counted */
+    int64_t patience_us;    /* how long requests wait while no endpoint can be used */
     const struct lam_job_step *cascade; /* none: the endpoints' models are equals */
     size_t cascade_count;
     struct {

@@ -47,6 +47,7 @@ static int open_client(struct lam_openai *o, struct lam_error *err)
     options.endpoint_count = deep->endpoint_count;
     options.max_answer = BODY_MAX;
     options.attempt_timeout_ms = (unsigned)(deep->timeout_us / 1000);
+    options.give_up_ms = (unsigned)(o->job->deep.patience_us / 1000);
     if (options.deadline_ms < 4 * options.attempt_timeout_ms)
         options.deadline_ms = 4 * options.attempt_timeout_ms;
     options.clock = o->options.clock;

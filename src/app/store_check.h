@@ -4,7 +4,7 @@
  *     each segment   size, layout, CRC of every column (mapped); attributes, names, types, places (HDF5); its mask
  *     sorted rows    order of (hash, key, order), hash of each key, range of a run
  *     manifests      paths in order
- *     models         length and CRC of each file that the built-in analyzer may load, and that it can be read
+ *     models         the digest of each file that the built-in analyzer may load, and that it can be read
  *     the view       live, deleted and pending rows that no mask hides = the counts of the log, so that no key stands twice
  */
 #ifndef LAMINA_APP_STORE_CHECK_H

@@ -26,6 +26,7 @@ static bool describe(const struct lam_state *state, uint32_t number, const char 
 {
     const struct lam_state_model *model = &state->models[number - 1];
     bool empty = !strcmp(model->kind, KIND_EMPTY);
+    struct lam_digest digest;
     const char *found;
     json_t *info;
     bool known;
@@ -34,12 +35,12 @@ static bool describe(const struct lam_state *state, uint32_t number, const char 
         return false;
     info = json_loads(model->info, 0, NULL);
     found = json_string_value(json_object_get(info, "key"));
-    known = found && (!key || !strcmp(found, key));
+    known = found && (!key || !strcmp(found, key)) && json_is_string(json_object_get(info, "digest")) &&
+            lam_digest_parse(lam_sv_of(json_string_value(json_object_get(info, "digest"))), &digest);
     if (known)
         *artifact = (struct lam_artifact){.number = number, .empty = empty, .commit = model->commit, .path = model->path,
                                           .documents = (uint64_t)json_integer_value(json_object_get(info, "documents")),
-                                          .bytes = (uint64_t)json_integer_value(json_object_get(info, "bytes")),
-                                          .crc32c = (uint32_t)json_integer_value(json_object_get(info, "crc32c"))};
+                                          .digest = digest};
     json_decref(info);
     return known;
 }
@@ -68,7 +69,7 @@ static int read_bytes(const struct lam_fs *fs, const char *root, const struct la
 
     if (rc || (rc = lam_fs_read_all(fs, path, bytes, err)))
         return rc;
-    if (bytes->len != artifact->bytes || lam_crc32c(0, bytes->ptr, bytes->len) != artifact->crc32c)
+    if (!lam_digest_eq(lam_hash128(bytes->ptr, bytes->len), artifact->digest)) /* not its CRC: that of bytes which end with theirs is the same for all */
         return LAM_FAIL(err, LAM_E_CORRUPT, "model %s has other bytes than those that the log names; train anew: lamina batch --retrain", artifact->path);
     return 0;
 }
@@ -153,11 +154,12 @@ int lam_trained_load(struct lam_engine *engine, const struct lam_artifact *artif
 
 static int write_info(const struct lam_job *job, struct lam_sv bytes, uint64_t documents, const char *more, struct lam_buf *info, struct lam_error *err)
 {
-    char key[KEY_TEXT];
+    char key[KEY_TEXT], digest[LAM_DIGEST_HEX];
 
     key_of(job, key);
-    return lam_buf_addf(info, err, "{\"key\":\"%s\",\"bytes\":%zu,\"crc32c\":%" PRIu32 ",\"documents\":%" PRIu64 "%s%s}", key, bytes.len,
-                        lam_crc32c(0, bytes.ptr, bytes.len), documents, more[0] ? "," : "", more);
+    lam_digest_hex(lam_hash128(bytes.ptr, bytes.len), digest);
+    return lam_buf_addf(info, err, "{\"key\":\"%s\",\"bytes\":%zu,\"digest\":\"%s\",\"documents\":%" PRIu64 "%s%s}", key, bytes.len, digest, documents,
+                        more[0] ? "," : "", more);
 }
 
 int lam_trained_new(struct lam_builtin_model *model, struct lam_trained **out, struct lam_error *err)

@@ -2,7 +2,7 @@
  * What the built-in analyzer learned, as a store keeps it.
  *
  * A training leaves one file, models/<name>, and one commit that names it: kind "builtin", and as info a JSON object with the key of the job's
- * questions, length and CRC of the file, and what the training was. The number that the commit gives it stands in provenance (`model`). A training
+ * questions, length and digest of the file, and what the training was. The number that the commit gives it stands in provenance (`model`). A training
  * that found nothing to learn from leaves kind "builtin-none": nobody trains on the same again, and answers say `model: 0`.
  *
  * A model is used by jobs that ask what it was trained for (its key): the labels with their descriptions, and the field of labelled records. It is
@@ -28,8 +28,7 @@ struct lam_artifact {
     uint64_t commit;
     uint64_t documents;   /* that it was trained on */
     const char *path;     /* the state's */
-    uint64_t bytes;
-    uint32_t crc32c;
+    struct lam_digest digest; /* lam_hash128 of the file */
 };
 
 /* Does the built-in analyzer learn anything for this job in the batch layer? */
@@ -51,7 +50,7 @@ void lam_trained_unref(struct lam_trained *trained);              /* NULL-safe; 
 /* For provenance; 0 where there is no model. */
 static inline uint32_t lam_trained_number(const struct lam_trained *trained) { return trained ? trained->number : 0; }
 
-/* Is the file whole: length, CRC, and (kind "builtin") a model that can be read? LAM_E_CORRUPT, LAM_E_NOT_FOUND. */
+/* Is the file whole: its digest, and (kind "builtin") a model that can be read? LAM_E_CORRUPT, LAM_E_NOT_FOUND. */
 int lam_trained_check(struct lam_engine *engine, const char *root, const struct lam_artifact *artifact, struct lam_error *err);
 
 /* A model that was just made, without a number yet. Takes the model, on failure too. */

@@ -75,7 +75,7 @@ class Store:
 
     def __init__(self, root):
         self.root, self.live, self.masks, self.counts, self.published, self.sources, self.commits = root, {}, {}, {}, [], [], 0
-        self.lives, terms = {}, {}
+        self.lives, self.models, terms = {}, [], {}
         log = os.path.join(root, "log")
         for folder in sorted(os.listdir(log)) if os.path.isdir(log) else []:  # none: nothing was ever committed
             if not folder.isdigit():
@@ -106,6 +106,8 @@ class Store:
             elif what == "mask":
                 assert action["path"] in self.live
                 self.masks[action["path"]] = action.get("segment")
+            elif what == "model":
+                self.models.append({**action, "commit": number})
             elif what == "publish":
                 self.published.append(action)
                 for more in action["counts"]:

@@ -368,7 +368,8 @@ int lam_llm_client_submit(struct lam_llm_client *client, const struct lam_llm_re
     if (id)
         *id = (uint64_t)job->generation << 32 | slot;
     lam_ring_push(client->submitted, &job); /* has room for every slot */
-    lam_wake_signal(&client->wake);
+    if (!pthread_equal(pthread_self(), client->thread)) /* a callback's are seen when it is back */
+        lam_wake_signal(&client->wake);
     return 0;
 }
 

@@ -123,7 +123,7 @@ void lam_llm_flow_init(struct lam_llm_flow *flow, const struct lam_llm_share *sh
     flow->start = start ? start : START;
     flow->limited_us = INT64_MIN;
     flow->paused_until_us = now_us;
-    flow->slow_start = true;
+    flow->slow_start = flow->success_since = true;
     flow->hedge_credit = 1;
     flow->requests.slot = flow->tokens.slot = now_us / BUDGET_SLOT_US;
     lam_llm_breaker_init(&flow->breaker);

@@ -214,13 +214,16 @@ static void test_the_largest_go_first_when_no_more_come(void **state)
 
 /* ---- several endpoints ---- */
 
+/* Where both have room: a full one takes nothing, whatever its weight. */
 static void test_weights_divide_the_work(void **state)
 {
-    struct llm_server *servers[2] = {llm_server_start(NULL, NULL), llm_server_start(NULL, NULL)};
+    struct llm_reply reply = {.delay_us = 100000};
+    struct llm_server *servers[2] = {llm_server_start(kit_same, &reply), llm_server_start(kit_same, &reply)};
     struct kit *kit = kit_new(servers[0]);
     struct llm_server_counts counts[2];
 
     (void)state;
+    kit->endpoints[0].limits.concurrency = kit->endpoints[0].start = 400;
     kit->endpoints[1] = kit->endpoints[0];
     kit->endpoints[1].url = llm_server_url(servers[1]);
     kit->endpoints[1].weight = 3;
@@ -230,8 +233,8 @@ static void test_weights_divide_the_work(void **state)
     kit_wait(kit);
     for (int i = 0; i < 2; i++)
         llm_server_counts(servers[i], &counts[i]);
-    assert_int_equal(counts[0].requests + counts[1].requests, 400);
-    assert_in_range(counts[1].requests, 250, 350);
+    assert_int_equal(counts[0].requests, 100);
+    assert_int_equal(counts[1].requests, 300);
     kit_free(kit);
     llm_server_stop(servers[0]);
     llm_server_stop(servers[1]);

@@ -451,14 +451,14 @@ static void chaos(void *arg, const struct llm_request *request, struct llm_reply
 
 static void test_whatever_happens_each_request_ends_once(void **state)
 {
-    unsigned seed = (unsigned)time(NULL);
+    unsigned seed = (unsigned)time(NULL), seeds[2] = {seed, seed + 1};
     struct llm_server *servers[2];
     struct kit *kit;
 
     (void)state;
     print_message("seed %u\n", seed);
     for (int i = 0; i < 2; i++)
-        servers[i] = llm_server_start(chaos, i ? &seed : &(unsigned){seed + 1});
+        servers[i] = llm_server_start(chaos, &seeds[i]);
     kit = kit_new(servers[0]);
     kit->endpoints[1] = kit->endpoints[0];
     kit->endpoints[1].url = llm_server_url(servers[1]);

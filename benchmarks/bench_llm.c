@@ -1,0 +1,237 @@
+/*
+ * The client of language-model servers against the best possible schedule: a scripted server, a process of its own, answers with latencies
+ * that are known beforehand (lognormal, one in a hundred at 30 times the median), and the wall time is compared with list scheduling of
+ * the same latencies at the same concurrency. And the client's CPU a request, parsing of the answer included.
+ *
+ *     bench_llm [requests a slot] [median ms] [C …]       defaults: 20, 400, 64 256 1000
+ *     bench_llm serve [median ms]                         the server alone, for the peers: prints its port, ends with standard input
+ *
+ * steady: the time in which the middle 60 % of the answers came, against the same of the list schedule. whole: first to last.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../tests/support/llm_server.h"
+#include "ai/openai/client.h"
+#include "bench.h"
+#include "model/json.h"
+
+#define PROMPT 2048
+#define STRAGGLERS 100 /* one in so many */
+#define SLOW 30
+#define SIGMA 0.4
+
+/* Latency of request n in order of arrival: a pure function, so that server and schedule agree. */
+static double latency_us(uint64_t n, double median_us)
+{
+    uint64_t seed = n * UINT64_C(0x2545f4914f6cdd1d) + 12345;
+    double u = ((double)(bench_random(&seed) >> 11) + 0.5) * 0x1p-53, v = (double)(bench_random(&seed) >> 11) * 0x1p-53;
+
+    if (bench_random(&seed) % STRAGGLERS == 0)
+        return SLOW * median_us;
+    return median_us * exp(SIGMA * sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
+}
+
+static void reply_later(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    reply->delay_us = (int64_t)latency_us(request->number, *(double *)arg);
+}
+
+/* ---- the best schedule: each latency in turn to the slot that is free first ---- */
+
+static void sift(double *heap, size_t count)
+{
+    size_t at = 0, child;
+    double value = heap[0];
+
+    for (; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && heap[child + 1] < heap[child])
+            child++;
+        if (heap[child] >= value)
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = value;
+}
+
+/* ends: of all requests, sorted. */
+static void list_schedule(size_t count, size_t slots, double median_us, double *ends)
+{
+    double *heap = bench_alloc(slots * sizeof *heap);
+
+    for (size_t i = 0; i < count; i++) {
+        ends[i] = heap[0] + latency_us(i, median_us);
+        heap[0] = ends[i];
+        sift(heap, slots);
+    }
+    free(heap);
+    qsort(ends, count, sizeof *ends, bench_by_size);
+}
+
+/* ---- the client ---- */
+
+struct run {
+    struct lam_llm_client *client;
+    struct lam_llm_request request;
+    atomic_size_t sent; /* the first ones by main, each further one by the callback of another */
+    struct lam_json *json;
+    double *ends, start_us;
+    size_t count;
+    atomic_size_t done;
+    double io_cpu_us; /* of the I/O thread, at the last answer */
+};
+
+static void submit(struct run *run)
+{
+    struct lam_error err;
+    size_t number = atomic_fetch_add(&run->sent, 1) + 1;
+
+    if (number > run->count)
+        return;
+    BENCH_OK(lam_llm_client_submit(run->client, &run->request, NULL, &err));
+    if (number == run->count)
+        lam_llm_client_drain(run->client, true);
+}
+
+/* What each answer needs at least: parsed, its content found, its usage read. On the I/O thread. */
+static void take(void *arg, const struct lam_llm_response *response)
+{
+    struct run *run = arg;
+    struct lam_error err;
+    struct timespec cpu;
+
+    if (response->outcome != LAM_LLM_ANSWERED)
+        bench_die("answer", response->reason);
+    BENCH_OK(lam_json_parse(run->json, response->body, &err));
+    if (lam_json_type(run->json, lam_json_find(run->json, LAM_JSON_ROOT, LAM_SV("/choices/0/message/content"))) != LAM_JSON_STRING ||
+        lam_json_type(run->json, lam_json_find(run->json, LAM_JSON_ROOT, LAM_SV("/usage/total_tokens"))) != LAM_JSON_NUMBER)
+        bench_die("answer", "no content");
+    run->ends[atomic_load(&run->done)] = bench_us() - run->start_us;
+    if (atomic_load(&run->done) + 1 == run->count) {
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+        run->io_cpu_us = (double)cpu.tv_sec * 1e6 + (double)cpu.tv_nsec * 1e-3;
+    }
+    atomic_fetch_add(&run->done, 1);
+    submit(run);
+}
+
+static void measure(const char *url, size_t slots, size_t count, double median_us, double hedge, uint32_t start)
+{
+    struct lam_llm_endpoint endpoint = {.url = url, .model = "scripted", .limits = {.concurrency = (uint32_t)slots}, .start = start};
+    struct lam_llm_options options;
+    struct lam_llm_client *client;
+    struct run run = {.count = count};
+    struct lam_error err;
+    double *ideal = bench_alloc(count * sizeof *ideal), cpu_us, steady, whole;
+    char body[PROMPT + 64], prompt[PROMPT];
+    uint64_t seed = 7;
+    struct rusage usage;
+
+    run.ends = bench_alloc(count * sizeof *run.ends);
+    run.json = lam_json_new((size_t)1 << 20, 64);
+    list_schedule(count, slots, median_us, ideal);
+    lam_llm_options_init(&options);
+    options.endpoints = &endpoint;
+    options.endpoint_count = 1;
+    options.max_open = 2 * slots; /* as many again wait as are in flight */
+    options.hedge_budget = hedge;
+    BENCH_OK(lam_llm_client_open(&options, &client, &err));
+    snprintf(body, sizeof body, "\"messages\":[{\"role\":\"user\",\"content\":\"%.*s\"}]", (int)bench_text(prompt, sizeof prompt, &seed), prompt);
+    cpu_us = bench_cpu_us();
+    run.start_us = bench_us();
+    run.client = client;
+    run.request = (struct lam_llm_request){.body = lam_sv_of(body), .tokens = 500, .max_tokens = 100, .done = take, .arg = &run};
+    for (size_t i = 0; i < options.max_open && i < count; i++)
+        submit(&run);
+    while (atomic_load(&run.done) < count)
+        usleep(20000); /* less often than the 1 % of the shortest run */
+    cpu_us = bench_cpu_us() - cpu_us;
+    getrusage(RUSAGE_SELF, &usage);
+    steady = (run.ends[count * 8 / 10] - run.ends[count * 2 / 10]) / (ideal[count * 8 / 10] - ideal[count * 2 / 10]);
+    whole = run.ends[count - 1] / ideal[count - 1];
+    printf("| lamina%s%s | %zu | %zu | %.2f | %.3f | %.3f | %.0f | %.0f | %.0f |\n", hedge > 0 ? ", hedged" : "", start ? "" : ", finding its limit", slots, count,
+           run.ends[count - 1] / 1e6, steady, whole, cpu_us / (double)count, run.io_cpu_us / (double)count, (double)usage.ru_maxrss / 1024);
+    fflush(stdout);
+    lam_llm_client_close(client);
+    lam_json_free(run.json);
+    free(run.ends);
+    free(ideal);
+}
+
+/* The server in a process of its own. Its port comes through a pipe; it ends when we close the other one. */
+static pid_t serve(double median_us, unsigned *port, int *stop_fd)
+{
+    int ports[2], stops[2];
+    pid_t pid;
+
+    if (pipe(ports) || pipe(stops) || (pid = fork()) < 0)
+        bench_die("fork", "no process");
+    if (pid == 0) {
+        close(stops[1]);
+        llm_server_run(reply_later, &median_us, stops[0], ports[1]);
+        _exit(0);
+    }
+    close(stops[0]);
+    if (read(ports[0], port, sizeof *port) != sizeof *port)
+        bench_die("read", "no port");
+    close(ports[0]);
+    close(ports[1]);
+    *stop_fd = stops[1];
+    return pid;
+}
+
+static void one(size_t slots, size_t count, double median_us, double hedge, uint32_t start)
+{
+    char url[64];
+    unsigned port;
+    int stop_fd;
+    pid_t pid = serve(median_us, &port, &stop_fd);
+
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/v1", port);
+    measure(url, slots, count, median_us, hedge, start);
+    close(stop_fd);
+    waitpid(pid, NULL, 0);
+}
+
+/* Wall time of the list schedule, for programs that measure themselves. */
+static int ideal_of(size_t count, size_t slots, double median_us)
+{
+    double *ends = bench_alloc(count * sizeof *ends);
+
+    list_schedule(count, slots, median_us, ends);
+    printf("%.6f\n", ends[count - 1] / 1e6);
+    free(ends);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    size_t each = argc > 1 ? (size_t)atoi(argv[1]) : 0, slots[16] = {64, 256, 1000}, slot_count = 3;
+    double median_us = (argc > 2 ? atof(argv[2]) : 400) * 1000;
+
+    if (argc > 1 && !strcmp(argv[1], "serve")) {
+        int ports[2];
+
+        if (pipe(ports))
+            bench_die("pipe", "none");
+        dup2(1, ports[1]); /* the port as four bytes */
+        llm_server_run(reply_later, &median_us, 0, ports[1]);
+        return 0;
+    }
+    if (argc > 4 && !strcmp(argv[1], "ideal"))
+        return ideal_of((size_t)atoi(argv[3]), (size_t)atoi(argv[4]), median_us);
+    if (argc > 3)
+        for (slot_count = 0; (int)slot_count + 3 < argc && slot_count < 16; slot_count++)
+            slots[slot_count] = (size_t)atoi(argv[slot_count + 3]);
+    each = each ? each : 20;
+    printf("| client | C | requests | wall s | steady / ideal | whole / ideal | CPU us a request | I/O thread alone | peak RSS MiB |\n|---|---|---|---|---|---|---|---|---|\n");
+    for (size_t i = 0; i < slot_count; i++) {
+        one(slots[i], each * slots[i], median_us, 0, (uint32_t)slots[i]);
+        one(slots[i], each * slots[i], median_us, 0.02, (uint32_t)slots[i]);
+        one(slots[i], each * slots[i], median_us, 0, 0);
+    }
+    return 0;
+}

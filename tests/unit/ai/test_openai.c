@@ -1,0 +1,477 @@
+/* The openai analyzer against a scripted server: each row comes back answered, pending or rejected, whatever the server does. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "llm_server.h"
+#include "openai/analyzer.h"
+#include "scratch.h"
+
+#define JOB                                                                                                                                        \
+    "{\"name\":\"t\",\"store\":\"/nowhere\",\"sources\":[{\"type\":\"files\",\"path\":\"x/**\"}],"                                                   \
+    "\"tasks\":{\"classify\":{\"labels\":{\"good\":\"fine things\",\"bad\":\"things that break\"}},\"summarize\":{\"sentences\":1}},"                  \
+    "\"deep\":{\"analyzer\":\"openai\",\"timeout\":5,\"endpoints\":[%s]%s}}"
+
+/* What the scripted server does with the requests that it gets, and what it saw. */
+struct script {
+    const char *mode;
+    struct llm_server *server, *second;
+    char *bodies[4096];
+    unsigned count;
+};
+
+static struct lam_error err;
+
+static char *keep(struct script *script, char *text)
+{
+    assert_true(script->count < 4096);
+    return script->bodies[script->count++] = text;
+}
+
+static bool is(const struct script *script, const char *mode) { return !strcmp(script->mode, mode); }
+
+/* A chat completion whose content is what stands in single quotes for double ones. */
+static void say(struct script *script, struct llm_reply *reply, const char *finish, const char *content)
+{
+    char *text = malloc(2 * strlen(content) + 400), *out = text;
+
+    out += sprintf(out, "{\"model\":\"served\",\"choices\":[{\"finish_reason\":\"%s\",\"message\":{\"content\":\"", finish);
+    for (const char *c = content; *c; c++)
+        out += *c == '\'' ? sprintf(out, "\\\"") : sprintf(out, "%c", *c);
+    sprintf(out, "\"}}],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":20}}");
+    reply->body = keep(script, text);
+}
+
+static unsigned documents(const char *body)
+{
+    unsigned count = 0;
+
+    for (const char *at = body; (at = strstr(at, "</document ")); at++)
+        count++;
+    return count > 1 ? count - 1 : count; /* the prompt has one of its own */
+}
+
+/* The answers to a pack of so many; which: one that is left out, or doubled (negative). */
+static void say_pack(struct script *script, struct llm_reply *reply, unsigned count, int which)
+{
+    char content[16384] = "{'answers': [";
+
+    for (unsigned i = 1; i <= count; i++)
+        if ((int)i != which)
+            sprintf(content + strlen(content), "%s{'id': 'd%u', 'category': 'good', 'confidence': 9, 'summary': 's%u'}", strlen(content) > 13 ? "," : "",
+                    (int)i == -which ? 1 : i, i);
+    strcat(content, "]}");
+    say(script, reply, "stop", content);
+}
+
+#define GOOD "{'category': 'good', 'confidence': 9, 'summary': 's'}"
+
+static void choose(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    struct script *script = arg;
+    bool again = strstr(request->body, "cannot be used") != NULL;
+
+    if (is(script, "wrong_once") && !again)
+        say(script, reply, "stop", "{'category': 'weather', 'confidence': 9, 'summary': 's'}");
+    else if (is(script, "always_wrong"))
+        say(script, reply, "stop", "I would rather not.");
+    else if (is(script, "always_cut"))
+        say(script, reply, "length", GOOD);
+    else if (is(script, "filtered"))
+        say(script, reply, "content_filter", GOOD);
+    else if (is(script, "unauthorized")) {
+        reply->status = 401;
+        reply->body = "{\"error\":{\"message\":\"bad key\"}}";
+    } else if (is(script, "short_context") && request->body_len > 3500) {
+        reply->status = 400;
+        reply->body = "{\"error\":{\"code\":400,\"message\":\"too long\",\"type\":\"exceed_context_size_error\",\"n_prompt_tokens\":9000,\"n_ctx\":2048}}";
+    } else if (is(script, "slow")) {
+        reply->delay_us = 4000000;
+        say(script, reply, "stop", GOOD);
+    } else if (is(script, "packs_of_two") && documents(request->body) > 2)
+        say_pack(script, reply, documents(request->body), -2);
+    else if (is(script, "misses_one") && documents(request->body) > 2)
+        say_pack(script, reply, documents(request->body), 2);
+    else if (documents(request->body) > 1)
+        say_pack(script, reply, documents(request->body), 0);
+    else if (is(script, "unsure") && strstr(request->body, "\"cheap\""))
+        say(script, reply, "stop", "{'category': 'good', 'confidence': 3, 'summary': 's'}");
+    else if (is(script, "unsure"))
+        say(script, reply, "stop", "{'category': 'bad', 'confidence': 9, 'summary': 'strong'}");
+    else
+        say(script, reply, "stop", "Here you are:\\n```json\\n" GOOD "\\n```");
+}
+
+/* --- one job, one analyzer --- */
+
+struct world {
+    struct script script;
+    struct lam_job *job;
+    struct lam_openai *openai;
+    struct lam_cache *cache;
+    struct lam_wake wake;
+    struct lam_log log;
+    unsigned rejected;
+    char reason[400], raw[400];
+};
+
+static void on_reject(void *arg, void *ticket, size_t row, struct lam_sv reason, struct lam_sv raw)
+{
+    struct world *world = arg;
+
+    (void)ticket;
+    (void)row;
+    world->rejected++;
+    snprintf(world->reason, sizeof world->reason, "%.*s", LAM_SV_ARG(reason));
+    snprintf(world->raw, sizeof world->raw, "%.*s", LAM_SV_ARG(raw));
+}
+
+static void open_again(struct world *world, const char *store)
+{
+    struct lam_openai_options options = {.job = world->job, .log = &world->log, .clock = &lam_clock_system, .wake = &world->wake, .size = 1, .reject = on_reject, .arg = world};
+
+    if (store && lam_cache_open(&world->cache, store, NULL, &err))
+        fail_msg("%s", err.text);
+    options.cache = world->cache;
+    if (lam_openai_open(&world->openai, &options, &err))
+        fail_msg("%s", err.text);
+}
+
+static void close_one(struct world *world)
+{
+    lam_openai_close(world->openai);
+    lam_cache_close(world->cache);
+    world->openai = NULL;
+    world->cache = NULL;
+}
+
+/* deep: more of it, beginning with a comma. two: endpoints of the models cheap and strong at the same server. */
+static struct world *begin(const char *mode, bool two, const char *deep, const char *store)
+{
+    struct world *world = calloc(1, sizeof *world);
+    char endpoints[600], text[4000];
+
+    world->log = (struct lam_log){.fd = -1, .level = LAM_LOG_ERROR};
+    assert_int_equal(lam_wake_init(&world->wake, &err), 0);
+    world->script.mode = mode;
+    world->script.server = llm_server_start(choose, &world->script);
+    snprintf(endpoints, sizeof endpoints, "{\"url\":\"%s\",\"model\":\"cheap\",\"price_in\":1,\"price_out\":2}", llm_server_url(world->script.server));
+    if (two)
+        snprintf(endpoints + strlen(endpoints), sizeof endpoints - strlen(endpoints), ",{\"url\":\"%s\",\"model\":\"strong\"}", llm_server_url(world->script.server));
+    snprintf(text, sizeof text, JOB, endpoints, deep);
+    if (lam_job_parse(lam_sv_of(text), "t.json", "/", NULL, 0, &world->job, NULL, &err))
+        fail_msg("%s", err.text);
+    open_again(world, store);
+    return world;
+}
+
+static uint64_t end(struct world *world)
+{
+    struct llm_server_counts counts;
+    uint64_t requests;
+
+    close_one(world);
+    llm_server_counts(world->script.server, &counts);
+    requests = counts.requests;
+    llm_server_stop(world->script.server);
+    for (unsigned i = 0; i < world->script.count; i++)
+        free(world->script.bodies[i]);
+    lam_job_free(world->job);
+    lam_wake_release(&world->wake);
+    free(world);
+    return requests;
+}
+
+static struct lam_block *rows(unsigned count, const char *format)
+{
+    struct lam_block *block = lam_block_new(count + 1, 16 << 20);
+
+    for (unsigned i = 0; i < count; i++) {
+        struct lam_row row = {.rec.flags = LAM_ROW_PENDING, .enr.sentiment = 0};
+        char text[200];
+
+        snprintf(text, sizeof text, format, i);
+        row.rec.text = lam_sv_of(text);
+        assert_int_equal(lam_block_add_row(block, &row, &err), 0);
+    }
+    return block;
+}
+
+/* Submits and polls until it is back; the code that ended it. */
+static int run(struct world *world, struct lam_block *block)
+{
+    void *ticket = NULL;
+    int rc = lam_openai_submit(world->openai, block, block, &err);
+
+    lam_openai_drain(world->openai, true);
+    while (!rc && (rc = lam_openai_poll(world->openai, &ticket, &err)) == LAM_PENDING) {
+        lam_wake_wait(&world->wake, 50000);
+        rc = 0;
+    }
+    if (!rc)
+        assert_ptr_equal(ticket, block);
+    return rc;
+}
+
+static unsigned pending(struct lam_block *block)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < lam_block_rows(block); i++)
+        count += (lam_block_row(block, i)->rec.flags & LAM_ROW_PENDING) != 0;
+    return count;
+}
+
+static struct lam_openai_stats stats_of(const struct world *world)
+{
+    struct lam_openai_stats stats;
+
+    lam_openai_stats(world->openai, &stats);
+    return stats;
+}
+
+/* --- tests --- */
+
+static void rows_are_answered_with_their_provenance_and_equal_texts_are_asked_once(void **state)
+{
+    struct world *world = begin("plain", false, "", NULL);
+    struct lam_block *block = rows(30, "text %u"), *same = rows(10, "the same");
+    const struct lam_enrichment *enr;
+    struct lam_openai_stats stats;
+    double cost;
+
+    (void)state;
+    assert_int_equal(run(world, block), 0);
+    assert_int_equal(pending(block), 0);
+    enr = &lam_block_row(block, 7)->enr;
+    assert_true(lam_sv_eq(enr->category, LAM_SV("good")) && lam_sv_eq(enr->summary, LAM_SV("s")) && lam_sv_eq(enr->analyzer, LAM_SV("openai")));
+    assert_int_equal(enr->tokens, 120);
+    assert_int_equal(enr->prompt, 1);
+    assert_non_null(memmem(enr->trace.ptr, enr->trace.len, "\"model\":\"served\"", 16));
+    assert_int_equal(run(world, same), 0);
+    assert_int_equal(pending(same), 0);
+    stats = stats_of(world);
+    assert_int_equal(stats.asks[0].requests, 31);
+    assert_int_equal(stats.shared, 9);
+    assert_int_equal(stats.asks[0].tokens_in, 3100);
+    assert_int_equal(stats.endpoints[0].tokens_out, 620);
+    cost = stats.asks[0].cost;
+    assert_true(cost > 0.00434 - 1e-9 && cost < 0.00434 + 1e-9);
+    assert_int_equal(stats.reserved_tokens, 0);
+    assert_int_equal(end(world), 31);
+    lam_block_free(block);
+    lam_block_free(same);
+}
+
+static void what_was_answered_once_is_never_paid_again(void **state)
+{
+    char store[SCRATCH_PATH];
+    struct world *world;
+    struct lam_block *block = rows(20, "kept %u"), *again = rows(25, "kept %u");
+
+    (void)state;
+    scratch_make(store);
+    world = begin("plain", false, "", store);
+    assert_int_equal(run(world, block), 0);
+    close_one(world);
+    open_again(world, store);
+    assert_int_equal(run(world, again), 0);
+    assert_int_equal(pending(again), 0);
+    assert_int_equal(stats_of(world).hits, 20);
+    assert_int_equal(stats_of(world).saved_in, 2000);
+    assert_int_equal(stats_of(world).asks[0].requests, 5);
+    assert_true(lam_sv_eq(lam_block_row(again, 3)->enr.trace, lam_block_row(block, 3)->enr.trace));
+    assert_int_equal(end(world), 25);
+    lam_block_free(block);
+    lam_block_free(again);
+    scratch_remove(store);
+}
+
+static void a_wrong_answer_is_asked_again_with_what_was_wrong(void **state)
+{
+    struct world *world = begin("wrong_once", false, "", NULL);
+    struct lam_block *block = rows(4, "text %u");
+
+    (void)state;
+    assert_int_equal(run(world, block), 0);
+    assert_int_equal(pending(block), 0);
+    assert_int_equal(stats_of(world).repairs, 4);
+    assert_int_equal(lam_block_row(block, 0)->enr.tokens, 240); /* both requests are paid */
+    assert_int_equal(end(world), 8);
+    lam_block_free(block);
+}
+
+static void what_no_model_answers_well_is_rejected_with_the_raw_answer(void **state)
+{
+    static const struct {
+        const char *mode, *reason;
+        bool two;
+        unsigned requests;
+    } cases[] = {
+        {"always_wrong", "there is no JSON object", false, 2},
+        {"always_wrong", "there is no JSON object", true, 4}, /* at the other endpoint as well */
+        {"always_cut", "was cut off", false, 2},
+        {"filtered", "content filter", false, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = begin(cases[i].mode, cases[i].two, "", NULL);
+        struct lam_block *block = rows(1, "text %u");
+
+        assert_int_equal(run(world, block), 0);
+        assert_int_equal(world->rejected, 1);
+        if (!strstr(world->reason, cases[i].reason))
+            fail_msg("\"%s\" is not in \"%s\"", cases[i].reason, world->reason);
+        if (!strcmp(cases[i].mode, "always_wrong"))
+            assert_string_equal(world->raw, "I would rather not.");
+        assert_int_equal(end(world), cases[i].requests);
+        lam_block_free(block);
+    }
+}
+
+static void packs_are_filled_and_those_that_mix_documents_are_split(void **state)
+{
+    static const struct {
+        const char *mode;
+        unsigned most; /* requests */
+    } cases[] = {{"plain", 3}, {"packs_of_two", 60}, {"misses_one", 24}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *world = begin(cases[i].mode, false, ",\"request_mode\":\"packed\",\"token_budget\":8000", NULL);
+        struct lam_block *block = rows(40, "document number %u");
+        uint64_t requests;
+
+        assert_int_equal(run(world, block), 0);
+        assert_int_equal(pending(block), 0);
+        assert_int_equal(world->rejected, 0);
+        for (size_t r = 0; r < 40; r++)
+            assert_true(lam_sv_eq(lam_block_row(block, r)->enr.category, LAM_SV("good")));
+        assert_int_equal(stats_of(world).splits > 0, i > 0);
+        requests = end(world);
+        if (requests > cases[i].most)
+            fail_msg("%s: %u requests", cases[i].mode, (unsigned)requests);
+        lam_block_free(block);
+    }
+}
+
+static void a_document_beyond_the_context_is_cut_and_the_row_says_what_was_seen(void **state)
+{
+    struct world *world = begin("short_context", false, ",\"answer_tokens\":64", NULL);
+    struct lam_block *block = lam_block_new(2, 1 << 20);
+    struct lam_row row = {.rec.flags = LAM_ROW_PENDING};
+    char *text = malloc(20001);
+
+    (void)state;
+    for (int i = 0; i < 20000; i++)
+        text[i] = i % 7 ? 'w' : ' ';
+    row.rec.text = lam_sv(text, 20000);
+    assert_int_equal(lam_block_add_row(block, &row, &err), 0);
+    assert_int_equal(run(world, block), 0);
+    assert_int_equal(pending(block), 0);
+    assert_int_equal(world->rejected, 0);
+    assert_non_null(memmem(lam_block_row(block, 0)->enr.trace.ptr, lam_block_row(block, 0)->enr.trace.len, "\"seen\":{\"bytes\":", 16));
+    end(world);
+    lam_block_free(block);
+    free(text);
+}
+
+static void a_key_that_is_refused_ends_the_run_with_a_word(void **state)
+{
+    struct world *world = begin("unauthorized", false, "", NULL);
+    struct lam_block *block = rows(5, "text %u");
+
+    (void)state;
+    assert_int_equal(run(world, block), LAM_E_INVALID);
+    assert_non_null(strstr(err.text, "401"));
+    end(world);
+    lam_block_free(block);
+}
+
+static void a_limit_leaves_the_rest_pending_and_is_named(void **state)
+{
+    struct world *world = begin("plain", false, ",\"max_tokens\":2000,\"answer_tokens\":64", NULL);
+    struct lam_block *block = rows(50, "text %u");
+    struct lam_openai_stats stats;
+
+    (void)state;
+    assert_int_equal(run(world, block), 0);
+    stats = stats_of(world);
+    assert_string_equal(lam_openai_limit(world->openai), "deep.max_tokens (2000)");
+    assert_true(stats.asks[0].tokens_in + stats.asks[0].tokens_out <= 2000);
+    assert_true(stats.answered > 0);
+    assert_int_equal(stats.answered + stats.pending, 50);
+    assert_int_equal(pending(block), stats.pending);
+    end(world);
+    lam_block_free(block);
+}
+
+static void the_next_step_is_asked_where_the_one_before_was_not_sure(void **state)
+{
+    struct world *world = begin("unsure", true, ",\"cascade\":[{\"model\":\"builtin\",\"accept\":0.9},{\"model\":\"cheap\",\"accept\":0.8},\"strong\"]", NULL);
+    struct lam_block *block = rows(3, "text %u");
+    struct lam_openai_stats stats;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) { /* as the built-in analyzer leaves them */
+        lam_block_row(block, i)->enr.category = LAM_SV("good");
+        lam_block_row(block, i)->enr.confidence = i == 0 ? 0.95f : 0.5f;
+        lam_block_row(block, i)->enr.analyzer = LAM_SV("builtin");
+    }
+    assert_int_equal(run(world, block), 0);
+    assert_int_equal(pending(block), 0);
+    assert_true(lam_sv_eq(lam_block_row(block, 0)->enr.analyzer, LAM_SV("builtin")));
+    assert_true(lam_sv_eq(lam_block_row(block, 1)->enr.category, LAM_SV("bad")));
+    assert_true(lam_sv_eq(lam_block_row(block, 1)->enr.summary, LAM_SV("strong")));
+    assert_int_equal(lam_block_row(block, 1)->enr.tokens, 240);
+    stats = stats_of(world);
+    assert_int_equal(stats.steps[0], 1);
+    assert_int_equal(stats.steps[1], 0);
+    assert_int_equal(stats.steps[2], 2);
+    assert_int_equal(end(world), 4);
+    lam_block_free(block);
+}
+
+static void what_is_under_way_comes_back_pending_when_it_is_cancelled(void **state)
+{
+    struct world *world = begin("slow", false, "", NULL);
+    struct lam_block *block = rows(20, "text %u");
+    void *ticket = NULL;
+    int rc;
+
+    (void)state;
+    assert_int_equal(lam_openai_submit(world->openai, block, block, &err), 0);
+    assert_int_equal(lam_openai_poll(world->openai, &ticket, &err), LAM_PENDING);
+    lam_openai_cancel(world->openai);
+    while ((rc = lam_openai_poll(world->openai, &ticket, &err)) == LAM_PENDING)
+        lam_wake_wait(&world->wake, 20000);
+    assert_int_equal(rc, 0);
+    assert_int_equal(pending(block), 20);
+    assert_int_equal(lam_openai_poll(world->openai, &ticket, &err), LAM_END);
+    end(world);
+    lam_block_free(block);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_answered_with_their_provenance_and_equal_texts_are_asked_once),
+        cmocka_unit_test(what_was_answered_once_is_never_paid_again),
+        cmocka_unit_test(a_wrong_answer_is_asked_again_with_what_was_wrong),
+        cmocka_unit_test(what_no_model_answers_well_is_rejected_with_the_raw_answer),
+        cmocka_unit_test(packs_are_filled_and_those_that_mix_documents_are_split),
+        cmocka_unit_test(a_document_beyond_the_context_is_cut_and_the_row_says_what_was_seen),
+        cmocka_unit_test(a_key_that_is_refused_ends_the_run_with_a_word),
+        cmocka_unit_test(a_limit_leaves_the_rest_pending_and_is_named),
+        cmocka_unit_test(the_next_step_is_asked_where_the_one_before_was_not_sure),
+        cmocka_unit_test(what_is_under_way_comes_back_pending_when_it_is_cancelled),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

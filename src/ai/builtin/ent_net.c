@@ -220,13 +220,13 @@ bool lam_match_host(const struct lam_tokens *tokens, size_t i, struct lam_entity
     set(entity, "host", tokens, start, end);
     for (char *p = entity->value; *p; p++)
         if (*p >= 'A' && *p <= 'Z') {
-            upper |= p - entity->value > 0 && (size_t)(p - entity->value) >= last - start;
+            upper |= (size_t)(p - entity->value) >= last - start;
             *p |= 0x20;
         }
     ending = lam_sv(entity->value + (last - start), end - last);
     if (IN(domains, ending) && !memchr(entity->value, '_', end - start) && !(upper && ending.len == 2) && (dots >= 2 || !IN(words_too, ending)))
         return true;
-    if (dots > 2 || !IN(endings, ending) || end - last == 1)
+    if (dots > 2 || upper || !IN(endings, ending) || end - last == 1)
         return false;
     set(entity, "path", tokens, start, end);
     return true;

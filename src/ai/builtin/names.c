@@ -123,6 +123,11 @@ static bool fits(const struct lam_name_reader *reader, size_t i, bool begins)
     return lam_name_common(reader, i) < 2;
 }
 
+static bool is_month(const struct lam_tokens *tokens, size_t i)
+{
+    return tokens->tokens[i].flags & LAM_TOKEN_UPPER && lex_of(tokens, i) && lex_of(tokens, i)->flags & LAM_LEX_MONTH;
+}
+
 /* Does the name go on behind token i? The token that it goes on with, or 0. *joined: an "of" was passed, and "and" may follow. */
 static size_t goes_on(const struct lam_name_reader *reader, size_t i, bool *joined)
 {
@@ -154,7 +159,9 @@ static size_t goes_on(const struct lam_name_reader *reader, size_t i, bool *join
         if (next + 2 < tokens->count && beside(tokens, next, " ") && lam_name_flags(reader, next + 1) & LAM_NAME_PARTICLE &&
             !(tokens->tokens[next + 1].flags & LAM_TOKEN_UPPER))
             next++;
-        return (beside(tokens, next, " ") || beside(tokens, next, "-")) && fits(reader, next + 1, false) ? next + 1 : 0;
+        return (beside(tokens, next, " ") || beside(tokens, next, "-")) && (fits(reader, next + 1, false) || is_month(tokens, next + 1))
+                   ? next + 1 /* Rio de Janeiro */
+                   : 0;
     }
     if (!beside(tokens, next, " ") ||
         !(*joined ? lam_sv_eq(word, LAM_SV("and"))

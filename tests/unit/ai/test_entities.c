@@ -1,12 +1,15 @@
 #include "ai_test.h"
 #include "builtin/entities.h"
 
+#define NOW ((int64_t)1710331200 * 1000000) /* Wednesday, 13 March 2024, noon */
+
+static const struct lam_pattern patterns[] = {{LAM_SV("order"), LAM_SV("\\bA-[0-9]{3,}\\b")}, {LAM_SV("part"), LAM_SV("[0-9]{4}-X")}};
+
 /* The entities of text as "type=value[the text]", parted by " | ". */
-static void finds(const char *text, const char *expected)
+static void finds_with(struct lam_entity_options options, const char *text, const char *expected)
 {
     struct lam_error err;
     struct reader reader;
-    struct lam_entity_options options = {.now_us = LAM_TIME_NONE};
     struct lam_buf json;
     char got[8192] = "";
     size_t len = 0;
@@ -28,6 +31,115 @@ static void finds(const char *text, const char *expected)
     assert_string_equal(got, expected);
     lam_buf_release(&json);
     reader_release(&reader);
+}
+
+static void finds(const char *text, const char *expected)
+{
+    finds_with((struct lam_entity_options){.now_us = LAM_TIME_NONE}, text, expected);
+}
+
+static void finds_now(const char *text, const char *expected) { finds_with((struct lam_entity_options){.now_us = NOW}, text, expected); }
+
+static void finds_names(const char *text, const char *expected)
+{
+    struct lam_entity_options options = {.now_us = LAM_TIME_NONE};
+    struct lam_name_words words;
+    struct lam_error err;
+
+    OK(lam_name_words_init(&words, &err));
+    options.words = &words;
+    finds_with(options, text, expected);
+    lam_name_words_release(&words);
+}
+
+static void relative_dates_are_told_from_the_records_time(void **state)
+{
+    (void)state;
+    finds_now("Came yesterday, goes tomorrow; today's news.", "date=2024-03-12[yesterday] | date=2024-03-14[tomorrow] | date=2024-03-13[today]");
+    finds_now("Last Tuesday, next Friday, on Monday, on Wednesday.",
+              "date=2024-03-12[Last Tuesday] | date=2024-03-15[next Friday] | date=2024-03-11[Monday] | date=2024-03-13[Wednesday]");
+    finds_now("last Wednesday and next Wednesday", "date=2024-03-06[last Wednesday] | date=2024-03-20[next Wednesday]");
+    finds_now("It will end in 3 days. Done in 3 days.", "date=2024-03-16[in 3 days] | quantity=3 day[3 days]");
+    finds_now("2 weeks ago, three months ago, a year ago, 20 minutes ago",
+              "date=2024-02-28[2 weeks ago] | date=2023-12[three months ago] | date=2023[a year ago] | datetime=2024-03-13T11:40:00Z[20 minutes ago]");
+    finds_now("next month, last year, this week, last quarter, two weeks from now",
+              "date=2024-04[next month] | date=2023[last year] | date=2024-W11[this week] | date=2023-Q4[last quarter] | "
+              "date=2024-03-27[two weeks from now]");
+    finds_now("in August, since November, in 1999, until May", "date=2024-08[August] | date=2023-11[November] | date=1999[1999] | date=2024-05[May]");
+    finds_now("the last time, next to it, this may be, in 2 of 3, monday", "");
+    finds("yesterday and last week", ""); /* nobody knows when that was */
+    finds_with((struct lam_entity_options){.now_us = (int64_t)951782400 * 1000000}, "tomorrow, a day ago", /* 29 February 2000 */
+               "date=2000-03-01[tomorrow] | date=2000-02-28[a day ago]");
+    finds_with((struct lam_entity_options){.now_us = (int64_t)1704067200 * 1000000}, "yesterday, last week", /* 1 January 2024 */
+               "date=2023-12-31[yesterday] | date=2023-W52[last week]");
+    finds_with((struct lam_entity_options){.now_us = -(int64_t)86400 * 1000000}, "3 days ago", "date=1969-12-28[3 days ago]");
+    finds_with((struct lam_entity_options){.now_us = INT64_MAX}, "999 years ago", "quantity=999 year[999 years]");
+}
+
+static void quantities_have_their_units_symbol(void **state)
+{
+    (void)state;
+    finds("12 kg, 5km, 1,200 miles, -4 °C, 3.5 GB and 64MB, 320 km/h",
+          "quantity=12 kg[12 kg] | quantity=5 km[5km] | quantity=1200 mi[1,200 miles] | quantity=-4 °C[-4 °C] | quantity=3.5 GB[3.5 GB] | "
+          "quantity=64 MB[64MB] | quantity=320 km/h[320 km/h]");
+    finds("a 29-yard pass, 7-10 business days, six months, two-year bans",
+          "quantity=29 yd[29-yard] | quantity=7-10 day[7-10 business days] | quantity=6 month[six months] | quantity=2 year[two-year]");
+    finds("5 apples, 3 in a row, 5 a day, 100 mistakes, 4m", "");
+}
+
+static void hosts_and_names_of_files(void **state)
+{
+    (void)state;
+    finds("db1.internal.example.com, srv-12.prod.example.net and Forbes.com.",
+          "host=db1.internal.example.com[db1.internal.example.com] | host=srv-12.prod.example.net[srv-12.prod.example.net] | "
+          "host=forbes.com[Forbes.com]");
+    finds("open report.docx and setup.py", "path=report.docx[report.docx] | path=setup.py[setup.py]");
+    finds("It ended.In the end.So be it. e.g. this, U.S. and a.m.", "");
+}
+
+static void phones_of_a_known_country_are_e164(void **state)
+{
+    struct lam_entity_options german = {.now_us = LAM_TIME_NONE, .country = LAM_SV("DE")}, american = german, italian = german;
+
+    (void)state;
+    american.country = LAM_SV("US");
+    italian.country = LAM_SV("IT");
+    finds_with(german, "030 1234567, 0049 30 1234567, +49 (0) 30 1234567",
+               "phone=+49301234567[030 1234567] | phone=+49301234567[0049 30 1234567] | phone=+49301234567[+49 (0) 30 1234567]");
+    finds_with(german, "(555) 123-4567", "phone=5551234567[(555) 123-4567]");
+    finds_with(american, "(555) 123-4567 or 555-123-4567", "phone=+15551234567[(555) 123-4567] | phone=+15551234567[555-123-4567]");
+    finds_with(italian, "06 1234567, 0612 34567", "phone=+39061234567[0612 34567]");
+}
+
+static void the_jobs_own_patterns_come_first(void **state)
+{
+    const struct lam_tasks tasks = {.patterns = patterns, .pattern_count = 2};
+    struct lam_entity_options options = {.now_us = LAM_TIME_NONE};
+    struct lam_error err;
+
+    (void)state;
+    OK(lam_patterns_new(&tasks, &options.patterns, &err));
+    finds_with(options, "A-12 A-123, XA-123; 2024-X", "order=A-123[A-123] | part=2024-X[2024-X]");
+    finds_with(options, "mail a@b.com A-1234-X", "email=a@b.com[a@b.com] | order=A-1234[A-1234]"); /* of two that overlap the first */
+    finds_with(options, "on 2024-03-12 A-999", "date=2024-03-12[2024-03-12] | order=A-999[A-999]");
+    lam_patterns_free(options.patterns);
+}
+
+static void people_organisations_and_places(void **state)
+{
+    (void)state;
+    finds_names("Dr. Amelia Hartwell of the University of Leeds met J. R. Smith in New York.",
+                "person=Amelia Hartwell[Amelia Hartwell] | organization=University of Leeds[University of Leeds] | "
+                "person=J. R. Smith[J. R. Smith] | place=New York[New York]");
+    finds_names("New York Attorney General Eliot Spitzer sued Google Inc. on Monday.",
+                "place=New York[New York] | person=Eliot Spitzer[Eliot Spitzer] | organization=Google Inc.[Google Inc.]");
+    finds_names("Osama bin Laden's deputy, al-Qaida, Rio de Janeiro",
+                "person=Osama bin Laden[Osama bin Laden] | organization=al-Qaida[al-Qaida] | place=Rio de Janeiro[Rio de Janeiro]");
+    finds_names("The Ankara-based firm told us; the US did not. Lake Como, Mount Kenya and Salem, Oregon.",
+                "place=Ankara[Ankara] | place=US[US] | place=Lake Como[Lake Como] | place=Mount Kenya[Mount Kenya] | place=Salem[Salem] | "
+                "place=Oregon[Oregon]");
+    finds_names("Maria Lopez left. However, Lopez said nothing.", "person=Maria Lopez[Maria Lopez] | person=Lopez[Lopez]");
+    finds_names("PLEASE REMOVE THIS ACCOUNT FROM MY FILE NOW. The Internet is Great.", "");
 }
 
 static void dates_in_many_forms_become_iso(void **state)
@@ -160,7 +272,13 @@ static void texts_made_of_triggers_are_bounded(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(dates_in_many_forms_become_iso),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(relative_dates_are_told_from_the_records_time),
+                                       cmocka_unit_test(quantities_have_their_units_symbol),
+                                       cmocka_unit_test(hosts_and_names_of_files),
+                                       cmocka_unit_test(phones_of_a_known_country_are_e164),
+                                       cmocka_unit_test(the_jobs_own_patterns_come_first),
+                                       cmocka_unit_test(people_organisations_and_places),
+                                       cmocka_unit_test(dates_in_many_forms_become_iso),
                                        cmocka_unit_test(times_are_of_24_hours),
                                        cmocka_unit_test(money_has_its_currency_and_amount),
                                        cmocka_unit_test(percentages_may_be_negative),

@@ -182,18 +182,20 @@ static void check_floors(const struct score scores[TYPES], const unsigned floors
 
 static void entities_without_a_corpus(void **state)
 {
-    static const unsigned floors[][2] = {{10, 10}, {10, 10}, {10, 10}, {10, 10}, {10, 10}}; /* person, organization, place, date, others */
+    static const unsigned tuned_floors[][2] = {{90, 86}, {86, 73}, {84, 92}, {95, 92}, {90, 93}}; /* person, organization, place, date, others */
+    static const unsigned other_floors[][2] = {{85, 60}, {84, 68}, {89, 93}, {95, 92}, {95, 95}};
     struct score scores[TYPES];
 
     (void)state;
     judge_all(NULL, NULL, scores);
     print_table("by rules and word lists alone", scores);
-    check_floors(scores, floors, sizeof floors / sizeof *floors);
+    check_floors(scores, sentences == tuned ? tuned_floors : other_floors, sizeof tuned_floors / sizeof *tuned_floors);
 }
 
 static void entities_with_a_gazetteer(void **state)
 {
-    static const unsigned floors[][2] = {{10, 10}, {10, 10}, {10, 10}, {10, 10}, {10, 10}};
+    static const unsigned tuned_floors[][2] = {{90, 88}, {81, 75}, {83, 92}, {95, 92}, {90, 93}};
+    static const unsigned other_floors[][2] = {{85, 70}, {74, 66}, {84, 92}, {95, 92}, {95, 95}};
     const char *folder = getenv("LAMINA_TEST_DATA");
     struct lam_builtin_doc *docs;
     struct lam_gazetteer *gazetteer, *copy;
@@ -227,7 +229,7 @@ static void entities_with_a_gazetteer(void **state)
     print_table("with a gazetteer, even sentences (they were not)", scores);
     judge_all(copy, NULL, scores);
     print_table("with a gazetteer, all", scores);
-    check_floors(scores, floors, sizeof floors / sizeof *floors);
+    check_floors(scores, sentences == tuned ? tuned_floors : other_floors, sizeof tuned_floors / sizeof *tuned_floors);
     lam_buf_release(&buf);
     lam_gazetteer_free(copy);
     lam_gazetteer_free(gazetteer);
@@ -271,7 +273,7 @@ static void the_side_of_the_sentences(void **state)
     print_message("side of %zu sentences: %.2f right\n%-10s %6s %6s %6s  <- told\n", sentence_count, share(right, sentence_count), "labelled", "-", "0", "+");
     for (int g = 0; g < 3; g++)
         print_message("%-10c %6zu %6zu %6zu\n", "-0+"[g], confusion[g][0], confusion[g][1], confusion[g][2]);
-    assert_true(share(right, sentence_count) * 100 >= 50);
+    assert_true(share(right, sentence_count) * 100 >= (sentences == tuned ? 62 : 47));
     lam_analyzer_builtin.close(analyzer);
     lam_block_free(block);
 }

@@ -128,8 +128,20 @@ static void replay_done(struct lam_work *work)
         c->replaying = true;
 }
 
+/* A replay that failed never ends by itself. */
+static void watch_replay(struct lam_speed_coordinator *c)
+{
+    struct lam_error err;
+
+    if (!c->replaying || !lam_replay_progress(c->begun.replay).rc)
+        return;
+    lam_replay_error(c->begun.replay, &err);
+    fail(c, &err);
+}
+
 static void replay_if_due(struct lam_speed_coordinator *c)
 {
+    watch_replay(c);
     if (!c->engine->job->stream->replay || c->replay_busy || c->stopping || c->started < speed_ranks(c))
         return;
     c->replay_work = (struct lam_work){replay_run, replay_done};

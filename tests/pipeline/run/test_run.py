@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import socket
 import sys
 import time
 import urllib.error
@@ -90,6 +91,26 @@ class Whole(RunCase):
 
     def test_keep_serving_four_ranks(self):
         self.keep_serving(4, signal.SIGTERM)
+
+
+class Fails(RunCase):
+    events = 100
+
+    def test_a_replay_that_cannot_go_on_ends_the_job(self):
+        with open(os.path.join(self.folder, "events.jsonl"), "ab") as file:
+            file.write(b'{"id":"X","text":"' + b"x" * (4 << 20) + b'"}\n')  # no broker takes it
+        for ranks in (0, 3):
+            run, _ = self.to_end(self.job("large%d" % ranks), ranks, expect=1)
+            self.assertTrue(run.said("line 101: producer of incoming_events: Broker: Message size too large"), "".join(run.lines[-10:]))
+
+    def test_an_address_that_is_taken_ends_all_ranks(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            for ranks in (0, 3):
+                began = time.monotonic()
+                run, _ = self.to_end(self.job(), ranks, ["--set", "serve.listen=127.0.0.1:%d" % taken.getsockname()[1]], expect=1)
+                self.assertLess(time.monotonic() - began, SECONDS, "".join(run.lines[-10:]))
 
 
 class Append(RunCase):

@@ -64,9 +64,13 @@ static void fail(struct lam_speed_rank *rank, const struct lam_error *err)
 static void roll_run(struct lam_work *work, unsigned worker)
 {
     struct roll *roll = (struct roll *)work;
+    struct lam_engine *engine = roll->rank->engine;
+    struct lam_error err;
 
     (void)worker;
-    roll->rc = lam_speed_roll(roll->rank->engine, &roll->rank->setup, &roll->rank->namer, roll->number, roll->chunk, &roll->note, &roll->err);
+    if (engine->rank > 0 && !lam_commitlog_refresh(engine->commits, &err)) /* rank 0 knows what is committed; here it is looked for: a new model */
+        lam_engine_share(engine);
+    roll->rc = lam_speed_roll(engine, &roll->rank->setup, &roll->rank->namer, roll->number, roll->chunk, &roll->note, &roll->err);
 }
 
 static void roll_done(struct lam_work *work)

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "ai/static/static.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "comm/comm.h"
@@ -35,6 +36,7 @@ struct lam_engine {
 
     pthread_mutex_t lock;         /* guards state and trained */
     const struct lam_state *state; /* newest known here */
+    struct lam_static *embedder;  /* of the job's embed.path; immutable; NULL: embeddings are the built-in analyzer's, or a model's */
     struct lam_trained *trained;  /* the model that was loaded last (trained.h) */
 
     struct lam_extract *extracts; /* one a source of the job, the last one the stream's; immutable */

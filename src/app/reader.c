@@ -10,6 +10,7 @@
 struct lam_tools {
     struct lam_engine *engine;
     struct lam_tasks tasks;      /* the job's, or what of them is not for models */
+    const struct lam_static *embedder; /* NULL: tasks say who embeds */
     struct lam_trained *trained; /* in use; NULL: the descriptions */
     uint32_t looked; /* models in the log when lam_tools_follow looked last */
     struct lam_parser *parser;
@@ -30,10 +31,12 @@ static int open_builtin(void *arg, struct lam_analyzer **analyzer, struct lam_er
 {
     const struct lam_tools *tools = arg;
     const struct lam_tasks *tasks = &tools->tasks;
+    int rc = tools->trained ? lam_builtin_open_with_model(tasks, tools->trained->model, tools->trained->number, analyzer, err)
+                            : lam_analyzer_builtin.open(tasks, analyzer, err);
 
-    if (!tools->trained)
-        return lam_analyzer_builtin.open(tasks, analyzer, err);
-    return lam_builtin_open_with_model(tasks, tools->trained->model, tools->trained->number, analyzer, err);
+    if (rc || !tools->embedder)
+        return rc;
+    return lam_static_analyzer_new(tools->embedder, &lam_analyzer_builtin, *analyzer, analyzer, err);
 }
 
 int lam_tools_new(struct lam_tools **out, struct lam_engine *engine, enum lam_layer layer, enum lam_depth depth, struct lam_error *err)
@@ -53,6 +56,11 @@ int lam_tools_new(struct lam_tools **out, struct lam_engine *engine, enum lam_la
     tools->tasks = job->tasks;
     if (layer == LAM_LAYER_BATCH && job->deep.analyzer == LAM_JOB_DEEP_OPENAI)
         tools->tasks.wanted = lam_llm_job_builtin_tasks(job);
+    if (engine->embedder && tools->tasks.wanted & LAM_TASK_EMBED) {
+        tools->embedder = engine->embedder;
+        tools->tasks.wanted &= ~(uint32_t)LAM_TASK_EMBED;
+        options.analyzer = &lam_analyzer_static;
+    }
     if (limits.max_bytes > job->limits.record)
         limits.max_bytes = job->limits.record;
     if (!(tools->parser = lam_parser_new(&limits)))

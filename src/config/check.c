@@ -272,6 +272,22 @@ static void check_classify(struct lam_checker *checker, json_t *whole)
     json_decref(names);
 }
 
+static void check_embed(struct lam_checker *checker, json_t *whole)
+{
+    json_t *embed = json_object_get(json_object_get(whole, "tasks"), "embed"), *endpoint;
+    const char *analyzer = text_of(embed, "analyzer");
+    bool wanted = analyzer && !strcmp(analyzer, "static");
+    size_t i;
+
+    if (wanted && !text_of(embed, "path"))
+        lam_problem_add(checker, "/tasks/embed/path", "expected the file or folder of the table that the static embeddings are from, found none");
+    if (!wanted && (text_of(embed, "path") || text_of(embed, "tokenizer")))
+        lam_problem_add(checker, "/tasks/embed", "path and tokenizer are of a static table: set /tasks/embed/analyzer to \"static\"");
+    json_array_foreach(json_object_get(json_object_get(whole, "deep"), "endpoints"), i, endpoint)
+        if (wanted && text_of(endpoint, "kind") && !strcmp(text_of(endpoint, "kind"), "embeddings"))
+            lam_problem_add(checker, "/tasks/embed/analyzer", "an endpoint of /deep/endpoints embeds as well; have one of them");
+}
+
 void lam_job_check_fields(struct lam_checker *checker, json_t *whole)
 {
     json_t *speed = json_object_get(json_object_get(whole, "roles"), "speed");
@@ -281,6 +297,7 @@ void lam_job_check_fields(struct lam_checker *checker, json_t *whole)
     check_serve(checker, whole);
     check_memory(checker, whole);
     check_classify(checker, whole);
+    check_embed(checker, whole);
     lam_deep_check(checker, whole);
     if (json_integer_value(speed) > 0 && !json_object_get(whole, "stream"))
         lam_problem_add(checker, "/roles/speed", "there is no /stream for speed ranks to read; expected 0");

@@ -24,6 +24,7 @@ static const char *const formats[] = {"auto", "text", "markdown", "html", "json"
 static const char *const missings[] = {"keep", "delete", NULL};
 static const char *const bronzes[] = {"reference", "copy", NULL};
 static const char *const headers[] = {"auto", "yes", "no", NULL};
+static const char *const embedders[] = {"builtin", "static", NULL};
 static const char *const fast_analyzers[] = {"builtin", "student", NULL};
 
 static const struct lam_field store_fields[] = {
@@ -206,6 +207,13 @@ static const struct lam_field keywords_fields[] = {
 static const struct lam_shape keywords_shape = {keywords_fields, COUNT(keywords_fields), 0, NULL};
 
 static const struct lam_field embed_fields[] = {
+    {.name = "analyzer", .kind = LAM_KIND_CHOICE, ANALYSIS, AT(lam_job, embed.analyzer), .def = "\"builtin\"", .choices = embedders,
+     .doc = "builtin: hashed words, which need nothing. static: a table of vectors of tokens that you installed, at path."},
+    {.name = "path", .kind = LAM_KIND_STRING, ANALYSIS, AT(lam_job, embed.path), .min = 1, .max = 4000,
+     .doc = "static: a safetensors file, or the folder of a package that has one, relative to the job file; all ranks read it. "
+            "Let another table have another name: what a store compares is the name."},
+    {.name = "tokenizer", .kind = LAM_KIND_STRING, ANALYSIS, AT(lam_job, embed.tokenizer), .min = 1, .max = 4000,
+     .doc = "static: the tokenizer's JSON (BPE as of Llama 2, or WordPiece as of BERT). Default: the one beside the table."},
     {.name = "dim", .kind = LAM_KIND_INT, ANALYSIS, AT(lam_job, tasks.dim), .def = "256", .min = 8, .max = 8192,
      .doc = "Dimensions of the vector."},
 };

@@ -48,6 +48,8 @@ enum lam_job_bronze { LAM_JOB_BRONZE_REFERENCE, LAM_JOB_BRONZE_COPY };
 enum lam_job_header { LAM_JOB_HEADER_DETECT, LAM_JOB_HEADER_YES, LAM_JOB_HEADER_NO };
 enum lam_job_analyzer { LAM_JOB_BUILTIN, LAM_JOB_STUDENT }; /* student falls back to builtin where there is none */
 
+enum lam_job_embedder { LAM_JOB_EMBED_BUILTIN, LAM_JOB_EMBED_STATIC };
+
 struct lam_job_strings {
     const struct lam_sv *items;
     size_t count;
@@ -145,6 +147,10 @@ struct lam_job {
         struct lam_job_strings kinds; /* of entities that are masked in all that is shown; none: nothing is */
         const char *secret_env;       /* environment variable with the secret of the pseudonyms; NULL: the store's salt */
     } redact;
+    struct {
+        enum lam_job_embedder analyzer;
+        const char *path, *tokenizer;    /* of a static table, absolute; tokenizer NULL: the one beside the table */
+    } embed;
     struct lam_sv label_field;           /* pointer to the label of records that somebody labelled; empty: none are */
     struct {
         uint64_t split;      /* decoded bytes */

@@ -39,6 +39,14 @@ void lam_static_reader_free(struct lam_static_reader *reader); /* NULL-safe */
 /* Fills dim values; *found false, and all 0, where the text has no token. title and text are one text with a blank between; either may be empty. */
 int lam_static_embed(struct lam_static_reader *reader, struct lam_sv title, struct lam_sv text, float *vector, bool *found, struct lam_error *err);
 
+/*
+ * An analyzer in front of inner, which was opened by ops with tasks that do not want embed, and answers them all; the embedding of each row with a text is the
+ * table's. Takes inner over, also where it fails. Its callbacks are lam_analyzer_static's (which has no open of its own).
+ */
+extern const struct lam_analyzer_ops lam_analyzer_static;
+int lam_static_analyzer_new(const struct lam_static *table, const struct lam_analyzer_ops *ops, struct lam_analyzer *inner, struct lam_analyzer **analyzer,
+                            struct lam_error *err);
+
 /* The ids of text's tokens; *count of them, of which the first max are in ids. For tests against the reference. */
 int lam_static_tokens(struct lam_static_reader *reader, struct lam_sv text, uint32_t *ids, size_t max, size_t *count, struct lam_error *err);
 

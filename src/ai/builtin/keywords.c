@@ -82,16 +82,12 @@ static uint64_t mix(uint64_t a, uint64_t b)
 }
 
 static void count_phrase(struct lam_keywords *keywords, size_t *count, size_t mask, const struct lam_tokens *tokens, size_t first,
-                         size_t words)
+                         size_t words, uint64_t hash)
 {
     const struct lam_token *token = &tokens->tokens[first];
     struct lam_phrase *phrase;
-    uint64_t hash = words;
-    size_t i;
+    size_t i = hash & mask;
 
-    for (size_t w = 0; w < words; w++)
-        hash = mix(hash, tokens->terms[tokens->tokens[first + w].term].hash);
-    i = hash & mask;
     for (int probe = 0; keywords->slots[i]; i = (i + 1) & mask) {
         if (keywords->phrases[keywords->slots[i] - 1].hash == hash)
             break;
@@ -123,12 +119,15 @@ static size_t collect(struct lam_keywords *keywords, const struct lam_tokens *to
                (run == 0 || joined(&tokens->tokens[i + run])))
             run++;
         for (size_t w = 0; w < run; w++) {
-            if (!(tokens->tokens[i + w].flags & LAM_TOKEN_SIGN)) /* one ideograph says little */
-                count_phrase(keywords, &count, mask, tokens, i + w, 1);
-            if (w + 1 < run)
-                count_phrase(keywords, &count, mask, tokens, i + w, 2);
-            if (w + 2 < run)
-                count_phrase(keywords, &count, mask, tokens, i + w, WORDS_MAX);
+            uint64_t hash = 0;
+
+            for (size_t words = 1; words <= WORDS_MAX && w + words <= run; words++) {
+                const struct lam_token *last = &tokens->tokens[i + w + words - 1];
+
+                hash = mix(hash, tokens->terms[last->term].hash);
+                if (words > 1 || !(last->flags & LAM_TOKEN_SIGN)) /* one ideograph says little */
+                    count_phrase(keywords, &count, mask, tokens, i + w, words, hash);
+            }
         }
         i += run ? run : 1;
     }

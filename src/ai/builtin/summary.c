@@ -8,7 +8,7 @@
 #include "vector.h"
 
 #define DAMPING 0.85
-#define ROUNDS 12        /* the walk has converged far below what the choice needs */
+#define ROUNDS 8         /* the walk has converged below what the choice needs */
 #define SENTENCE_TERMS 48 /* distinct content words of a sentence that enter its vector */
 #define REDUNDANT 0.7    /* how much of its score a sentence loses for each unit of its largest cosine with a chosen one */
 #define SHORT_WORDS 5

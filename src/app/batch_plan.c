@@ -341,6 +341,7 @@ static int emit(struct lam_batch_job *batch, struct lam_batch_lister *lister, co
 int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *out, struct lam_error *err)
 {
     struct lam_batch_job *batch = arg;
+    uint64_t pending;
     uint32_t owed = 0;
     int rc;
 
@@ -351,6 +352,8 @@ int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *o
     batch->old_bits = batch->state->view.range_bits;
     if ((rc = lam_batch_commit_model(batch, err)) || (rc = lam_batch_gather(batch, err)) || (rc = lam_batch_delete_missing(batch, err)))
         return rc;
+    if (batch->llm && batch->engine->job->deep.require && (pending = lam_batch_staged_pending(&batch->staged)))
+        return LAM_FAIL(err, LAM_E_CANCELLED, "%" PRIu64 " records have no answer yet and deep.require is set: no view was published; run it again to go on", pending);
     batch->bits = batch->rebuild ? (batch->old_bits = 0, choose_bits(batch)) : choose_bits(batch);
     if ((rc = write_plan(batch, out, err)))
         return rc;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "agent_job.h"
+#include "ai/openai/recording.h"
 #include "store/piece.h"
 #include "redact_reader.h"
 
@@ -39,6 +40,9 @@ struct lam_llm_job {
     struct lam_redactor *redactor; /* of what models are sent; NULL: all of it */
     struct lam_engine *engine;
     struct lam_cache *cache;
+    struct lam_llm_record_options record; /* where the job asks for them: transports in place of the network, and around it */
+    struct lam_llm_replay_options replay;
+    char rank_name[24];
     struct lam_openai *openai;
     struct lam_agent_job *agents; /* NULL: the job has none */
     struct refused *refused;
@@ -172,6 +176,24 @@ static void on_reject(void *arg, void *ticket, size_t row, struct lam_sv reason,
     llm->refused = refused;
 }
 
+/* The network, or a recording; and a recorder around either. */
+static void choose_transport(struct lam_llm_job *llm, struct lam_openai_options *options)
+{
+    const struct lam_job_deep *deep = &llm->engine->job->deep;
+
+    if (deep->replay) {
+        llm->replay = (struct lam_llm_replay_options){.path = deep->replay->path, .speed = deep->replay->speed};
+        options->transport = &lam_llm_transport_replay;
+        options->transport_arg = &llm->replay;
+    }
+    if (deep->record) {
+        snprintf(llm->rank_name, sizeof llm->rank_name, "rank%d", llm->engine->rank);
+        llm->record = (struct lam_llm_record_options){.folder = deep->record, .name = llm->rank_name, .inner = options->transport, .inner_arg = options->transport_arg};
+        options->transport = &lam_llm_transport_record;
+        options->transport_arg = &llm->record;
+    }
+}
+
 static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
 {
     struct lam_engine *engine = llm->engine;
@@ -188,6 +210,7 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
     if ((rc = lam_redactor_of_job(engine, &llm->redactor, err)))
         return rc;
     options.redactor = llm->redactor;
+    choose_transport(llm, &options);
     if ((rc = lam_openai_open(&llm->openai, &options, err)) || (rc = lam_agent_job_open(&llm->agents, engine, lam_openai_client(llm->openai), err)))
         return rc;
     return lam_comm_on(engine->comm, MSG_STATUS, MSG_SHARE, on_message, llm, err);

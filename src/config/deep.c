@@ -172,7 +172,7 @@ void lam_deep_check(struct lam_checker *checker, json_t *whole)
         return;
     }
     json_array_foreach(endpoints, i, one) chat |= !strcmp(text_of(one, "kind"), "chat");
-    if (!chat && !json_object_get(deep, "replay"))
+    if (!chat)
         lam_problem_add(checker, "/deep/endpoints", "the analyzer openai needs at least one chat endpoint: {\"url\": \"http://127.0.0.1:8000/v1\", \"model\": \"…\"}");
     if (json_array_size(json_object_get(deep, "cascade")) == 1)
         lam_problem_add(checker, "/deep/cascade", "a cascade has at least two steps");

@@ -11,7 +11,10 @@
     (LAM_TASK_CLASSIFY | LAM_TASK_ENTITIES | LAM_TASK_SUMMARIZE | LAM_TASK_SENTIMENT | LAM_TASK_KEYWORDS | LAM_TASK_EMBED)
 #define KEY_TEXT 17
 
-bool lam_trained_wanted(const struct lam_job *job) { return job->deep.analyzer == LAM_JOB_DEEP_BUILTIN && (job->tasks.wanted & TRAINED_TASKS) != 0; }
+bool lam_trained_wanted(const struct lam_job *job)
+{
+    return job->deep.analyzer == LAM_JOB_DEEP_BUILTIN && (job->tasks.wanted & TRAINED_TASKS) != 0 && job->batch.sample > 0;
+}
 
 /* What a model is for, as text. */
 static void key_of(const struct lam_job *job, char text[KEY_TEXT])

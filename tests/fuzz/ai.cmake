@@ -1,5 +1,5 @@
 if(TARGET lam_ai)
-    foreach(name builtin builtin_model llm_problem)
+    foreach(name builtin builtin_model entities llm_problem)
         lam_fuzzer(${name} SOURCE ${CMAKE_CURRENT_LIST_DIR}/fuzz_${name}.c AREAS ai model base)
     endforeach()
 endif()

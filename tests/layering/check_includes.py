@@ -28,7 +28,7 @@ VENDORS = {
     "H5": ["src/store/segment*"],
     "librdkafka/": ["src/source/kafka*", "src/source/broker*", "src/source/producer*", "src/source/props*"],
     "microhttpd": ["src/serve/http*", "src/serve/openapi.c"],
-    "curl/": ["src/ai/openai/*", "src/app/http_client*"],
+    "curl/": ["src/ai/openai/http*", "src/ai/agent/http_tool.c"],
     "simdjson": ["src/model/json.cpp"],
     "re2/": ["src/model/regex.cpp"],
     "jansson": ["src/config/*", "src/store/*", "src/serve/*", "src/app/*"],
@@ -41,7 +41,7 @@ VENDORS = {
 }
 
 SYSTEM = set("""
-assert.h complex.h ctype.h dirent.h dlfcn.h endian.h errno.h execinfo.h fcntl.h fenv.h float.h fnmatch.h ftw.h getopt.h glob.h grp.h ifaddrs.h inttypes.h
+assert.h complex.h ctype.h dirent.h dlfcn.h endian.h errno.h execinfo.h fcntl.h fenv.h float.h fnmatch.h ftw.h getopt.h glob.h grp.h ifaddrs.h immintrin.h inttypes.h
 limits.h locale.h malloc.h math.h netdb.h poll.h pthread.h pwd.h regex.h sched.h semaphore.h setjmp.h signal.h spawn.h stdalign.h
 stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h sysexits.h termios.h threads.h time.h unistd.h
 wchar.h arpa/inet.h net/if.h netinet/in.h netinet/tcp.h

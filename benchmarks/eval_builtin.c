@@ -210,6 +210,6 @@ int main(int argc, char **argv)
         neighbours(&data, block);
     lam_block_free(block);
     if (train || split)
-        train_and_report(&data, &tasks, split, knn);
+        train_and_report(&data, &tasks, split, knn && !split);
     return 0;
 }

@@ -134,7 +134,6 @@ void lam_batch_accepted(void *arg, int rank, struct lam_sv note)
     struct lam_error err;
     struct lam_batch_file *file;
 
-    (void)rank;
     if (lam_piece_read(note, &piece, &err)) {
         lam_log_error(&batch->engine->log, "batch", "%s", err.text);
         return;
@@ -151,6 +150,8 @@ void lam_batch_accepted(void *arg, int rank, struct lam_sv note)
     }
     pthread_mutex_unlock(&files->lock);
     batch->report.splits += piece.last;
+    if (batch->engine->ranks)
+        batch->engine->ranks[rank].documents += piece.rows + piece.quarantined + piece.filtered;
     lam_piece_release(&piece);
 }
 

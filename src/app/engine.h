@@ -17,6 +17,7 @@
 #include "comm/roles.h"
 #include "config/job.h"
 #include "model/extract.h"
+#include "rank_stats.h"
 #include "store/alive.h"
 #include "store/log.h"
 #include "store/map.h"
@@ -29,6 +30,7 @@ struct lam_engine {
     struct lam_comm *comm;        /* main thread; NULL in tools that need no ranks */
     struct lam_roles roles;
     int rank, size;
+    struct lam_rank_stats *ranks; /* main thread; rank 0: one a rank, others: their own at [rank] */
     struct lam_wake wake;         /* of the main loop; any thread signals */
     struct lam_pool *storage;     /* one thread; submitted to by main */
     struct lam_commitlog *commits; /* storage thread */

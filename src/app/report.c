@@ -91,6 +91,47 @@ bool lam_report_balanced(const struct lam_state *state)
     return balanced(&state->totals);
 }
 
+/* "serve", "speed", "batch", with separators between them. */
+static void roles_of(const struct lam_engine *engine, int rank, const char *separator, char text[64])
+{
+    static const char *const names[] = {[LAM_ROLE_SERVE] = "serve", [LAM_ROLE_SPEED] = "speed", [LAM_ROLE_BATCH] = "batch"};
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (lam_roles_has(&engine->roles, rank, (enum lam_role)i))
+            len += (size_t)snprintf(text + len, 64 - len, "%s%s", len ? separator : "", names[i]);
+}
+
+int lam_report_ranks(const struct lam_engine *engine, struct lam_buf *json, struct lam_error *err)
+{
+    int rc = lam_buf_add(json, "[", 1, err);
+
+    for (int r = 0; !rc && r < engine->size; r++) {
+        const struct lam_rank_stats *s = &engine->ranks[r];
+        char roles[64];
+
+        roles_of(engine, r, "\",\"", roles);
+        rc = lam_buf_addf(json, err, "%s{\"rank\":%d,\"roles\":[%s%s%s],\"rss_anon_kib\":%" PRId64 ",\"rss_shmem_kib\":%" PRId64 ",\"peak_kib\":%" PRId64
+                          ",\"cpu_s\":%.3f,\"documents\":%" PRIu64 ",\"events\":%" PRIu64 "}", r ? "," : "", r, roles[0] ? "\"" : "", roles, roles[0] ? "\"" : "",
+                          s->anon_kib, s->shmem_kib, s->peak_kib, (double)s->cpu_us / 1e6, s->documents, s->events);
+    }
+    return rc ? rc : lam_buf_add(json, "]", 1, err);
+}
+
+void lam_report_print_ranks(const struct lam_engine *engine, double seconds)
+{
+    printf("  %4s %-17s %12s %12s %9s %13s %13s\n", "rank", "roles", "memory KiB", "peak KiB", "CPU s", "documents/s", "events/s");
+    for (int r = 0; r < engine->size; r++) {
+        const struct lam_rank_stats *s = &engine->ranks[r];
+        char roles[64];
+
+        roles_of(engine, r, ", ", roles);
+        printf("  %4d %-17s %12" PRId64 " %12" PRId64 " %9.2f %13.1f %13.1f\n", r, roles, s->anon_kib + s->shmem_kib, s->peak_kib, (double)s->cpu_us / 1e6,
+               seconds > 0 ? (double)s->documents / seconds : 0, seconds > 0 ? (double)s->events / seconds : 0);
+    }
+}
+
 static int write_json(const struct lam_session *session, const struct lam_batch_job *batch,
                       const struct lam_state *state, int code, double seconds, struct lam_buf *json,
                       struct lam_error *err)
@@ -112,7 +153,8 @@ static int write_json(const struct lam_session *session, const struct lam_batch_
                            seconds, session->engine.size, r->files, r->files_unchanged, r->files_failed, r->splits,
                            r->adopted, r->ranges, anon, shmem)) ||
         (rc = add_counts(&r->counts, json, err)) || (rc = lam_buf_addf(json, err, "},\"model\":")) ||
-        (rc = lam_report_model(state, &r->model, json, err)) ||
+        (rc = lam_report_model(state, &r->model, json, err)) || (rc = lam_buf_addf(json, err, ",\"each_rank\":")) ||
+        (rc = lam_report_ranks(&session->engine, json, err)) ||
         (rc = lam_buf_addf(json, err,
                            ",\"balanced\":%s,\"counts\":", lam_report_balanced(state) ? "true" : "false")) ||
         (rc = lam_report_counts(state, json, err)) || (rc = lam_llm_job_report(batch->llm, json, err)))
@@ -150,6 +192,8 @@ static void print_table(const struct lam_session *session, const struct lam_batc
                        state->sources[s].name, state->sources[s].lives[l]->number, c->read, c->live, c->superseded,
                        c->deleted, c->quarantined, c->filtered);
         }
+    printf("\n");
+    lam_report_print_ranks(&session->engine, seconds);
     printf("\n");
     lam_llm_job_print(batch->llm);
 }

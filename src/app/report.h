@@ -10,6 +10,12 @@
 /* Adds "counts" of a state by source and life, and their totals: {"totals":{…},"sources":[{"name","life","read",…}]} */
 int lam_report_counts(const struct lam_state *state, struct lam_buf *json, struct lam_error *err);
 
+/* Adds what each rank took and did: [{"rank","roles":["batch",…],"rss_anon_kib","rss_shmem_kib","peak_kib","cpu_s","documents","events"},…]. Rank 0. */
+int lam_report_ranks(const struct lam_engine *engine, struct lam_buf *json, struct lam_error *err);
+
+/* The same as a table on standard output; rates are over these seconds. */
+void lam_report_print_ranks(const struct lam_engine *engine, double seconds);
+
 /* Do the counts balance, in every life? */
 bool lam_report_balanced(const struct lam_state *state);
 

@@ -98,6 +98,21 @@ static uint64_t stream_cutoff(const struct lam_batch_job *batch)
     return sum;
 }
 
+/* Offsets begin anew with each life of the stream; counts go on. */
+static int64_t stream_read(struct lam_run_job *run)
+{
+    const struct lam_job_stream *stream = run->session->job->stream;
+    const struct lam_state *state = lam_engine_state(&run->session->engine);
+    uint32_t number = stream ? lam_state_source_number(state, stream->name) : 0;
+    const struct lam_state_source *source = number ? lam_state_source(state, number) : NULL;
+    int64_t read = 0;
+
+    for (uint32_t l = 0; source && l < source->life_count; l++)
+        read += source->lives[l]->counts.read;
+    lam_state_unref(state);
+    return read;
+}
+
 static void note_view(struct lam_run_job *run)
 {
     const struct lam_batch_report *report = &run->batch_job.report;
@@ -107,10 +122,10 @@ static void note_view(struct lam_run_job *run)
         lam_log_info(&run->session->engine.log, "batch", "nothing new: no view was published");
         return;
     }
-    lam_log_info(&run->session->engine.log, "batch", "published view %" PRIu64 ": %" PRId64 " records, the stream below %" PRIu64, report->view, report->counts.read,
-                 stream_cutoff(&run->batch_job));
+    lam_log_info(&run->session->engine.log, "batch", "published view %" PRIu64 ": %" PRId64 " new records; it covers %" PRId64 " events of the stream", report->view, report->counts.read,
+                 stream_read(run));
     if (run->view_count < LAM_RUN_VIEWS)
-        run->views[run->view_count++] = (struct lam_run_view){.number = report->view, .stream_next = stream_cutoff(&run->batch_job), .read = report->counts.read,
+        run->views[run->view_count++] = (struct lam_run_view){.number = report->view, .stream_next = stream_cutoff(&run->batch_job), .read = report->counts.read, .stream_read = stream_read(run),
                                                               .seconds = (double)(lam_mono_us(&lam_clock_system) - run->session->started_us) / 1e6};
 }
 

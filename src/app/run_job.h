@@ -15,7 +15,7 @@
 struct lam_run_view {
     uint64_t number, stream_next; /* stream_next: sum of the next offsets of the stream's cutoff */
     double seconds;               /* since the start, when it was published */
-    int64_t read;
+    int64_t read, stream_read; /* new records; records of the stream that it covers, of all its lives */
 };
 
 struct lam_run_job {

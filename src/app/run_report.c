@@ -77,10 +77,22 @@ static void add_views(const struct lam_run_job *run, json_t *report)
     json_t *views = json_array();
 
     for (size_t i = 0; i < run->view_count; i++)
-        json_array_append_new(views, json_pack("{s:I, s:I, s:I, s:f}", "view", (json_int_t)run->views[i].number,
+        json_array_append_new(views, json_pack("{s:I, s:I, s:I, s:I, s:f}", "view", (json_int_t)run->views[i].number,
+                                               "stream_read", (json_int_t)run->views[i].stream_read,
                                                "stream_next", (json_int_t)run->views[i].stream_next, "read",
                                                (json_int_t)run->views[i].read, "seconds", run->views[i].seconds));
     json_object_set_new(report, "views", views);
+}
+
+static void add_ranks(const struct lam_run_job *run, json_t *report)
+{
+    struct lam_error err;
+    struct lam_buf json;
+
+    lam_buf_init(&json, (size_t)64 << 20);
+    if (!lam_report_ranks(&run->session->engine, &json, &err))
+        json_object_set_new(report, "each_rank", json_loadb(json.ptr, json.len, 0, NULL));
+    lam_buf_release(&json);
 }
 
 /* Of the last batch. */
@@ -104,14 +116,11 @@ static void add_speed(const struct lam_run_job *run, json_t *report)
     if (!run->has_stream)
         return;
     json_object_set_new(report, "speed",
-                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I}", "consumed",
-                                  (json_int_t)stats.consumed, "answered", (json_int_t)stats.answered, "rejected",
-                                  (json_int_t)stats.rejected, "escalated", (json_int_t)stats.escalated,
-                                  "outputs_delivered", (json_int_t)stats.delivered, "archived",
-                                  (json_int_t)lam_speed_archived(&run->speed), "p50_ms",
-                                  lam_speed_quantile(&stats, 0.5) / 1000, "p99_ms",
-                                  lam_speed_quantile(&stats, 0.99) / 1000, "rss_anon_kib",
-                                  (json_int_t)stats.rss_anon_kib, "rss_shmem_kib", (json_int_t)stats.rss_shmem_kib));
+                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "consumed", (json_int_t)stats.consumed, "answered",
+                                  (json_int_t)stats.answered, "rejected", (json_int_t)stats.rejected, "escalated", (json_int_t)stats.escalated,
+                                  "outputs_delivered", (json_int_t)stats.delivered, "outputs_undelivered", (json_int_t)stats.undelivered,
+                                  "answered_before", (json_int_t)stats.answered_before, "archived", (json_int_t)lam_speed_archived(&run->speed),
+                                  "p50_ms", lam_speed_quantile(&stats, 0.5) / 1000, "p99_ms", lam_speed_quantile(&stats, 0.99) / 1000));
 }
 
 static void print_table(const json_t *sources)
@@ -153,8 +162,8 @@ static void print_report(const struct lam_run_job *run, const json_t *report)
            json_real_value(json_object_get(report, "seconds")), run->view_count,
            (long long)json_integer_value(json_object_get(report, "exit")));
     for (size_t i = 0; i < run->view_count; i++)
-        printf("  view %" PRIu64 " after %.2f s: %" PRId64 " new records; it covers the stream below %" PRIu64 "\n",
-               run->views[i].number, run->views[i].seconds, run->views[i].read, run->views[i].stream_next);
+        printf("  view %" PRIu64 " after %.2f s: %" PRId64 " new records; it covers %" PRId64 " events of the stream\n",
+               run->views[i].number, run->views[i].seconds, run->views[i].read, run->views[i].stream_read);
     printf("\n");
     print_table(json_object_get(report, "counts"));
     print_categories(merged);
@@ -167,12 +176,11 @@ static void print_report(const struct lam_run_job *run, const json_t *report)
                json_real_value(json_object_get(speed, "p50_ms")), json_real_value(json_object_get(speed, "p99_ms")),
                (long long)json_integer_value(json_object_get(speed, "outputs_delivered")));
     printf("  batch        %.0f documents a second\n", json_real_value(json_object_get(report, "documents_per_second")));
-    printf("  memory       rank 0: %lld KiB anonymous, %lld KiB shared%s",
-           (long long)json_integer_value(json_object_get(report, "rss_anon_kib")),
-           (long long)json_integer_value(json_object_get(report, "rss_shmem_kib")), speed ? "; speed: " : "\n");
-    if (speed)
-        printf("%lld KiB, %lld KiB\n", (long long)json_integer_value(json_object_get(speed, "rss_anon_kib")),
-               (long long)json_integer_value(json_object_get(speed, "rss_shmem_kib")));
+    if (json_integer_value(json_object_get(speed, "outputs_undelivered")))
+        printf("  given up     %lld outputs that the broker refuses for what they are: runs/*/undelivered-*.jsonl of the store has them\n",
+               (long long)json_integer_value(json_object_get(speed, "outputs_undelivered")));
+    printf("\n");
+    lam_report_print_ranks(&run->session->engine, json_real_value(json_object_get(report, "seconds")));
     printf("\nTry next:\n"
            "  lamina query %s --aggregate '{\"metrics\":[{\"op\":\"count\"}],\"group_by\":[\"category\"]}'\n"
            "  lamina store show %s\n"
@@ -215,6 +223,7 @@ void lam_run_report(struct lam_run_job *run, int *code)
     json_object_set_new(report, "events_per_second", json_real(seconds > 0 ? (double)stats.consumed / seconds : 0));
     json_object_set_new(report, "rss_anon_kib", json_integer(anon));
     json_object_set_new(report, "rss_shmem_kib", json_integer(shmem));
+    add_ranks(run, report);
     add_views(run, report);
     add_model(run, report);
     add_speed(run, report);

@@ -3,13 +3,14 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "comm/agree.h"
 #include "comm/check.h"
 
-enum { MSG_BYE = 0x0010, MSG_STOP, MSG_BROKEN };
+enum { MSG_BYE = 0x0010, MSG_STOP, MSG_STATS };
 
 #define CLOSE_MS 20000
 #define TICK_US 1000000
@@ -30,17 +31,18 @@ static void on_message(void *arg, int src, uint16_t type, struct lam_sv bytes)
     struct lam_session *session = arg;
     int32_t code = 0;
 
-    (void)src;
     if (type == MSG_BYE && bytes.len == sizeof code) {
         memcpy(&code, bytes.ptr, sizeof code);
         session->bye = true;
         session->code = code;
     } else if (type == MSG_STOP) {
         atomic_store(&session->engine.stop, 1);
-    } else if (type == MSG_BROKEN && bytes.len == sizeof session->failure && !session->failure.code) {
-        memcpy(&session->failure, bytes.ptr, sizeof session->failure);
-        session->failure.where = NULL;
-        session->failure.text[sizeof session->failure.text - 1] = '\0';
+    } else if (type == MSG_STATS && bytes.len == sizeof *session->engine.ranks && session->engine.ranks) {
+        struct lam_rank_stats *stats = &session->engine.ranks[src], old = *stats;
+
+        memcpy(stats, bytes.ptr, sizeof *stats);
+        stats->documents = old.documents;
+        stats->events = old.events;
     }
 }
 
@@ -131,9 +133,11 @@ int lam_session_open(struct lam_session *session, const struct lam_cli *cli, enu
     roles = roles_of(session->job, layout, lam_comm_size(session->comm));
     if (lam_comm_size(session->comm) > 1)
         session->engine.log.rank = lam_comm_rank(session->comm);
-    if ((rc = lam_wake_init(&session->engine.wake, &err)) || (rc = lam_comm_on(session->comm, MSG_BYE, MSG_BROKEN, on_message, session, &err)))
+    if ((rc = lam_wake_init(&session->engine.wake, &err)) || (rc = lam_comm_on(session->comm, MSG_BYE, MSG_STATS, on_message, session, &err)))
         return lam_cli_fail(cli, &err);
-    if (lam_comm_rank(session->comm) == 0)
+    if (!(session->engine.ranks = calloc((size_t)lam_comm_size(session->comm), sizeof *session->engine.ranks)))
+        rc = LAM_FAIL(&err, LAM_E_MEMORY, "no memory for a session");
+    else if (lam_comm_rank(session->comm) == 0)
         rc = lam_fs_mkdirs(&lam_fs_system, session->job->store.path, &err);
     if (!(rc = lam_session_agree(session, rc, &err)) && !(rc = check_store(session, &err))) {
         lam_wake_release(&session->engine.wake);
@@ -163,6 +167,7 @@ static void look_for_silence(struct lam_session *session)
 
 bool lam_session_turn(struct lam_session *session, int64_t max_ms)
 {
+    struct lam_rank_stats *mine = &session->engine.ranks[session->engine.rank];
     struct lam_error err;
     int64_t now;
     bool told = atomic_load(&session->engine.stop);
@@ -171,9 +176,12 @@ bool lam_session_turn(struct lam_session *session, int64_t max_ms)
     if (lam_comm_poll(session->comm, NULL, NULL, &err) && !session->failure.code)
         session->failure = err;
     now = lam_mono_us(&lam_clock_system);
+    lam_rank_stats_sample(mine, now);
     if (now >= session->next_tick_us) {
         session->next_tick_us = now + TICK_US;
         look_for_silence(session);
+        if (session->engine.rank > 0)
+            lam_comm_send(session->comm, 0, MSG_STATS, lam_sv((const char *)mine, sizeof *mine), &err);
         if (told && session->engine.rank > 0) /* whoever is signalled tells the one who decides, again and again: it costs nothing */
             lam_comm_send(session->comm, 0, MSG_STOP, lam_sv(NULL, 0), &err);
     }
@@ -206,6 +214,7 @@ int lam_session_close(struct lam_session *session)
         lam_engine_close(&session->engine);
     else
         lam_wake_release(&session->engine.wake);
+    free(session->engine.ranks);
     if (lam_comm_close(session->comm, failed && session->failure.code == LAM_E_TIMEOUT ? 0 : CLOSE_MS, &err) && !failed) {
         lam_log_error(&session->engine.log, "comm", "%s", err.text);
         code = LAM_EXIT_FAILED;

@@ -171,8 +171,11 @@ static void on_message(void *arg, int src, uint16_t type, struct lam_sv bytes)
         lam_speed_asks_take(&c->asks, bytes);
         break;
     case MSG_SPEED_STATS:
-        if (index >= 0 && bytes.len == sizeof *c->stats)
-            memcpy(&c->stats[index], bytes.ptr, bytes.len);
+        if (index < 0 || bytes.len != sizeof *c->stats)
+            break;
+        memcpy(&c->stats[index], bytes.ptr, bytes.len);
+        if (c->engine->ranks)
+            c->engine->ranks[src].events = c->stats[index].consumed;
         break;
     case MSG_SPEED_ENDED:
         c->ended++;
@@ -318,8 +321,6 @@ struct lam_speed_stats lam_speed_stats(const struct lam_speed_job *speed)
         sum.tail_rows += s->tail_rows;
         sum.tail_bytes += s->tail_bytes;
         sum.at_end += s->at_end;
-        sum.rss_anon_kib = s->rss_anon_kib > sum.rss_anon_kib ? s->rss_anon_kib : sum.rss_anon_kib;
-        sum.rss_shmem_kib = s->rss_shmem_kib > sum.rss_shmem_kib ? s->rss_shmem_kib : sum.rss_shmem_kib;
         for (int b = 0; b < LAM_SPEED_BUCKETS; b++)
             sum.latency[b] += s->latency[b];
     }

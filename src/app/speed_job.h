@@ -32,7 +32,6 @@ struct lam_speed_stats {
     uint64_t undelivered;     /* outputs that the broker refused for what they are: given up, and kept in a file */
     uint64_t tail_rows, tail_bytes;
     uint64_t latency[LAM_SPEED_BUCKETS]; /* event to queryable, by the message's timestamp */
-    int64_t rss_anon_kib, rss_shmem_kib;
     uint64_t at_end;                     /* partitions that are read to their end */
 };
 

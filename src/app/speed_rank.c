@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "model/wire.h"
-#include "report.h"
 
 #define ROLLS_MAX 2 /* being written, or written and not committed yet: more would only make more of the tail unfree */
 #define STATS_US 500000
@@ -265,7 +264,6 @@ static void send_stats(struct lam_speed_rank *rank)
     int64_t now = lam_mono_us(rank->engine->clock);
     struct lam_speed_stats stats = {0};
     struct lam_tail_stats tail;
-    long anon, shmem;
 
     if (now < rank->next_stats_us && !rank->stopping)
         return;
@@ -274,9 +272,6 @@ static void send_stats(struct lam_speed_rank *rank)
     tail = lam_tail_stats(rank->tail);
     stats.tail_rows = tail.rows;
     stats.tail_bytes = tail.bytes;
-    lam_report_memory(&anon, &shmem);
-    stats.rss_anon_kib = anon;
-    stats.rss_shmem_kib = shmem;
     send(rank, MSG_SPEED_STATS, lam_sv((const char *)&stats, sizeof stats));
 }
 

@@ -32,9 +32,24 @@ class Whole(RunCase):
         self.check_moving(asker.answers, report)
         self.assertEqual(report["speed"]["archived"], len(self.lines))
         self.assertGreater(report["speed"]["p99_ms"], 0)
+        self.check_ranks(report, ranks or 1)
         self.check_final()
         sums = json.loads(self.tool("query", self.store(), "--json", "--aggregate", '{"metrics":[{"op":"sum","field":"/revision"}]}'))
         self.assertEqual(sums["groups"][0]["metrics"]["sum(/revision)"], self.printed)
+
+    def check_ranks(self, report, ranks):
+        """Memory, its peak and work of each rank: what they did adds up to what was done."""
+        each = report["each_rank"]
+        self.assertEqual([one["rank"] for one in each], list(range(ranks)))
+        self.assertEqual(sorted(role for one in each for role in one["roles"]), sorted(["serve", "speed"] + ["batch"] * max(1, ranks - 2)))
+        for one in each:
+            self.assertGreater(one["rss_anon_kib"], 0, one)
+            self.assertGreaterEqual(one["peak_kib"], one["rss_anon_kib"], one)
+            self.assertTrue("speed" in one["roles"] or one["events"] == 0, one)
+            self.assertTrue("batch" in one["roles"] or one["documents"] == 0, one)
+        self.assertEqual(sum(one["events"] for one in each), len(self.lines))
+        documents = sum(view["read"] for view in report["views"])
+        self.assertGreaterEqual(sum(one["documents"] for one in each), documents)
 
     def check_moving(self, answers, report):
         """Both cutoffs move: that of the view, and how far the speed layer has come."""
@@ -43,6 +58,8 @@ class Whole(RunCase):
         self.assertGreaterEqual(report["views"][-1]["view"], 2)
         self.assertGreaterEqual(report["views"][-1]["stream_next"], 1000)
         self.assertEqual(report["views"][0]["stream_next"], 0)
+        for view in report["views"]:
+            self.assertEqual(view["stream_read"], view["stream_next"], "of one life, without gaps")
         reached = [sum(answer["as_of"]["speed"].get(STREAM, {}).values()) for answer in answers]
         self.assertGreater(len(set(reached)), 5, "the speed layer's position did not move")
 
@@ -191,7 +208,9 @@ class Stopped(RunCase):
         code, out = run.finish()
         asker.stop()
         self.assertEqual(code, 0, "".join(run.lines[-20:]))
-        self.check_report(out)
+        report = self.check_report(out)
+        for view in report["views"]:  # a new life of the local broker begins at 0 again, what the view covers does not
+            self.assertGreaterEqual(view["stream_read"], view["stream_next"])
         self.check_never_falls(asker)
         self.assertGreaterEqual(asker.sums[0], low, "what was answered before the stop is not answered after it")
         self.check_final()

@@ -169,7 +169,8 @@ int lam_json_row_add(struct lam_buf *out, const struct lam_hit *hit, unsigned fl
         (rc = ADD(out, ",\"event_time\":", err)) || (rc = lam_json_add_time(out, rec->event_time_us, err)) ||
         (rc = ADD(out, ",\"arrival\":", err)) || (rc = lam_json_add_time(out, rec->arrival_us, err)) ||
         (rc = ADD(out, ",\"media_type\":", err)) || (rc = add_text(out, rec->media_type, err)) ||
-        (rc = ADD(out, ",\"title\":", err)) || (rc = add_text(out, rec->title, err)))
+        (rc = ADD(out, ",\"title\":", err)) || (rc = add_text(out, rec->title, err)) ||
+        (rec->flags & LAM_ROW_TITLE_MADE && (rc = ADD(out, ",\"title_made\":true", err))))
         return rc;
     if (!(flags & LAM_JSON_ROW_NO_TEXT) && ((rc = ADD(out, ",\"text\":", err)) || (rc = add_text(out, rec->text, err))))
         return rc;

@@ -88,7 +88,7 @@ const char lam_openapi_json[] =
     "\"description\": \"null: newer than the view\"}, \"position\": {\"type\": \"object\"}, "
     "\"event_time\": {\"type\": [\"string\", \"null\"]}, \"arrival\": {\"type\": [\"string\", \"null\"]}, "
     "\"media_type\": {\"type\": [\"string\", \"null\"]}, \"title\": {\"type\": [\"string\", \"null\"]}, "
-    "\"text\": {\"type\": [\"string\", \"null\"]}, \"structure\": {}, \"metadata\": {}, \"pending\": {\"type\": \"boolean\"}, "
+    "\"title_made\": {\"type\": \"boolean\"}, \"text\": {\"type\": [\"string\", \"null\"]}, \"structure\": {}, \"metadata\": {}, \"pending\": {\"type\": \"boolean\"}, "
     "\"enrichment\": {\"type\": \"object\", \"properties\": {\"category\": {\"type\": [\"string\", \"null\"]}, "
     "\"confidence\": {\"type\": [\"number\", \"null\"]}, \"sentiment\": {\"type\": [\"number\", \"null\"]}, "
     "\"language\": {\"type\": [\"string\", \"null\"]}, \"summary\": {\"type\": [\"string\", \"null\"]}, "

@@ -45,7 +45,7 @@ static int64_t digits(const char **p, const char *end, int most)
     return *p > start ? value : -1;
 }
 
-static int64_t of_integer(int64_t n)
+int64_t lam_time_of_integer(int64_t n)
 {
     int64_t size = n < 0 ? -n : n;
 
@@ -129,7 +129,7 @@ int lam_time_parse(struct lam_sv text, int64_t *time_us, struct lam_error *err)
 
         p += negative;
         n = digits(&p, end, 18);
-        *time_us = of_integer(negative ? -n : n);
+        *time_us = lam_time_of_integer(negative ? -n : n);
         return 0;
     }
     if ((year = digits(&p, end, 4)) < 0 || p - text.ptr != 4 || p >= end || ((separator = *p) != '-' && separator != '/'))
@@ -150,5 +150,5 @@ int lam_time_parse(struct lam_sv text, int64_t *time_us, struct lam_error *err)
     *time_us = (seconds - offset_s) * 1000000 + fraction_us;
     return 0;
 invalid:
-    return LAM_FAIL(err, LAM_E_INVALID, "'%.*s' is no time: expected ISO 8601 or a number since 1970", (int)(text.len < 40 ? text.len : 40), text.len ? text.ptr : "");
+    return LAM_FAIL(err, LAM_E_INVALID, "'%.*s' is no time: expected ISO 8601, or a number since 1970 of at least five digits", (int)(text.len < 40 ? text.len : 40), text.len ? text.ptr : "");
 }

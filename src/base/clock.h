@@ -27,9 +27,14 @@ void lam_time_format(int64_t time_us, char text[LAM_TIME_TEXT]);
 
 /*
  * Reads a time: ISO 8601 date, or date and time with T or a blank, a fraction, and Z or an offset (none is UTC);
- * dates such as 2019/9/8; or an integer of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size.
+ * dates such as 2019/9/8; or an integer of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size, in five digits or more: four
+ * are a year.
  * Returns LAM_E_INVALID and leaves *time_us alone where it is none of these.
  */
 int lam_time_parse(struct lam_sv text, int64_t *time_us, struct lam_error *err);
+
+/* An integer since 1970 by its size, as above, however few digits it has: where it is known to be one, and not a year. |n| is below LAM_TIME_INTEGER_MAX. */
+#define LAM_TIME_INTEGER_MAX INT64_C(1000000000000000000)
+int64_t lam_time_of_integer(int64_t n);
 
 #endif

@@ -119,8 +119,14 @@ static int time_of_number(struct lam_sv text, int64_t *time_us, struct lam_error
     double size;
     int rc = lam_number_parse(text, &number, err);
 
-    if (rc || number.kind != LAM_NUMBER_DOUBLE)
-        return rc ? rc : lam_time_parse(text, time_us, err);
+    if (rc)
+        return rc;
+    if (number.kind == LAM_NUMBER_I64 && number.i64 > -LAM_TIME_INTEGER_MAX && number.i64 < LAM_TIME_INTEGER_MAX) {
+        *time_us = lam_time_of_integer(number.i64);
+        return 0;
+    }
+    if (number.kind != LAM_NUMBER_DOUBLE)
+        return LAM_FAIL(err, LAM_E_INVALID, "%.*s is no time", LAM_SV_ARG(text));
     size = fabs(number.d);
     if (!(size < 1e18))
         return LAM_FAIL(err, LAM_E_INVALID, "%.*s is no time", LAM_SV_ARG(text));

@@ -46,14 +46,14 @@ static int placed(int rc, const struct at *at, struct lam_error *err)
 
 static int read_time(json_t *json, int64_t *time_us, struct lam_error *err)
 {
-    char digits[24];
-
     if (json_is_string(json))
         return lam_time_parse(lam_sv(json_string_value(json), json_string_length(json)), time_us, err);
     if (!json_is_integer(json))
         return LAM_FAIL(err, LAM_E_INVALID, "expected a time such as \"2026-11-22T19:48:51Z\"");
-    snprintf(digits, sizeof digits, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
-    return lam_time_parse(lam_sv_of(digits), time_us, err);
+    if (json_integer_value(json) <= -LAM_TIME_INTEGER_MAX || json_integer_value(json) >= LAM_TIME_INTEGER_MAX)
+        return LAM_FAIL(err, LAM_E_INVALID, "%" JSON_INTEGER_FORMAT " is no time", json_integer_value(json));
+    *time_us = lam_time_of_integer(json_integer_value(json));
+    return 0;
 }
 
 static struct lam_number read_number(json_t *json)

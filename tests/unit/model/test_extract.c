@@ -179,10 +179,14 @@ static void times_are_read_bounded_and_missing_ones_are_flagged(void **state)
                 {"1767225600", ARRIVAL},
                 {"1767225600000", ARRIVAL},
                 {"1767225600.25", ARRIVAL + 250000},
+                {"0", 0},
+                {"7", 7000000},
+                {"-1234", INT64_C(-1234000000)},
+                {"999999999999999999", INT64_C(999999999999999)},
                 {"\"1767225600\"", ARRIVAL},
                 {"\"2026-01-01T01:00:00Z\"", ARRIVAL + INT64_C(3600000000)}};
     static const char *const missing[] = {"{\"id\":1}", "{\"id\":1,\"at\":null}", "{\"id\":1,\"at\":\"\"}"},
-                             *const bad[] = {"\"soon\"", "true", "[1]", "1e300"};
+                             *const bad[] = {"\"soon\"", "true", "[1]", "1e300", "\"2019\"", "1000000000000000000", "18446744073709551615"};
     struct lam_extract_input input;
     char text[100];
 

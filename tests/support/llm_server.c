@@ -319,7 +319,7 @@ static const char *piece(const struct conn *conn, size_t *len)
     } else {
         size_t in_tail = at - conn->head_len - conn->body_len;
 
-        ptr = "\r\n0\r\n\r\n" + in_tail;
+        ptr = &"\r\n0\r\n\r\n"[in_tail];
         *len = 7 - in_tail;
     }
     if (*len > conn->limit - at)

@@ -212,7 +212,7 @@ void static_table_add(const struct static_table *table, uint32_t row, uint32_t c
     uint32_t i = 0;
 
 #if defined(__x86_64__)
-    if (table->type == STATIC_F16 && __builtin_cpu_supports("f16c"))
+    if (table->type == STATIC_F16 && __builtin_cpu_supports("avx2")) /* every processor that has it converts halves; clang 14 cannot ask for that itself */
         i = add_halves(values, count, sums);
 #endif
     for (; i < count; i++)

@@ -4,17 +4,21 @@
 
 #include "agent_tools.h"
 #include "ai/agent/agents.h"
+#include "base/arena.h"
 #include "model/json.h"
+#include "redact_reader.h"
 
 #define MAX_OPEN 1024             /* records that are with the threads; more wait here */
 #define METADATA_MAX ((size_t)16 << 20)
 #define METADATA_DEPTH 100
+#define MASKED_MAX ((size_t)1 << 30) /* bytes of a piece's masked titles and texts */
 
 /* A piece whose records are with agents. */
 struct visit {
     struct lam_batch_piece *piece;
     struct lam_agent_task *tasks;
     struct lam_row **rows;
+    struct lam_arena masked; /* titles and texts as agents may see them, where the job masks something */
     size_t count, sent, open;
     struct visit *next;
 };
@@ -23,6 +27,7 @@ struct lam_agent_job {
     const struct lam_job_agent *agent;
     struct lam_agent_tools *tools;
     struct lam_agents *agents;
+    struct lam_redactor *redactor; /* NULL: nothing is masked */
     struct lam_json *metadata;
     struct visit *visits, **visits_end;
     struct lam_agent_stats stats;
@@ -56,7 +61,7 @@ int lam_agent_job_open(struct lam_agent_job **out, struct lam_engine *engine, st
     job->visits_end = &job->visits;
     if (!(job->metadata = lam_json_new(METADATA_MAX, METADATA_DEPTH)))
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for agents");
-    else if (!(rc = lam_agent_tools_new(&job->tools, engine, job->agent, err)))
+    else if (!(rc = lam_redactor_of_job(engine, &job->redactor, err)) && !(rc = lam_agent_tools_new(&job->tools, engine, job->agent, err)))
         rc = open_agents(job, engine, client, err);
     if (rc) {
         lam_agent_job_close(job);
@@ -68,6 +73,7 @@ int lam_agent_job_open(struct lam_agent_job **out, struct lam_engine *engine, st
 
 static void visit_free(struct visit *visit)
 {
+    lam_arena_release(&visit->masked);
     free(visit->tasks);
     free(visit->rows);
     free(visit);
@@ -87,6 +93,7 @@ void lam_agent_job_close(struct lam_agent_job *job)
         visit_free(visit);
     }
     lam_agent_tools_free(job->tools);
+    lam_redactor_free(job->redactor);
     lam_json_free(job->metadata);
     free(job);
 }
@@ -143,10 +150,29 @@ static void send(struct lam_agent_job *job)
         }
 }
 
+/* The task of a row, without what the job masks. */
+static int task_of(struct lam_agent_job *job, struct visit *visit, const struct lam_row *row, struct lam_agent_task *task, struct lam_error *err)
+{
+    struct lam_sv title, text;
+    int rc;
+
+    *task = (struct lam_agent_task){.key = row->rec.key, .title = row->rec.title, .text = row->rec.text, .arg = visit};
+    if (!job->redactor)
+        return 0;
+    if ((rc = lam_redact_text(job->redactor, row->rec.title, lam_sv("", 0), &title, err)))
+        return rc;
+    task->title = lam_arena_copy(&visit->masked, title);
+    if ((rc = lam_redact_text(job->redactor, row->rec.text, row->enr.entities, &text, err)))
+        return rc;
+    task->text = lam_arena_copy(&visit->masked, text);
+    return task->title.ptr && task->text.ptr ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for the records of agents");
+}
+
 int lam_agent_job_submit(struct lam_agent_job *job, struct lam_batch_piece *piece, struct lam_error *err)
 {
     size_t rows = lam_block_rows(piece->block);
     struct visit *visit;
+    int rc;
 
     if (!job || !rows)
         return LAM_END;
@@ -156,12 +182,16 @@ int lam_agent_job_submit(struct lam_agent_job *job, struct lam_batch_piece *piec
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the records of agents");
     }
     visit->piece = piece;
+    lam_arena_init(&visit->masked, MASKED_MAX);
     for (size_t i = 0; i < rows; i++) {
         struct lam_row *row = lam_block_row(piece->block, i);
 
         if (!is_asked(job, &row->rec))
             continue;
-        visit->tasks[visit->count] = (struct lam_agent_task){.key = row->rec.key, .title = row->rec.title, .text = row->rec.text, .arg = visit};
+        if ((rc = task_of(job, visit, row, &visit->tasks[visit->count], err))) {
+            visit_free(visit);
+            return rc;
+        }
         visit->rows[visit->count++] = row;
     }
     if (!visit->count) {

@@ -6,6 +6,7 @@
 #include "related.h"
 #include "serve/json_row.h"
 #include "serve/query.h"
+#include "redact_reader.h"
 #include "store_reader.h"
 
 #define TIMEOUT_MS 20000
@@ -22,6 +23,7 @@
 
 struct lam_agent_tools {
     struct lam_store_reader *store;
+    struct lam_redact_reader *redact; /* agents see what the server shows */
     struct lam_reader reader;
     const struct lam_clock *clock;
     atomic_bool stop;
@@ -190,11 +192,14 @@ int lam_agent_tools_new(struct lam_agent_tools **out, struct lam_engine *engine,
             tools->http_count++;
         tools->list[BUILT_IN + i] = (struct lam_agent_tool){http->name, http->description, http->parameters, lam_http_tool_call, tools->http[i]};
     }
+    if (!rc) {
+        tools->reader = lam_store_reader(tools->store);
+        rc = lam_redact_reader_new(&tools->redact, engine, &tools->reader, err);
+    }
     if (rc) {
         lam_agent_tools_free(tools);
         return rc;
     }
-    tools->reader = lam_store_reader(tools->store);
     *out = tools;
     return 0;
 }
@@ -205,6 +210,7 @@ void lam_agent_tools_free(struct lam_agent_tools *tools)
         return;
     for (size_t i = 0; i < tools->http_count; i++)
         lam_http_tool_free(tools->http[i]);
+    lam_redact_reader_free(tools->redact);
     lam_store_reader_free(tools->store);
     free(tools);
 }

@@ -44,7 +44,7 @@ int lam_batch_answer_range(struct lam_batch_job *batch, unsigned worker, struct 
 
 struct lam_batch_rewrite {
     struct lam_batch_job *batch;
-    const struct lam_batch_input *input;
+    const struct lam_batch_mapped *input;
     struct lam_block *block;       /* the answered rows */
     struct lam_pick *picks;        /* all rows, in their order */
     const struct lam_row **rows;   /* beside picks */
@@ -131,7 +131,7 @@ static int put(struct lam_batch_rewrite *rewrite, struct lam_error *err)
     return rc;
 }
 
-int lam_batch_rewrite_new(struct lam_batch_job *batch, unsigned worker, const struct lam_batch_input *input, struct lam_batch_rewrite **out,
+int lam_batch_rewrite_new(struct lam_batch_job *batch, unsigned worker, const struct lam_batch_mapped *input, struct lam_batch_rewrite **out,
                           struct lam_error *err)
 {
     struct lam_batch_rewrite *rewrite = calloc(1, sizeof *rewrite);
@@ -154,7 +154,7 @@ int lam_batch_rewrite_new(struct lam_batch_job *batch, unsigned worker, const st
         rc = put(rewrite, err);
     if (rc) {
         lam_batch_rewrite_free(rewrite);
-        return LAM_PASS(err, rc, "answer %s", input->entry.path);
+        return LAM_PASS(err, rc, "answer %s", lam_map_path(input->map));
     }
     *out = rewrite;
     return 0;
@@ -166,7 +166,7 @@ int lam_batch_rewrite_write(struct lam_batch_rewrite *rewrite, struct lam_buf *n
     int rc = lam_segment_finish(rewrite->segment, &rewrite->entry, err);
 
     memcpy(rewrite->entry.run, rewrite->batch->run, LAM_RUN_ID);
-    if (!rc && !(rc = lam_buf_addf(note, err, "{\"segment\":\"%s\",\"entry\":", rewrite->input->entry.path)) &&
+    if (!rc && !(rc = lam_buf_addf(note, err, "{\"segment\":\"%s\",\"entry\":", lam_map_path(rewrite->input->map))) &&
         !(rc = lam_segment_entry_write(&rewrite->entry, note, err)) && !(rc = lam_batch_write_counts(&rewrite->counts, note, err)))
         rc = lam_buf_addf(note, err, "}");
     return rc;

@@ -164,7 +164,8 @@ int lam_batch_begin(void *arg, struct lam_buf *out, struct lam_error *err)
     lam_batch_sample_free(batch->sample);
     batch->sample = NULL;
     lam_buf_clear(&batch->results);
-    lam_staged_list_release(&batch->staged);
+    lam_buf_clear(&batch->resolved_paths);
+    lam_batch_tally_release(&batch->tally);
     lam_batch_inputs_release(&batch->planned);
     lam_batch_files_free(batch->files);
     if (!(batch->files = lam_batch_files_new()))
@@ -228,7 +229,7 @@ int lam_batch_start(void *arg, struct lam_sv bytes, struct lam_error *err)
         if ((rc = lam_batch_load_model(batch, model, err)))
             return rc;
     }
-    lam_batch_inputs_release(&batch->inputs);
+    lam_batch_maps_release(&batch->mapped);
     lam_llm_job_begin(batch->llm);
     if (batch->engine->rank > 0)
         name_segments(batch);
@@ -270,8 +271,8 @@ static int init_source(struct lam_batch_job *batch, size_t i, struct lam_error *
  */
 static void set_up_malloc(void)
 {
-    mallopt(M_MMAP_THRESHOLD, 128 << 10);
-    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+    mallopt(M_MMAP_THRESHOLD, 64 << 10); /* the smallest chunk of a block */
+    mallopt(M_TRIM_THRESHOLD, 256 << 10);
     mallopt(M_ARENA_MAX, 2);
 }
 
@@ -282,6 +283,7 @@ int lam_batch_job_init(struct lam_batch_job *batch, struct lam_engine *engine, s
     set_up_malloc();
     *batch = (struct lam_batch_job){.engine = engine, .analyzer = &lam_analyzer_builtin};
     lam_buf_init(&batch->results, (size_t)1 << 30);
+    lam_buf_init(&batch->resolved_paths, (size_t)1 << 30);
     lam_cutoff_init(&batch->cutoff);
     batch->source_count = engine->job->source_count + (engine->job->stream ? 1 : 0);
     if (!(batch->sources = calloc(batch->source_count + 1, sizeof *batch->sources)))
@@ -307,9 +309,10 @@ void lam_batch_job_release(struct lam_batch_job *batch)
     free(batch->sources);
     lam_batch_files_free(batch->files);
     lam_staged_list_release(&batch->adopted);
-    lam_staged_list_release(&batch->staged);
+    lam_buf_release(&batch->resolved_paths);
+    lam_batch_tally_release(&batch->tally);
     lam_batch_inputs_release(&batch->planned);
-    lam_batch_inputs_release(&batch->inputs);
+    lam_batch_maps_release(&batch->mapped);
     lam_cutoff_release(&batch->cutoff);
     lam_state_unref(batch->state);
     lam_buf_release(&batch->results);

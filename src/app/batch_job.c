@@ -42,8 +42,11 @@ struct lam_batch_options lam_batch_job_options(struct lam_batch_job *batch)
     struct lam_engine *engine = batch->engine;
     uint64_t memory = engine->job->batch.memory;
 
-    /* A quarter for blocks: beside them stand those being read, one a thread, the segment being written, and what the allocator has not given back. */
+    /*
+     * A sixth for blocks: one group that is being written, and one that is being filled meanwhile. More would only stand there while the disk stalls. Beside
+     * them stand those being read, one a thread, the segment being written, and what the allocator has not given back.
+     */
     return (struct lam_batch_options){.ops = &lam_batch_job_ops, .arg = batch, .comm = engine->comm, .roles = engine->roles, .wake = &engine->wake,
-                                      .storage = engine->storage, .workers = batch->reader_count, .max_bytes = memory / 4, .group_bytes = memory / 12,
+                                      .storage = engine->storage, .workers = batch->reader_count, .max_bytes = memory / 6, .group_bytes = memory / 12,
                                       .log = &engine->log};
 }

@@ -6,7 +6,9 @@
  *     batch_files.c   the table of files: pieces, manifest                 coordinator
  *     batch_list.c    what a scan finds, and what of it is to be read      coordinator
  *     batch_missing.c deletes of what a scan did not find any more         coordinator
- *     batch_plan.c    what is staged, what of it counts, ranges, publish   coordinator
+ *     batch_plan.c    what is staged, what of it counts, ranges            coordinator
+ *     batch_publish.c the commit                                           coordinator
+ *     batch_tally.c   counts by source and life                            coordinator
  *     batch_train.c   which model answers; a sample, training, the artifact  coordinator
  *     batch_answer.c  rows that were staged without answers                workers, reading threads
  *     batch_read.c    splits to pieces                                     workers, reading threads
@@ -16,6 +18,7 @@
 #ifndef LAMINA_APP_BATCH_JOB_H
 #define LAMINA_APP_BATCH_JOB_H
 
+#include "batch_tally.h"
 #include "engine.h"
 #include "llm_job.h"
 #include "process/batch.h"
@@ -63,20 +66,29 @@ struct lam_batch_report {
     struct lam_error first_failure; /* of a file, code 0: none */
 };
 
-/* A segment of staged rows, with what of it does not count. */
+/* A staged segment as the coordinator plans with it, and what of it does not count. */
 struct lam_batch_input {
     struct lam_segment_entry entry;
     struct lam_mask_rule *rules;
     size_t rule_count;
-    bool owed;             /* append: rows in it were staged without answers */
-    struct lam_map *map;   /* workers: after prepare */
-    struct lam_mask mask;
+    bool owed; /* append: rows in it were staged without answers */
     char replaced[LAM_SEGMENT_PATH]; /* append: the segment that entry took the place of when its rows were answered; empty: none */
 };
 
 struct lam_batch_inputs {
     struct lam_batch_input *items;
     size_t count, cap;
+};
+
+/* Staged rows as they are read while ranges are resolved. There may be many: nothing else is kept of them. */
+struct lam_batch_mapped {
+    struct lam_map *map;
+    struct lam_mask mask; /* of rows that do not count; without bits: all do */
+};
+
+struct lam_batch_maps {
+    struct lam_batch_mapped *items;
+    size_t count;
 };
 
 struct lam_batch_job {
@@ -103,7 +115,7 @@ struct lam_batch_job {
     unsigned reader_count;
     struct lam_namer namer;
     unsigned groups;
-    struct lam_batch_inputs inputs;
+    struct lam_batch_maps mapped; /* after prepare */
 
     /* coordinator */
     uint64_t term;
@@ -112,9 +124,11 @@ struct lam_batch_job {
     bool untaken;                  /* run was made and its term not had: it is tried again under the same id */
     struct lam_cutoff cutoff;
     struct lam_batch_files *files;
-    struct lam_staged_list adopted, staged;
+    struct lam_staged_list adopted; /* until it is gathered */
     struct lam_batch_inputs planned;
-    bool gathered;           /* planned has what is staged */
+    struct lam_buf resolved_paths;  /* of staged rows that ranges take, each with its NUL */
+    struct lam_batch_tally tally;
+    bool gathered;           /* planned and tally have what is staged */
     struct lam_batch_sample *sample; /* batch_train.c, from sample to plan */
     uint32_t generation;     /* which model staged answers are from, or will be: what is of another one is not adopted. 0: of none */
     struct lam_buf results;  /* notes of resolved ranges, one JSON a line */
@@ -193,6 +207,8 @@ int lam_batch_write_counts(const struct lam_count_deltas *counts, struct lam_buf
 int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err);
 int lam_batch_resolve(void *arg, unsigned worker, struct lam_sv range, void **made, struct lam_error *err);
 int lam_batch_write(void *arg, void *made, struct lam_buf *note, struct lam_error *err);
+void lam_batch_maps_release(struct lam_batch_maps *maps);
+void lam_batch_input_release(struct lam_batch_input *input);
 void lam_batch_inputs_release(struct lam_batch_inputs *inputs);
 
 /*
@@ -222,7 +238,7 @@ int lam_batch_answer_range(struct lam_batch_job *batch, unsigned worker, struct 
 
 /* Append: a staged segment's rows with their answers, to be written in its place. */
 struct lam_batch_rewrite;
-int lam_batch_rewrite_new(struct lam_batch_job *batch, unsigned worker, const struct lam_batch_input *input, struct lam_batch_rewrite **rewrite,
+int lam_batch_rewrite_new(struct lam_batch_job *batch, unsigned worker, const struct lam_batch_mapped *input, struct lam_batch_rewrite **rewrite,
                           struct lam_error *err);
 int lam_batch_rewrite_write(struct lam_batch_rewrite *rewrite, struct lam_buf *note, struct lam_error *err);
 void lam_batch_rewrite_free(struct lam_batch_rewrite *rewrite); /* NULL-safe */

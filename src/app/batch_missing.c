@@ -26,7 +26,7 @@ struct missing {
     struct lam_dict files; /* source and partition to index in paths */
     struct lam_sv *paths;  /* of the table of files */
     size_t count, cap;
-    struct lam_batch_input *staged; /* of this run, mapped, with what does not count masked */
+    struct lam_batch_mapped *staged; /* of this run, mapped, with what does not count masked */
     size_t staged_count;
     struct lam_block *block;
     struct lam_buf order;
@@ -74,7 +74,7 @@ static int map_staged(struct missing *missing, struct lam_error *err)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a plan");
     for (size_t i = 0; !rc && i < planned->count; i++) {
         const struct lam_batch_input *from = &planned->items[i];
-        struct lam_batch_input *to = &missing->staged[missing->staged_count];
+        struct lam_batch_mapped *to = &missing->staged[missing->staged_count];
         struct lam_count_deltas none = {0};
 
         if (from->entry.kind != LAM_SEGMENT_RUN)
@@ -94,7 +94,7 @@ static int map_staged(struct missing *missing, struct lam_error *err)
 static bool is_staged(const struct missing *missing, const struct lam_record *rec)
 {
     for (size_t i = 0; i < missing->staged_count; i++) {
-        const struct lam_batch_input *input = &missing->staged[i];
+        const struct lam_batch_mapped *input = &missing->staged[i];
         int64_t row = lam_lookup_map(input->map, input->mask.bits, rec->hash, rec->key);
 
         if (row >= 0 && lam_map_u32(input->map, LAM_ROWS_SOURCE)[row] == rec->pos.source)

@@ -1,12 +1,11 @@
 /*
- * What the coordinator makes of all that was staged: which of it counts, which ranges to resolve, and the one commit that makes the view public.
+ * What the coordinator makes of all that was staged: which of it counts, and which ranges to resolve.
  */
 #include "batch_job.h"
 
 #include "store/rejects.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,98 +16,19 @@
 #define ANSWER_BYTES 2048 /* that a row and its answers take, without the vector */
 #define QUARANTINE_BLOCK ((size_t)1 << 30)
 
-/* --- counts by source and life --- */
-
-struct tally {
-    struct lam_life_counts *items;
-    size_t count;
-};
-
-static struct lam_counts *tally_at(struct tally *tally, uint32_t source, uint32_t life)
+void lam_batch_input_release(struct lam_batch_input *input)
 {
-    struct lam_life_counts *grown;
-
-    for (size_t i = 0; i < tally->count; i++)
-        if (tally->items[i].source == source && tally->items[i].life == life)
-            return &tally->items[i].counts;
-    if (!(grown = realloc(tally->items, (tally->count + 1) * sizeof *grown)))
-        return NULL;
-    tally->items = grown;
-    tally->items[tally->count] = (struct lam_life_counts){.source = source, .life = life};
-    return &tally->items[tally->count++].counts;
+    lam_segment_entry_release(&input->entry);
+    free(input->rules);
 }
 
-static int tally_delta(struct tally *tally, const struct lam_count_delta *delta, struct lam_error *err)
+void lam_batch_inputs_release(struct lam_batch_inputs *inputs)
 {
-    struct lam_counts *counts = tally_at(tally, delta->source, delta->life);
-
-    if (!counts)
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for counts");
-    counts->live += delta->live;
-    counts->superseded += delta->superseded;
-    counts->deleted += delta->deleted;
-    counts->pending += delta->pending;
-    counts->read += delta->live + delta->superseded + delta->deleted;
-    return 0;
+    for (size_t i = 0; i < inputs->count; i++)
+        lam_batch_input_release(&inputs->items[i]);
+    free(inputs->items);
+    *inputs = (struct lam_batch_inputs){0};
 }
-
-static int tally_piece(struct tally *tally, const struct lam_piece *piece, bool append, struct lam_error *err)
-{
-    struct lam_counts *counts = tally_at(tally, piece->source, piece->life);
-
-    if (!counts)
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for counts");
-    counts->quarantined += (int64_t)piece->quarantined;
-    counts->filtered += (int64_t)piece->filtered;
-    counts->read += (int64_t)(piece->quarantined + piece->filtered);
-    if (append) { /* rows are not resolved: all of them are live */
-        counts->live += (int64_t)piece->rows;
-        counts->pending += (int64_t)piece->pending;
-        counts->read += (int64_t)piece->rows;
-    }
-    return 0;
-}
-
-/* A view that is made anew counts from nothing. */
-static int tally_forget(struct tally *tally, const struct lam_state *state, struct lam_error *err)
-{
-    for (uint32_t s = 1; s <= state->source_count; s++)
-        for (uint32_t l = 0; l < state->sources[s - 1].life_count; l++) {
-            const struct lam_state_life *life = state->sources[s - 1].lives[l];
-            struct lam_counts *counts;
-
-            if (!life->counts.read)
-                continue;
-            if (!(counts = tally_at(tally, s, life->number)))
-                return LAM_FAIL(err, LAM_E_MEMORY, "no memory for counts");
-            *counts = (struct lam_counts){-life->counts.read,        -life->counts.live,     -life->counts.superseded, -life->counts.deleted,
-                                          -life->counts.quarantined, -life->counts.filtered, -life->counts.pending,    -life->counts.unavailable};
-        }
-    return 0;
-}
-
-static void add_counts(struct lam_counts *to, const struct lam_counts *more)
-{
-    to->read += more->read;
-    to->live += more->live;
-    to->superseded += more->superseded;
-    to->deleted += more->deleted;
-    to->quarantined += more->quarantined;
-    to->filtered += more->filtered;
-    to->pending += more->pending;
-    to->unavailable += more->unavailable;
-}
-
-static int by_life(const void *a, const void *b)
-{
-    const struct lam_life_counts *x = a, *y = b;
-
-    if (x->source != y->source)
-        return x->source < y->source ? -1 : 1;
-    return (x->life > y->life) - (x->life < y->life);
-}
-
-/* --- the plan --- */
 
 static int add_rule(struct lam_batch_input *input, const struct lam_piece *piece, struct lam_error *err)
 {
@@ -314,18 +234,55 @@ bool lam_batch_has_work(const struct lam_batch_job *batch)
     return batch->asks_again;
 }
 
+/* Takes over what of a group counts, and its pieces' counts. */
+static int take_group(void *arg, struct lam_staged *group, struct lam_error *err)
+{
+    struct lam_batch_job *batch = arg;
+    bool append = batch->engine->job->dataset.kind == LAM_JOB_APPEND;
+    int rc = plan_group(batch, group, err);
+
+    for (size_t i = 0; !rc && i < group->piece_count; i++)
+        if (lam_batch_piece_holds(batch, &group->pieces[i]))
+            rc = lam_batch_tally_piece(&batch->tally, &group->pieces[i], append, err);
+    return rc;
+}
+
 int lam_batch_gather(struct lam_batch_job *batch, struct lam_error *err)
 {
-    int rc;
+    int rc = 0;
 
     if (batch->gathered)
         return 0;
     batch->gathered = true;
-    rc = lam_stage_read_run(batch->engine->fs, batch->engine->job->store.path, batch->run, &batch->staged, err);
     for (size_t i = 0; !rc && i < batch->adopted.count; i++)
-        rc = plan_group(batch, &batch->adopted.groups[i], err);
-    for (size_t i = 0; !rc && i < batch->staged.count; i++)
-        rc = plan_group(batch, &batch->staged.groups[i], err);
+        rc = take_group(batch, &batch->adopted.groups[i], err);
+    lam_staged_list_release(&batch->adopted);
+    return rc ? rc : lam_stage_each(batch->engine->fs, batch->engine->job->store.path, batch->run, take_group, batch, err);
+}
+
+/* Of staged rows that ranges take, the workers have been told: here only their files' names are kept, for there are many. */
+static int forget_resolved(struct lam_batch_job *batch, struct lam_error *err)
+{
+    struct lam_batch_inputs *planned = &batch->planned;
+    struct lam_batch_input *fewer;
+    size_t kept = 0;
+    int rc = 0;
+
+    for (size_t i = 0; i < planned->count; i++) {
+        struct lam_batch_input *input = &planned->items[i];
+
+        if (rc || input->entry.kind != LAM_SEGMENT_RUN) {
+            planned->items[kept++] = *input;
+            continue;
+        }
+        rc = lam_buf_add(&batch->resolved_paths, input->entry.path, strlen(input->entry.path) + 1, err);
+        lam_batch_input_release(input);
+    }
+    planned->count = kept;
+    if ((fewer = realloc(planned->items, (kept + 1) * sizeof *fewer))) {
+        planned->items = fewer;
+        planned->cap = kept + 1;
+    }
     return rc;
 }
 
@@ -362,6 +319,7 @@ int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *o
             rc = batch->planned.items[i].owed ? emit(batch, lister, "s", owed++, err) : 0;
         return rc;
     }
+    rc = forget_resolved(batch, err);
     for (uint32_t range = 0; !rc && range < 1u << batch->bits; range++)
         rc = emit(batch, lister, "", range, err);
     return rc;
@@ -375,329 +333,4 @@ void lam_batch_resolved(void *arg, int rank, struct lam_sv note)
     (void)rank;
     if (lam_buf_add_sv(&batch->results, note, &err) || lam_buf_add(&batch->results, "\n", 1, &err))
         lam_log_error(&batch->engine->log, "batch", "%s", err.text); /* publish counts them and fails */
-}
-
-/* --- the commit --- */
-
-static int add_entry(struct lam_commit *commit, const json_t *object, int (*add)(struct lam_commit *, const char *, const struct lam_segment_entry *, struct lam_error *),
-                     const char *path, struct lam_error *err)
-{
-    struct lam_segment_entry entry;
-    char *text = json_dumps(object, JSON_COMPACT);
-    int rc = text ? lam_segment_entry_read(lam_sv_of(text), &entry, err) : LAM_FAIL(err, LAM_E_CORRUPT, "a result without an entry");
-
-    free(text);
-    if (rc)
-        return rc;
-    rc = add(commit, path, &entry, err);
-    lam_segment_entry_release(&entry);
-    return rc;
-}
-
-static int add_plain(struct lam_commit *commit, const char *path, const struct lam_segment_entry *entry, struct lam_error *err)
-{
-    return (void)path, lam_commit_add(commit, entry, err);
-}
-
-static int remove_once(struct lam_commit *commit, const char *path, struct lam_error *err)
-{
-    for (size_t i = 0; i < commit->action_count; i++)
-        if (commit->actions[i].type == LAM_ACTION_REMOVE && !strcmp(commit->actions[i].remove.path, path))
-            return 0;
-    return lam_commit_remove(commit, path, err);
-}
-
-/* A staged segment that was written anew with its answers: the new one is what counts. */
-static int take_answered(struct lam_batch_job *batch, const char *path, const json_t *object, struct lam_error *err)
-{
-    char *text = json_dumps(object, JSON_COMPACT);
-    struct lam_segment_entry entry;
-    int rc = text ? lam_segment_entry_read(lam_sv_of(text), &entry, err) : LAM_FAIL(err, LAM_E_CORRUPT, "a result without an entry");
-
-    free(text);
-    for (size_t i = 0; !rc && i < batch->planned.count; i++) {
-        struct lam_batch_input *input = &batch->planned.items[i];
-
-        if (strcmp(input->entry.path, path))
-            continue;
-        memcpy(input->replaced, input->entry.path, sizeof input->replaced);
-        lam_segment_entry_release(&input->entry);
-        input->entry = entry;
-        return 0;
-    }
-    if (!rc) {
-        lam_segment_entry_release(&entry);
-        rc = LAM_FAIL(err, LAM_E_CORRUPT, "%s was answered, and is not planned", path);
-    }
-    return rc;
-}
-
-/* What one range became: its run, masks, removals and counts; or what took the place of a staged segment. */
-static int commit_range(struct lam_batch_job *batch, struct lam_commit *commit, struct tally *tally, const json_t *result, struct lam_error *err)
-{
-    const json_t *item, *counts = json_object_get(result, "counts"), *run = json_object_get(result, "run");
-    const char *segment = json_string_value(json_object_get(result, "segment"));
-    size_t i;
-    int rc = run ? add_entry(commit, run, add_plain, NULL, err) : 0;
-
-    if (!rc && segment)
-        rc = take_answered(batch, segment, json_object_get(result, "entry"), err);
-    for (i = 0; !rc && (item = json_array_get(json_object_get(result, "masks"), i)); i++)
-        rc = add_entry(commit, json_object_get(item, "entry"), lam_commit_mask, json_string_value(json_object_get(item, "path")), err);
-    for (i = 0; !rc && (item = json_array_get(json_object_get(result, "removed"), i)); i++)
-        rc = remove_once(commit, json_string_value(item), err);
-    for (i = 0; !rc && (item = json_array_get(counts, i)); i++) {
-        const struct lam_count_delta delta = {(uint32_t)json_integer_value(json_array_get(item, 0)), (uint32_t)json_integer_value(json_array_get(item, 1)),
-                                              json_integer_value(json_array_get(item, 2)), json_integer_value(json_array_get(item, 3)),
-                                              json_integer_value(json_array_get(item, 4)), json_integer_value(json_array_get(item, 5))};
-
-        rc = tally_delta(tally, &delta, err);
-    }
-    return rc;
-}
-
-static int commit_ranges(struct lam_batch_job *batch, struct lam_commit *commit, struct tally *tally, struct lam_error *err)
-{
-    struct lam_sv rest = lam_buf_sv(&batch->results);
-    uint64_t count = 0;
-    int rc = 0;
-
-    while (!rc && rest.len) {
-        const char *end = memchr(rest.ptr, '\n', rest.len);
-        size_t len = end ? (size_t)(end - rest.ptr) : rest.len;
-        json_t *result = json_loadb(rest.ptr, len, 0, NULL);
-
-        rc = result ? commit_range(batch, commit, tally, result, err) : LAM_FAIL(err, LAM_E_CORRUPT, "the result of a range is no JSON");
-        json_decref(result);
-        count++;
-        rest = lam_sv(rest.ptr + len + 1, rest.len - len - (end != NULL));
-    }
-    if (!rc && count != batch->report.ranges)
-        rc = LAM_FAIL(err, LAM_E_MEMORY, "%" PRIu64 " ranges were resolved, %" PRIu64 " results are here", batch->report.ranges, count);
-    return rc;
-}
-
-/* Masks rows of one segment by rules, on top of the mask that is in force. Nothing where no row is meant. */
-static int commit_mask(struct lam_batch_job *batch, struct lam_commit *commit, struct tally *tally, const struct lam_segment_entry *entry,
-                       const struct lam_segment_entry *old, struct lam_mask_rule *rules, size_t count, struct lam_error *err)
-{
-    struct lam_target target = {batch->engine->fs, batch->engine->job->store.path, NULL, LAM_SEGMENT_MASK};
-    struct lam_count_deltas deltas = {0};
-    struct lam_segment_entry made;
-    struct lam_mask mask = {0};
-    struct lam_map *map = NULL, *old_map = NULL;
-    const uint8_t *bits = NULL;
-    char path[LAM_SEGMENT_PATH];
-    uint64_t before;
-    int rc = lam_map_cache_get(batch->engine->maps, entry, &map, err);
-
-    if (!rc && old && !(rc = lam_map_cache_get(batch->engine->maps, old, &old_map, err)))
-        rc = lam_mask_bits(old_map, entry->path, entry->rows, &bits, err);
-    if (!rc && !(rc = lam_mask_init(&mask, entry->rows, bits, err))) {
-        before = mask.set;
-        rc = lam_resolve_mask(map, rules, count, &mask, &deltas, err);
-        if (!rc && mask.set > before && !(rc = lam_namer_next(&batch->namer, LAM_SEGMENT_MASK, path, err))) {
-            target.path = path;
-            lam_segment_entry_init(&made);
-            if (!(rc = lam_mask_write(&target, &mask, entry->path, &made, err)))
-                rc = lam_commit_mask(commit, entry->path, &made, err);
-            lam_segment_entry_release(&made);
-        }
-    }
-    for (size_t i = 0; !rc && i < deltas.count; i++)
-        rc = tally_delta(tally, &deltas.items[i], err);
-    lam_count_deltas_release(&deltas);
-    lam_mask_release(&mask);
-    lam_map_unref(map);
-    lam_map_unref(old_map);
-    return rc;
-}
-
-struct changed {
-    struct lam_mask_rule *rules;
-    size_t count;
-    const struct lam_batch_job *batch;
-    struct lam_error *err;
-};
-
-static int collect_changed(void *arg, uint32_t source, const struct lam_digest *partition)
-{
-    struct changed *changed = arg;
-    struct lam_mask_rule *grown = realloc(changed->rules, (changed->count + 1) * sizeof *grown);
-    uint32_t life = 0;
-
-    if (!grown)
-        return LAM_FAIL(changed->err, LAM_E_MEMORY, "no memory for changed files");
-    for (size_t i = 0; i < changed->batch->source_count; i++)
-        if (changed->batch->sources[i].number == source)
-            life = changed->batch->sources[i].life;
-    changed->rules = grown;
-    grown[changed->count] = (struct lam_mask_rule){.source = source, .life_end = life, .offset_end = UINT64_MAX};
-    memcpy(grown[changed->count++].partition, partition->bytes, sizeof partition->bytes);
-    return 0;
-}
-
-/* Append: what a changed file said before is superseded, wherever it stands. */
-static int commit_changed(struct lam_batch_job *batch, struct lam_commit *commit, struct tally *tally, struct lam_error *err)
-{
-    struct changed changed = {.batch = batch, .err = err};
-    const struct lam_state_segment *segment;
-    int rc = lam_batch_changed(batch, collect_changed, &changed, err);
-
-    for (size_t at = 0; !rc && changed.count && (segment = lam_state_next(batch->state, LAM_SEGMENT_SILVER, &at));)
-        rc = commit_mask(batch, commit, tally, segment->entry, segment->mask, changed.rules, changed.count, err);
-    free(changed.rules);
-    return rc;
-}
-
-static int commit_staged(struct lam_batch_job *batch, struct lam_commit *commit, struct tally *tally, struct lam_error *err)
-{
-    uint64_t view = batch->state->view.number + 1;
-    int rc = 0;
-
-    for (size_t i = 0; !rc && i < batch->planned.count; i++) {
-        struct lam_batch_input *input = &batch->planned.items[i];
-
-        if (input->entry.kind == LAM_SEGMENT_RUN) /* staged rows of an upsert dataset: they are in the runs now */
-            continue;
-        input->entry.view = view;
-        rc = lam_commit_add(commit, &input->entry, err);
-        if (!rc && input->rule_count && input->entry.kind == LAM_SEGMENT_SILVER)
-            rc = commit_mask(batch, commit, tally, &input->entry, NULL, input->rules, input->rule_count, err);
-    }
-    return rc;
-}
-
-/* Segments that the new view replaces: manifests, what speed holds below the cutoff, and (made anew) all of the old view. */
-static int commit_removals(struct lam_batch_job *batch, struct lam_commit *commit, struct lam_error *err)
-{
-    const struct lam_state_segment *segment;
-    int rc = 0;
-
-    for (size_t at = 0; !rc && (segment = lam_state_next(batch->state, 0, &at));) {
-        const struct lam_segment_entry *entry = segment->entry;
-        bool gone = false;
-
-        switch (entry->kind) {
-        case LAM_SEGMENT_MANIFEST:
-            gone = batch->rebuild; /* of sources that are no longer in the job too: the new view has no rows of them */
-            for (size_t i = 0; i < batch->source_count; i++)
-                gone = gone || (!batch->sources[i].stream && batch->sources[i].number == entry->source);
-            break;
-        case LAM_SEGMENT_SPEED:
-        case LAM_SEGMENT_QUARANTINE:
-            gone = entry->offset_count > 0;
-            for (uint32_t i = 0; gone && i < entry->offset_count; i++)
-                gone = entry->offsets[i].end <= lam_cutoff_next(&batch->cutoff, entry->source, entry->life, entry->offsets[i].partition);
-            gone = gone || (batch->rebuild && entry->kind == LAM_SEGMENT_QUARANTINE && entry->offset_count == 0);
-            break;
-        case LAM_SEGMENT_RUN:
-        case LAM_SEGMENT_SILVER:
-        case LAM_SEGMENT_BRONZE_CORPUS:
-            gone = batch->rebuild;
-            break;
-        default:
-            break;
-        }
-        if (gone)
-            rc = remove_once(commit, entry->path, err);
-    }
-    return rc;
-}
-
-static int commit_manifests(struct lam_batch_job *batch, struct lam_commit *commit, struct lam_error *err)
-{
-    int rc = 0;
-
-    for (size_t i = 0; !rc && i < batch->source_count; i++) {
-        struct lam_segment_entry entry;
-
-        if (batch->sources[i].stream || !batch->sources[i].number)
-            continue;
-        lam_segment_entry_init(&entry);
-        if (!(rc = lam_batch_write_manifest(batch, i, &entry, err))) {
-            memcpy(entry.run, batch->run, LAM_RUN_ID);
-            entry.view = batch->state->view.number + 1;
-            rc = lam_commit_add(commit, &entry, err);
-        }
-        lam_segment_entry_release(&entry);
-    }
-    return rc;
-}
-
-static int tally_pieces(struct lam_batch_job *batch, struct tally *tally, struct lam_error *err)
-{
-    const struct lam_staged_list *lists[] = {&batch->adopted, &batch->staged};
-    bool append = batch->engine->job->dataset.kind == LAM_JOB_APPEND;
-
-    for (size_t l = 0; l < 2; l++)
-        for (size_t g = 0; g < lists[l]->count; g++)
-            for (size_t p = 0; p < lists[l]->groups[g].piece_count; p++) {
-                const struct lam_piece *piece = &lists[l]->groups[g].pieces[p];
-                int rc = lam_batch_piece_holds(batch, piece) ? tally_piece(tally, piece, append, err) : 0;
-
-                if (rc)
-                    return rc;
-            }
-    return 0;
-}
-
-static int build(struct lam_batch_job *batch, struct lam_commit *commit, struct tally *tally, struct lam_error *err)
-{
-    const struct lam_job *job = batch->engine->job;
-    uint64_t view = batch->state->view.number + 1;
-    int rc;
-
-    lam_commit_set_term(commit, LAM_TERM_BATCH, batch->term);
-    if ((batch->rebuild && (rc = tally_forget(tally, batch->state, err))) || (rc = tally_pieces(batch, tally, err)) || (rc = commit_ranges(batch, commit, tally, err)) ||
-        (rc = commit_removals(batch, commit, err)) || (rc = commit_staged(batch, commit, tally, err)) || (rc = commit_manifests(batch, commit, err)))
-        return rc;
-    if (!batch->rebuild && job->dataset.kind == LAM_JOB_APPEND && (rc = commit_changed(batch, commit, tally, err)))
-        return rc;
-    if (!lam_digest_eq(lam_hash128(job->rest.ptr, job->rest.len), batch->state->job.rest_digest) || batch->rebuild)
-        if ((rc = lam_commit_job(commit, job->identity.ptr, job->analysis.ptr, job->rest.ptr, err)))
-            return rc;
-    if (tally->count)
-        qsort(tally->items, tally->count, sizeof *tally->items, by_life);
-    return lam_commit_publish(commit, view, batch->run, batch->bits, &batch->cutoff, tally->items, (uint32_t)tally->count, err);
-}
-
-/* What only this run and those it adopted from could have used: their staged rows are in the runs now. Nothing depends on it. */
-static void remove_staged_rows(struct lam_batch_job *batch)
-{
-    for (size_t i = 0; i < batch->planned.count; i++) {
-        char path[LAM_PATH_MAX];
-        struct lam_error err;
-
-        const struct lam_batch_input *input = &batch->planned.items[i];
-        const char *staged = input->entry.kind == LAM_SEGMENT_RUN ? input->entry.path : input->replaced;
-
-        if (!staged[0] || lam_path_join(path, batch->engine->job->store.path, staged, &err))
-            continue;
-        lam_map_cache_drop(batch->engine->maps, staged);
-        batch->engine->fs->ops->unlink(batch->engine->fs->arg, path);
-    }
-}
-
-int lam_batch_publish(void *arg, struct lam_error *err)
-{
-    struct lam_batch_job *batch = arg;
-    struct lam_commit commit;
-    struct tally tally = {0};
-    int rc;
-
-    lam_commit_init(&commit, batch->state->number);
-    if (!(rc = build(batch, &commit, &tally, err)) && !(rc = lam_commitlog_commit(batch->engine->commits, &commit, NULL, err))) {
-        lam_engine_share(batch->engine);
-        batch->report.view = batch->state->view.number + 1;
-        for (size_t i = 0; i < tally.count; i++)
-            add_counts(&batch->report.counts, &tally.items[i].counts);
-        for (uint32_t i = 0; batch->rebuild && i < batch->state->source_count; i++) /* what it forgot was not of this run */
-            for (uint32_t l = 0; l < batch->state->sources[i].life_count; l++)
-                add_counts(&batch->report.counts, &batch->state->sources[i].lives[l]->counts);
-        remove_staged_rows(batch);
-    }
-    lam_commit_release(&commit);
-    free(tally.items);
-    return rc ? LAM_PASS(err, rc, "publish view %" PRIu64, batch->state->view.number + 1) : 0;
 }

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -113,26 +114,24 @@ int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t cou
 
 /* --- ranges --- */
 
-void lam_batch_inputs_release(struct lam_batch_inputs *inputs)
+void lam_batch_maps_release(struct lam_batch_maps *maps)
 {
-    for (size_t i = 0; i < inputs->count; i++) {
-        lam_segment_entry_release(&inputs->items[i].entry);
-        lam_map_unref(inputs->items[i].map);
-        lam_mask_release(&inputs->items[i].mask);
-        free(inputs->items[i].rules);
+    for (size_t i = 0; i < maps->count; i++) {
+        lam_map_unref(maps->items[i].map);
+        lam_mask_release(&maps->items[i].mask);
     }
-    free(inputs->items);
-    *inputs = (struct lam_batch_inputs){0};
+    free(maps->items);
+    *maps = (struct lam_batch_maps){0};
 }
 
-static int read_rules(const json_t *array, struct lam_batch_input *input, struct lam_error *err)
+/* rules: malloc, count of them. */
+static int read_rules(const json_t *array, struct lam_mask_rule **rules, size_t count, struct lam_error *err)
 {
-    input->rule_count = json_array_size(array);
-    if (input->rule_count && !(input->rules = calloc(input->rule_count, sizeof *input->rules)))
+    if (!(*rules = calloc(count + 1, sizeof **rules)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a plan");
-    for (size_t i = 0; i < input->rule_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const json_t *item = json_array_get(array, i);
-        struct lam_mask_rule *rule = &input->rules[i];
+        struct lam_mask_rule *rule = &(*rules)[i];
         struct lam_digest partition;
 
         if (!lam_digest_parse(lam_sv_of(json_string_value(json_array_get(item, 1))), &partition))
@@ -147,19 +146,34 @@ static int read_rules(const json_t *array, struct lam_batch_input *input, struct
     return 0;
 }
 
-static int read_input(struct lam_batch_job *batch, const json_t *item, struct lam_batch_input *input, struct lam_error *err)
+static int mask_rows(struct lam_batch_mapped *mapped, const json_t *array, struct lam_error *err)
+{
+    size_t count = json_array_size(array);
+    struct lam_count_deltas none = {0};
+    struct lam_mask_rule *rules = NULL;
+    int rc;
+
+    if (!count)
+        return 0;
+    if (!(rc = read_rules(array, &rules, count, err)) && !(rc = lam_mask_init(&mapped->mask, lam_map_rows(mapped->map), NULL, err)))
+        rc = lam_resolve_mask(mapped->map, rules, count, &mapped->mask, &none, err);
+    lam_count_deltas_release(&none);
+    free(rules);
+    return rc;
+}
+
+static int map_input(struct lam_batch_job *batch, const json_t *item, struct lam_batch_mapped *mapped, struct lam_error *err)
 {
     char *text = json_dumps(json_object_get(item, "entry"), JSON_COMPACT);
-    struct lam_count_deltas none = {0};
-    int rc = text ? lam_segment_entry_read(lam_sv_of(text), &input->entry, err) : LAM_FAIL(err, LAM_E_CORRUPT, "a plan without an entry");
+    struct lam_segment_entry entry;
+    int rc = text ? lam_segment_entry_read(lam_sv_of(text), &entry, err) : LAM_FAIL(err, LAM_E_CORRUPT, "a plan without an entry");
 
     free(text);
-    if (rc || (rc = lam_map_cache_get(batch->engine->maps, &input->entry, &input->map, err)) || (rc = read_rules(json_object_get(item, "rules"), input, err)) ||
-        !input->rule_count)
+    if (rc)
         return rc;
-    if (!(rc = lam_mask_init(&input->mask, lam_map_rows(input->map), NULL, err)))
-        rc = lam_resolve_mask(input->map, input->rules, input->rule_count, &input->mask, &none, err);
-    lam_count_deltas_release(&none);
+    if (!(rc = lam_map_cache_get(batch->engine->maps, &entry, &mapped->map, err)))
+        rc = mask_rows(mapped, json_object_get(item, "rules"), err);
+    lam_segment_entry_release(&entry);
     return rc;
 }
 
@@ -202,18 +216,19 @@ int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err)
     json_t *head = next_line(&bytes);
     int rc = json_is_object(head) ? 0 : LAM_FAIL(err, LAM_E_CORRUPT, "a plan that is none");
 
-    lam_batch_inputs_release(&batch->inputs);
+    lam_batch_maps_release(&batch->mapped);
+    malloc_trim(0); /* what reading left in the heaps: resolving needs little, and other things */
     batch->bits = (uint32_t)json_integer_value(json_object_get(head, "bits"));
     batch->old_bits = (uint32_t)json_integer_value(json_object_get(head, "old_bits"));
     if (!rc && batch->engine->rank > 0) /* rank 0 trained it, or has known it from the start */
         rc = load_model(batch, head, err);
     json_decref(head);
-    if (!rc && !(batch->inputs.items = calloc(count + 1, sizeof *batch->inputs.items)))
+    if (!rc && !(batch->mapped.items = calloc(count + 1, sizeof *batch->mapped.items)))
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a plan");
     for (size_t i = 0; !rc && i < count; i++) {
         json_t *item = next_line(&bytes);
 
-        rc = read_input(batch, item, &batch->inputs.items[batch->inputs.count++], err);
+        rc = map_input(batch, item, &batch->mapped.items[batch->mapped.count++], err);
         json_decref(item);
     }
     return rc;
@@ -274,11 +289,11 @@ static int find_runs(struct made *made, uint64_t first, uint64_t last, struct la
     }
     qsort(made->runs, made->run_count, sizeof *made->runs, oldest_first);
     made->maps = calloc(2 * made->run_count + 1, sizeof *made->maps);
-    made->inputs = calloc(batch->inputs.count + made->run_count + 1, sizeof *made->inputs);
+    made->inputs = calloc(batch->mapped.count + made->run_count + 1, sizeof *made->inputs);
     if (!made->maps || !made->inputs)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a range");
-    for (size_t i = 0; i < batch->inputs.count; i++)
-        made->inputs[made->staged_count++] = (struct lam_merge_input){.map = batch->inputs.items[i].map, .mask = batch->inputs.items[i].mask.bits};
+    for (size_t i = 0; i < batch->mapped.count; i++)
+        made->inputs[made->staged_count++] = (struct lam_merge_input){.map = batch->mapped.items[i].map, .mask = batch->mapped.items[i].mask.bits};
     for (size_t i = 0; !rc && i < made->run_count; i++) {
         struct lam_merge_input *input = &made->inputs[made->staged_count + i];
         const struct lam_segment_entry *mask = made->runs[i]->mask;
@@ -338,8 +353,8 @@ int lam_batch_resolve(void *arg, unsigned worker, struct lam_sv range, void **ou
     made->range = (uint32_t)strtoul(text + (text[0] == 's'), NULL, 10);
     if (text[0] != 's')
         rc = resolve_range(made, worker, err);
-    else if (made->range < batch->inputs.count)
-        rc = lam_batch_rewrite_new(batch, worker, &batch->inputs.items[made->range], &made->rewrite, err);
+    else if (made->range < batch->mapped.count)
+        rc = lam_batch_rewrite_new(batch, worker, &batch->mapped.items[made->range], &made->rewrite, err);
     else
         rc = LAM_FAIL(err, LAM_E_CORRUPT, "there is no staged segment %s", text);
     if (rc) {

@@ -105,6 +105,7 @@ static void storage_done(struct lam_work *work)
         end_run(c);
     else if ((rc = tell(c, c->state == LAM_BATCH_BEGIN ? MSG_START : MSG_PREPARE, lam_buf_sv(&c->bytes), &err)))
         fail(c, &err);
+    lam_buf_release(&c->bytes); /* a plan is large */
     if (c->state == LAM_BATCH_PLAN)
         c->listed = true;
 }

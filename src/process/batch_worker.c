@@ -241,6 +241,7 @@ static void control_done(struct lam_work *work)
     struct lam_batch_worker *w = of_control(work);
 
     w->control_busy = false;
+    lam_buf_release(&w->control_bytes);
     lam_batch_worker_report(w, w->control_type == MSG_START ? MSG_STARTED : MSG_PREPARED, w->control_rc ? &w->control_err : NULL);
     lam_wake_signal(lam_batch_worker_options(w)->wake);
 }

@@ -42,6 +42,9 @@ struct lam_counts {
     int64_t read, live, superseded, deleted, quarantined, filtered, pending, unavailable;
 };
 
+/* Sums that wrap rather than overflow, for commits are foreign bytes. */
+void lam_counts_add(struct lam_counts *sum, const struct lam_counts *more);
+
 struct lam_life_counts {
     uint32_t source, life;
     struct lam_counts counts; /* in a commit: what is added to the sums */

@@ -18,18 +18,40 @@
 
 struct lam_map {
     atomic_uint refs;
-    char path[LAM_SEGMENT_PATH];
+    char *path;
     const struct lam_layout *layout;
     uint64_t rows;
     uint32_t dim;
     uint8_t *base;
     size_t size;
-    struct lam_dataset_entry datasets[LAM_LAYOUT_MAX_DATASETS];
-    const void *values[LAM_LAYOUT_MAX_COLUMNS];      /* of a column: its only dataset, or its bytes */
-    const uint64_t *offsets[LAM_LAYOUT_MAX_COLUMNS]; /* of a STRING column */
-    _Atomic uint64_t checked;                        /* columns that hold */
-    pthread_mutex_t lock;                            /* one thread checks */
+    struct lam_dataset_entry *datasets;
+    const void **values;       /* of a column: its only dataset, or its bytes */
+    const uint64_t **offsets;  /* of a STRING column */
+    _Atomic uint64_t checked;  /* columns that hold */
+    pthread_mutex_t lock;      /* one thread checks */
+    _Alignas(8) char behind[]; /* datasets, values, offsets, path: as many as there are, for a run may map thousands of segments */
 };
+
+static struct lam_map *new_map(const struct lam_segment_entry *entry, const struct lam_layout *layout)
+{
+    size_t datasets = layout->dataset_count * sizeof(struct lam_dataset_entry), pointers = layout->column_count * sizeof(void *), path = strlen(entry->path) + 1;
+    struct lam_map *map = calloc(1, sizeof *map + datasets + 2 * pointers + path);
+
+    if (!map)
+        return NULL;
+    map->datasets = (struct lam_dataset_entry *)(void *)map->behind;
+    map->values = (const void **)(void *)(map->behind + datasets);
+    map->offsets = (const uint64_t **)(void *)(map->behind + datasets + pointers);
+    map->path = map->behind + datasets + 2 * pointers;
+    memcpy(map->path, entry->path, path);
+    memcpy(map->datasets, entry->datasets, datasets);
+    atomic_init(&map->refs, 1);
+    pthread_mutex_init(&map->lock, NULL);
+    map->layout = layout;
+    map->rows = entry->rows;
+    map->dim = entry->dim;
+    return map;
+}
 
 static int damaged_entry(const struct lam_map *map, uint32_t dataset, struct lam_error *err)
 {
@@ -117,15 +139,8 @@ int lam_map_open(const struct lam_fs *fs, const char *root, const struct lam_seg
         entry->bytes > SIZE_MAX / 2)
         return LAM_FAIL(err, LAM_E_CORRUPT, "segment %s: its entry has %u datasets where layout %s has %u, or an impossible size",
                         entry->path, entry->dataset_count, layout->name, layout->dataset_count);
-    if (!(map = calloc(1, sizeof *map)))
+    if (!(map = new_map(entry, layout)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory to map segment %s", entry->path);
-    atomic_init(&map->refs, 1);
-    pthread_mutex_init(&map->lock, NULL);
-    map->layout = layout;
-    map->rows = entry->rows;
-    snprintf(map->path, sizeof map->path, "%s", entry->path);
-    map->dim = entry->dim;
-    memcpy(map->datasets, entry->datasets, layout->dataset_count * sizeof *map->datasets);
     if ((rc = map_file(map, fs, root, entry->bytes, err)) || (rc = place_columns(map, err))) {
         lam_map_unref(map);
         return rc;

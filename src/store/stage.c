@@ -102,43 +102,64 @@ static int load(const struct lam_fs *fs, const char *root, const char *path, jso
     return rc;
 }
 
-int lam_stage_read(const struct lam_fs *fs, const char *root, const char *path, struct lam_staged_list *list, struct lam_error *err)
+static int read_group(const struct lam_fs *fs, const char *root, const char *path, struct lam_staged *group, struct lam_error *err)
 {
-    struct lam_staged group = {0}, *grown;
     const json_t *segments, *pieces;
     json_t *object;
     int rc = load(fs, root, path, &object, err);
 
+    *group = (struct lam_staged){0};
     if (rc)
         return rc;
     if (!lam_segment_path_valid(path)) {
         json_decref(object);
         return LAM_FAIL(err, LAM_E_CORRUPT, "'%.80s' is no path of a list", path);
     }
-    snprintf(group.path, sizeof group.path, "%s", path);
+    snprintf(group->path, sizeof group->path, "%s", path);
     segments = json_object_get(object, "segments");
     pieces = json_object_get(object, "pieces");
-    group.segments = calloc(json_array_size(segments) + 1, sizeof *group.segments);
-    group.pieces = calloc(json_array_size(pieces) + 1, sizeof *group.pieces);
-    grown = realloc(list->groups, (list->count + 1) * sizeof *grown);
-    if (grown)
-        list->groups = grown;
-    if (!group.segments || !group.pieces || !grown)
+    group->segments = calloc(json_array_size(segments) + 1, sizeof *group->segments);
+    group->pieces = calloc(json_array_size(pieces) + 1, sizeof *group->pieces);
+    if (!group->segments || !group->pieces)
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a list");
     if (!rc)
-        rc = read_array(segments, json_array_size(segments), read_segment, (char *)group.segments, sizeof *group.segments, &group.segment_count, err);
+        rc = read_array(segments, json_array_size(segments), read_segment, (char *)group->segments, sizeof *group->segments, &group->segment_count, err);
     if (!rc)
-        rc = read_array(pieces, json_array_size(pieces), read_piece, (char *)group.pieces, sizeof *group.pieces, &group.piece_count, err);
+        rc = read_array(pieces, json_array_size(pieces), read_piece, (char *)group->pieces, sizeof *group->pieces, &group->piece_count, err);
     json_decref(object);
-    if (rc) {
-        staged_release(&group);
-        return LAM_PASS(err, rc, "%s", path);
-    }
-    list->groups[list->count++] = group;
+    if (rc)
+        staged_release(group);
+    return rc ? LAM_PASS(err, rc, "%s", path) : 0;
+}
+
+/* Moves the group to the list. */
+static int append(void *arg, struct lam_staged *group, struct lam_error *err)
+{
+    struct lam_staged_list *list = arg;
+    struct lam_staged *grown = realloc(list->groups, (list->count + 1) * sizeof *grown);
+
+    if (!grown)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a list");
+    list->groups = grown;
+    list->groups[list->count++] = *group;
+    *group = (struct lam_staged){0};
     return 0;
 }
 
-int lam_stage_read_run(const struct lam_fs *fs, const char *root, const char *run, struct lam_staged_list *list, struct lam_error *err)
+int lam_stage_read(const struct lam_fs *fs, const char *root, const char *path, struct lam_staged_list *list, struct lam_error *err)
+{
+    struct lam_staged group;
+    int rc = read_group(fs, root, path, &group, err);
+
+    if (rc)
+        return rc;
+    rc = append(list, &group, err);
+    staged_release(&group);
+    return rc;
+}
+
+int lam_stage_each(const struct lam_fs *fs, const char *root, const char *run, int (*each)(void *arg, struct lam_staged *group, struct lam_error *err), void *arg,
+                   struct lam_error *err)
 {
     char folder[LAM_PATH_MAX], path[LAM_PATH_MAX];
     struct lam_names names;
@@ -150,14 +171,23 @@ int lam_stage_read_run(const struct lam_fs *fs, const char *root, const char *ru
         return rc == LAM_E_NOT_FOUND ? 0 : rc;
     for (size_t i = 0; !rc && i < names.count; i++) {
         size_t len = strlen(names.names[i]);
+        struct lam_staged group;
 
         if (strncmp(names.names[i], "staged-", 7) || len < 5 || strcmp(names.names[i] + len - 5, ".json"))
             continue;
         snprintf(path, sizeof path, "runs/%s/%s", run, names.names[i]);
-        rc = lam_stage_read(fs, root, path, list, err);
+        if ((rc = read_group(fs, root, path, &group, err)))
+            break;
+        rc = each(arg, &group, err);
+        staged_release(&group);
     }
     lam_names_release(&names);
     return rc;
+}
+
+int lam_stage_read_run(const struct lam_fs *fs, const char *root, const char *run, struct lam_staged_list *list, struct lam_error *err)
+{
+    return lam_stage_each(fs, root, run, append, list, err);
 }
 
 /* --- adoption --- */

@@ -8,7 +8,4 @@
 struct lam_state_life *lam_life_own(struct lam_state_life **slot);
 void lam_life_unref(struct lam_state_life *life);
 
-/* totals and life counts: sums that wrap rather than overflow, for commits are foreign bytes. */
-void lam_counts_add(struct lam_counts *sum, const struct lam_counts *more);
-
 #endif

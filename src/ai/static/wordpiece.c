@@ -101,8 +101,8 @@ static uint32_t cut(const struct static_tokenizer *tokenizer, char *word, size_t
             return 1;
         }
         ids[count++] = id;
-        word += taken - tokenizer->prefix_len;
-        len -= taken - tokenizer->prefix_len;
+        word = word + taken - tokenizer->prefix_len;
+        len = len - taken + tokenizer->prefix_len;
         prefix = tokenizer->prefix_len;
         if (len > prefix)
             memcpy(word, tokenizer->prefix, prefix);

@@ -38,22 +38,21 @@ struct learner {
     struct seen *seen;
     size_t seen_count, seen_cap;
     struct tally *tallies;
-    size_t tally_count;
+    size_t tally_count, tally_cap;
     uint32_t *slots; /* tally + 1 */
+    size_t mask;
 };
-
-#define SLOTS (CLUES_MAX * 2)
 
 /* The tally of a clue; NULL: no room for a new one. */
 static struct tally *tally_of(struct learner *learner, uint64_t hash, unsigned kind)
 {
-    size_t i = hash & (SLOTS - 1);
+    size_t i = hash & learner->mask;
 
     while (learner->slots[i] && learner->tallies[learner->slots[i] - 1].hash != hash)
-        i = (i + 1) & (SLOTS - 1);
+        i = (i + 1) & learner->mask;
     if (learner->slots[i])
         return &learner->tallies[learner->slots[i] - 1];
-    if (learner->tally_count == CLUES_MAX)
+    if (learner->tally_count == learner->tally_cap)
         return NULL;
     learner->tallies[learner->tally_count] = (struct tally){.hash = hash, .kind = (uint8_t)kind};
     learner->slots[i] = (uint32_t)++learner->tally_count;
@@ -241,25 +240,40 @@ static int finish(struct learner *learner, struct lam_gazetteer **gazetteer, str
     return 0;
 }
 
+/* Room for as many clues as so many bytes can have: a word has two bytes at least, a name up to six clues. */
+static int make_room(struct learner *learner, size_t bytes, struct lam_error *err)
+{
+    size_t slots = 2048;
+
+    learner->tally_cap = bytes * 3 + 1024 < CLUES_MAX ? bytes * 3 + 1024 : CLUES_MAX;
+    while (slots < learner->tally_cap * 2)
+        slots *= 2;
+    learner->mask = slots - 1;
+    learner->tallies = calloc(learner->tally_cap, sizeof *learner->tallies);
+    learner->slots = calloc(slots, sizeof *learner->slots);
+    return learner->tallies && learner->slots ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory to learn names");
+}
+
 int lam_gazetteer_learn(const struct lam_builtin_doc *docs, size_t count, bool (*stop)(void *arg), void *arg,
                         struct lam_gazetteer **gazetteer, struct lam_error *err)
 {
-    struct learner learner = {.tallies = calloc(CLUES_MAX, sizeof *learner.tallies), .slots = calloc(SLOTS, sizeof *learner.slots)};
+    struct learner learner = {0};
     size_t bytes = 0;
-    int rc = 0;
+    int rc;
 
     *gazetteer = NULL;
     lam_tokens_init(&learner.tokens, &learner.lexicon);
-    if (!learner.tallies || !learner.slots)
-        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory to learn names");
-    if (rc || (rc = lam_lexicon_init(&learner.lexicon, err)) || (rc = lam_name_words_init(&learner.words, err)))
+    for (size_t i = 0; i < count && bytes < LAM_GAZETTEER_TEXT; i++)
+        bytes += docs[i].text.len < TEXT_EACH ? docs[i].text.len : TEXT_EACH;
+    if ((rc = make_room(&learner, bytes, err)) || (rc = lam_lexicon_init(&learner.lexicon, err)) || (rc = lam_name_words_init(&learner.words, err)))
         goto cleanup;
+    bytes = 0;
     for (size_t i = 0; i < count && bytes < LAM_GAZETTEER_TEXT && !rc; i++) {
         if (stop && i % STOP_EVERY == 0 && stop(arg))
             rc = LAM_FAIL(err, LAM_E_CANCELLED, "stopped while learning names");
         else
             rc = read_document(&learner, docs[i].text, err);
-        bytes += docs[i].text.len;
+        bytes += docs[i].text.len < TEXT_EACH ? docs[i].text.len : TEXT_EACH;
     }
     for (int round = 0; round < ROUNDS && !rc; round++)
         learn_round(&learner, round ? SURE_LATER : SURE_FIRST);

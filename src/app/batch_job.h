@@ -129,6 +129,7 @@ struct lam_batch_job {
     struct lam_buf resolved_paths;  /* of staged rows that ranges take, each with its NUL */
     struct lam_batch_tally tally;
     bool gathered;           /* planned and tally have what is staged */
+    uint64_t gathered_pending; /* rows of it that have no answer */
     struct lam_batch_sample *sample; /* batch_train.c, from sample to plan */
     uint32_t generation;     /* which model staged answers are from, or will be: what is of another one is not adopted. 0: of none */
     struct lam_buf results;  /* notes of resolved ranges, one JSON a line */

@@ -241,6 +241,8 @@ static int take_group(void *arg, struct lam_staged *group, struct lam_error *err
     bool append = batch->engine->job->dataset.kind == LAM_JOB_APPEND;
     int rc = plan_group(batch, group, err);
 
+    for (size_t i = 0; i < group->piece_count; i++)
+        batch->gathered_pending += group->pieces[i].pending;
     for (size_t i = 0; !rc && i < group->piece_count; i++)
         if (lam_batch_piece_holds(batch, &group->pieces[i]))
             rc = lam_batch_tally_piece(&batch->tally, &group->pieces[i], append, err);
@@ -254,6 +256,7 @@ int lam_batch_gather(struct lam_batch_job *batch, struct lam_error *err)
     if (batch->gathered)
         return 0;
     batch->gathered = true;
+    batch->gathered_pending = 0;
     for (size_t i = 0; !rc && i < batch->adopted.count; i++)
         rc = take_group(batch, &batch->adopted.groups[i], err);
     lam_staged_list_release(&batch->adopted);
@@ -298,7 +301,6 @@ static int emit(struct lam_batch_job *batch, struct lam_batch_lister *lister, co
 int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *out, struct lam_error *err)
 {
     struct lam_batch_job *batch = arg;
-    uint64_t pending;
     uint32_t owed = 0;
     int rc;
 
@@ -309,8 +311,9 @@ int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *o
     batch->old_bits = batch->state->view.range_bits;
     if ((rc = lam_batch_commit_model(batch, err)) || (rc = lam_batch_gather(batch, err)) || (rc = lam_batch_delete_missing(batch, err)))
         return rc;
-    if (batch->llm && batch->engine->job->deep.require && (pending = lam_batch_staged_pending(&batch->staged)))
-        return LAM_FAIL(err, LAM_E_CANCELLED, "%" PRIu64 " records have no answer yet and deep.require is set: no view was published; run it again to go on", pending);
+    if (batch->llm && batch->engine->job->deep.require && batch->gathered_pending)
+        return LAM_FAIL(err, LAM_E_CANCELLED, "%" PRIu64 " records have no answer yet and deep.require is set: no view was published; run it again to go on",
+                        batch->gathered_pending);
     batch->bits = batch->rebuild ? (batch->old_bits = 0, choose_bits(batch)) : choose_bits(batch);
     if ((rc = write_plan(batch, out, err)))
         return rc;

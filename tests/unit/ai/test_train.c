@@ -299,7 +299,8 @@ static void odd_corpora_end_well(void **state)
 }
 
 /* Trains on the corpus and answers all of it and texts that it has never seen: each answer is a label and a share, or none. */
-static void check_answers(const struct corpus *corpus, const struct lam_tasks *asked, struct lam_builtin_training_report *report)
+static void check_answers(const struct corpus *corpus, size_t count, const struct lam_tasks *asked,
+                          struct lam_builtin_training_report *report)
 {
     static const char *const others[] = {"", "unheard of", "bank bank bank", "\xe6\x97\xa5\xe6\x9c\xac"};
     struct lam_block *block = lam_block_new(DOCS + 4, (size_t)16 << 20);
@@ -307,15 +308,15 @@ static void check_answers(const struct corpus *corpus, const struct lam_tasks *a
     struct lam_analyzer *analyzer;
     struct lam_error err;
 
-    OK(lam_builtin_train(asked, corpus->docs, DOCS, NULL, &model, report, &err));
+    OK(lam_builtin_train(asked, corpus->docs, count, NULL, &model, report, &err));
     OK(lam_builtin_open_with_model(asked, model, 1, &analyzer, &err));
-    for (size_t d = 0; d < DOCS + 4; d++) {
-        struct lam_row row = {.rec.text = d < DOCS ? corpus->docs[d].text : lam_sv_of(others[d - DOCS])};
+    for (size_t d = 0; d < count + 4; d++) {
+        struct lam_row row = {.rec.text = d < count ? corpus->docs[d].text : lam_sv_of(others[d - count])};
 
         OK(lam_block_add_row(block, &row, &err));
     }
-    OK(lam_analyzer_builtin.submit(analyzer, block, 0, DOCS + 4, NULL, &err));
-    for (size_t d = 0; d < DOCS + 4; d++) {
+    OK(lam_analyzer_builtin.submit(analyzer, block, 0, count + 4, NULL, &err));
+    for (size_t d = 0; d < count + 4; d++) {
         const struct lam_enrichment *enr = &lam_block_row(block, d)->enr;
 
         assert_true(enr->confidence >= 0 && enr->confidence <= 1);
@@ -334,13 +335,13 @@ static void odd_corpora_give_honest_answers(void **state)
     (void)state;
     for (int d = 0; d < DOCS; d++) /* all of one class */
         corpus->docs[d].text = corpus->docs[d / 3 * 3].text;
-    check_answers(corpus, &tasks, &report);
+    check_answers(corpus, DOCS, &tasks, &report);
     assert_int_equal(report.unseen, 2);
     for (int d = 0; d < DOCS; d++) /* all equal */
         corpus->docs[d].text = corpus->docs[0].text;
-    check_answers(corpus, &tasks, &report);
+    check_answers(corpus, DOCS, &tasks, &report);
     corpus->docs[1].text = LAM_SV("the train"); /* all equal but one */
-    check_answers(corpus, &tasks, &report);
+    check_answers(corpus, DOCS, &tasks, &report);
     assert_int_equal(report.unseen, 1);
     free(corpus);
 }
@@ -359,7 +360,7 @@ static void five_thousand_labels_are_trained(void **state)
 
         many[i] = (struct lam_label){lam_sv(names[i], (size_t)len), i < 30 ? lam_sv_of(words[i / 10][i % 10]) : LAM_SV("")};
     }
-    check_answers(corpus, &asked, &report);
+    check_answers(corpus, 90, &asked, &report);
     assert_true(report.unseen >= 4970 && report.unseen < 5000);
     assert_true(report.documents > 0);
     free(names);

@@ -46,6 +46,7 @@ struct finder {
     const struct lam_pattern_find *finds; /* of the job's own patterns */
     size_t find_count;
     size_t from; /* bytes before it belong to the entity before */
+    size_t names_from; /* tokens before it were read as names already, and are none */
     struct lam_name_reader names;
     struct lam_entity entity;
 };
@@ -104,8 +105,10 @@ static bool match_name(struct finder *finder, size_t i, size_t limit, struct lam
     enum lam_name_type type;
     size_t len = 0;
 
-    if (!lam_name_read(&finder->names, i, &name) || name.start < finder->from || name.end > limit ||
-        (type = lam_name_decide(&finder->names, &name)) == LAM_NAME_TYPES)
+    if (!lam_name_read(&finder->names, i, &name))
+        return false;
+    finder->names_from = name.last;
+    if (name.start < finder->from || name.end > limit || (type = lam_name_decide(&finder->names, &name)) == LAM_NAME_TYPES)
         return false;
     entity->type = types[type];
     entity->start = name.start;
@@ -149,7 +152,7 @@ static bool next_entity(struct finder *finder, size_t *i)
             continue;
         if (match(finder, *i, entity) && entity->start >= finder->from && entity->end <= limit)
             return true;
-        if (finder->options->words && token->flags & LAM_TOKEN_UPPER && match_name(finder, *i, limit, entity))
+        if (finder->options->words && token->flags & LAM_TOKEN_UPPER && *i >= finder->names_from && match_name(finder, *i, limit, entity))
             return true;
     }
     return false;
@@ -163,7 +166,7 @@ int lam_entities_each(const struct lam_tokens *tokens, const struct lam_entity_o
 
     finder.tokens = tokens;
     finder.options = options;
-    finder.from = 0;
+    finder.from = finder.names_from = 0;
 
     finder.find_count = lam_patterns_find(options->patterns, tokens->text, &finder.finds);
     if (options->words)

@@ -22,8 +22,6 @@ struct status {
 };
 
 struct share {
-    uint64_t others_tokens;
-    double others_cost;
     struct lam_llm_share shares[LAM_LLM_ENDPOINTS];
 };
 
@@ -76,24 +74,6 @@ void lam_llm_job_defer(struct lam_block *block, size_t first)
 
 /* --- between the ranks --- */
 
-static uint64_t tokens_of(const struct lam_openai_stats *stats)
-{
-    uint64_t tokens = stats->reserved_tokens;
-
-    for (size_t i = 0; i < LAM_OPENAI_ASKS; i++)
-        tokens += stats->asks[i].tokens_in + stats->asks[i].tokens_out;
-    return tokens;
-}
-
-static double cost_of(const struct lam_openai_stats *stats)
-{
-    double cost = stats->reserved_cost;
-
-    for (size_t i = 0; i < LAM_OPENAI_ASKS; i++)
-        cost += stats->asks[i].cost;
-    return cost;
-}
-
 static void tell(struct lam_llm_job *llm)
 {
     struct status status = {0};
@@ -129,11 +109,6 @@ static void on_status(struct lam_llm_job *llm, int src, struct lam_sv bytes)
         lam_llm_share_split(&limits, demands, size, shares);
         share.shares[i] = shares[src];
     }
-    for (size_t rank = 0; rank < size; rank++)
-        if (rank != (size_t)src) {
-            share.others_tokens += tokens_of(&llm->all[rank].stats);
-            share.others_cost += cost_of(&llm->all[rank].stats);
-        }
     lam_comm_send(llm->engine->comm, src, MSG_SHARE, lam_sv((const char *)&share, sizeof share), &err);
 cleanup:
     free(demands);
@@ -152,7 +127,6 @@ static void on_message(void *arg, int src, uint16_t type, struct lam_sv bytes)
     }
     if (bytes.len != sizeof *share)
         return;
-    lam_openai_set_others(llm->openai, share->others_tokens, share->others_cost);
     for (size_t i = 0; llm->engine->size > 1 && i < llm->engine->job->deep.endpoint_count; i++)
         lam_llm_client_set_share(lam_openai_client(llm->openai), i, &share->shares[i]);
 }
@@ -198,8 +172,8 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
 {
     struct lam_engine *engine = llm->engine;
     struct lam_cache_options cache = {.fs = engine->fs, .clock = engine->clock, .log = &engine->log, .max_age_us = engine->job->deep.cache.age_us};
-    struct lam_openai_options options = {.job = engine->job, .log = &engine->log, .clock = engine->clock, .wake = &engine->wake, .rank = (unsigned)engine->rank,
-                                         .size = (unsigned)engine->size, .reject = on_reject, .arg = llm};
+    struct lam_openai_options options = {.job = engine->job, .log = &engine->log, .clock = engine->clock, .wake = &engine->wake, .rank = (unsigned)lam_roles_index(&engine->roles, LAM_ROLE_BATCH, engine->rank),
+                                         .size = (unsigned)engine->roles.count[LAM_ROLE_BATCH], .reject = on_reject, .arg = llm};
     int rc;
 
     if (engine->rank == 0 && !(llm->all = calloc((size_t)engine->size, sizeof *llm->all)))

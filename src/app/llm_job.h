@@ -3,7 +3,7 @@
  *
  *     reading thread   lam_llm_job_defer: rows with text wait for their answer
  *     main thread      accepted piece ──> analyzer ──> rows answered, pending, or gone to the quarantine; the piece's note says so
- *     ranks            each tells the coordinator what it uses and could use; the coordinator tells each its share of the endpoints and what the others spent
+ *     ranks            each tells the coordinator what it uses and could use; the coordinator tells each its share of the endpoints
  *
  * One for each process with a batch role whose job has deep.analyzer "openai".
  */

@@ -276,8 +276,10 @@ int lam_openai_poll(struct lam_openai *o, void **ticket, struct lam_error *err)
         *err = o->failed;
     else if (!(rc = take_inbox(o, err)) && !(rc = start_some(o, err)) && !o->cancelled)
         rc = lam_request_pump(o, err);
-    if (o->cancelled)
+    if (o->cancelled) { /* whatever came back on the way: all rows return */
         drop_ready(o);
+        rc = 0;
+    }
     if (rc) {
         o->failed = *err;
         return rc;
@@ -310,8 +312,6 @@ void lam_openai_begin(struct lam_openai *o)
 {
     o->stats = (struct lam_openai_stats){0};
     o->limit[0] = '\0';
-    o->others_tokens = 0;
-    o->others_cost = 0;
     o->cancelled = false;
     o->failed.code = 0;
 }
@@ -399,9 +399,3 @@ size_t lam_openai_ask_count(const struct lam_openai *o) { return o->asks.count; 
 const char *lam_openai_ask_name(const struct lam_openai *o, size_t ask) { return o->asks.items[ask].name; }
 struct lam_llm_client *lam_openai_client(struct lam_openai *o) { return o->client; }
 const char *lam_openai_limit(const struct lam_openai *o) { return o->limit; }
-
-void lam_openai_set_others(struct lam_openai *o, uint64_t tokens, double cost)
-{
-    o->others_tokens = tokens;
-    o->others_cost = cost;
-}

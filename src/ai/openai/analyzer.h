@@ -32,7 +32,7 @@ struct lam_openai_options {
     const struct lam_log *log;
     const struct lam_clock *clock;
     struct lam_wake *wake;       /* signalled when poll has something to do */
-    unsigned rank, size;
+    unsigned rank, size;         /* of those that analyse: each has its part of the endpoints and of the limits */
     const struct lam_llm_transport_ops *transport; /* NULL: live */
     void *transport_arg;
 
@@ -99,9 +99,6 @@ void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_
 size_t lam_openai_ask_count(const struct lam_openai *openai);
 const char *lam_openai_ask_name(const struct lam_openai *openai, size_t ask);
 struct lam_llm_client *lam_openai_client(struct lam_openai *openai);
-
-/* What all other ranks have used, under way included: the limits of the run are for all of them together. */
-void lam_openai_set_others(struct lam_openai *openai, uint64_t tokens, double cost);
 
 /* "" or which limit was reached: "deep.max_cost (5)". */
 const char *lam_openai_limit(const struct lam_openai *openai);

@@ -106,8 +106,6 @@ struct lam_openai {
     bool draining, cancelled;
     struct lam_error failed;        /* code 0: nothing */
     char limit[64];
-    uint64_t others_tokens;
-    double others_cost;
     struct lam_openai_stats stats;
 
     pthread_mutex_t lock;           /* guards inbox */

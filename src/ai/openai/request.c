@@ -35,7 +35,7 @@ void lam_request_unreserve(struct lam_openai *o, struct lam_openai_request *requ
 
 static uint64_t used_tokens(const struct lam_openai *o)
 {
-    uint64_t used = o->others_tokens + o->stats.reserved_tokens;
+    uint64_t used = o->stats.reserved_tokens;
 
     for (size_t i = 0; i < o->asks.count; i++)
         used += o->stats.asks[i].tokens_in + o->stats.asks[i].tokens_out;
@@ -44,7 +44,7 @@ static uint64_t used_tokens(const struct lam_openai *o)
 
 static double used_cost(const struct lam_openai *o)
 {
-    double used = o->others_cost + o->stats.reserved_cost;
+    double used = o->stats.reserved_cost;
 
     for (size_t i = 0; i < o->asks.count; i++)
         used += o->stats.asks[i].cost;
@@ -66,15 +66,19 @@ static double most_cost(const struct lam_openai *o, uint32_t tier, uint64_t in, 
     return most;
 }
 
-/* Reserves what the request is expected to take; false: it would pass a limit of the run. */
+/*
+ * Reserves what the request is expected to take; false: it would pass a limit of the run. Each rank may use an even part of it: what one does not use is
+ * lost to the others, and all together never pass it.
+ */
 static bool reserve(struct lam_openai *o, struct lam_openai_request *request, uint64_t in, uint64_t out)
 {
     const struct lam_job_deep *deep = &o->job->deep;
     double cost = most_cost(o, request->tier, in, out);
+    unsigned ranks = o->options.size ? o->options.size : 1;
 
-    if (deep->max_tokens && used_tokens(o) + in + out > deep->max_tokens)
+    if (deep->max_tokens && used_tokens(o) + in + out > deep->max_tokens / ranks)
         snprintf(o->limit, sizeof o->limit, "deep.max_tokens (%" PRIu64 ")", deep->max_tokens);
-    else if (deep->max_cost > 0 && used_cost(o) + cost > deep->max_cost)
+    else if (deep->max_cost > 0 && used_cost(o) + cost > deep->max_cost / ranks)
         snprintf(o->limit, sizeof o->limit, "deep.max_cost (%g)", deep->max_cost);
     else {
         request->reserved_tokens = in + out;

@@ -15,7 +15,7 @@
 
 #define ALL (LAM_TASK_CLASSIFY | LAM_TASK_ENTITIES | LAM_TASK_SUMMARIZE | LAM_TASK_SENTIMENT | LAM_TASK_KEYWORDS | LAM_TASK_LANGUAGE | LAM_TASK_CUSTOM)
 
-#define CUSTOM "{\"type\":\"object\",\"properties\":{\"who\":{\"type\":\"string\"}},\"required\":[\"who\"]}"
+#define CUSTOM "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"who\":{\"type\":\"string\"}},\"required\":[\"who\"]}"
 
 static const struct lam_label labels[] = {{{"billing", 7}, {"charges", 7}}, {{"out\"age", 7}, {"down", 4}}};
 static const struct lam_tasks tasks = {.wanted = ALL, .labels = labels, .label_count = 2, .sentences = 2, .max_keywords = 3,
@@ -60,7 +60,7 @@ static void what_holds_the_schema_is_good_and_what_does_not_is_named(void **stat
         {",\"language\":\"en\"", "", "the field \"language\" is missing"},
         {"[\"x\"]", "[\"a\",\"b\",\"c\",\"d\"]", "/keywords: items: 4, at most 3 is allowed"},
         {"\"type\":\"org\"", "\"type\":\"planet\"", "/entities/0/type"},
-        {"\"text\":\"ACME\"", "\"text\":\"ACME\",\"why\":1", "/entities/0: \"why\" is no field of the answer"},
+        {"\"who\":\"me\"", "\"who\":\"me\",\"why\":1", "/custom: \"why\" is no field of the answer"},
         {"\"who\":\"me\"", "\"what\":1", "/custom: the field \"who\" is missing"},
         {"\"summary\":\"s\"", "\"summary\":null", "/summary: expected string, found null"},
     };

@@ -1,0 +1,230 @@
+"""Whole batch runs whose answers come from a scripted model server: nothing is lost, nothing is paid twice, whatever happens to endpoints and ranks."""
+import glob
+import http.server
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "batch"))
+import support  # noqa: E402
+
+LABELS = {"billing": "invoice, refund, charge", "outage": "down, error, timeout"}
+
+
+class Model(http.server.ThreadingHTTPServer):
+    """Answers by the words of a document; says what it counted; fails on demand."""
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.lock = threading.Lock()
+        self.asked, self.open, self.tokens_in, self.tokens_out = [], 0, 0, 0
+        self.delay, self.fail = 0.0, None
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return "http://127.0.0.1:%d/v1" % self.server_port
+
+    def texts(self):
+        with self.lock:
+            return list(self.asked)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        server = self.server
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        documents = re.findall(r"<document (\d+)(?: id=\"(d\d+)\")?[^>]*>\n(.*?)\n</document \1>", body["messages"][1]["content"], re.S)
+        with server.lock:
+            server.asked += [text for _, _, text in documents]
+            server.open += 1
+        time.sleep(server.delay)
+        status, answer = 200, self.answer(documents, len(json.dumps(body)) // 4)
+        if server.fail and server.fail(documents):
+            status, answer = server.fail(documents)
+        text = json.dumps(answer).encode()
+        with server.lock:
+            server.open -= 1
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+        except OSError:
+            pass
+
+    def answer(self, documents, tokens):
+        def one(text):
+            category = "billing" if "invoice" in text else "outage"
+            return {"category": category, "confidence": 9, "sentiment": -2, "keywords": text.split()[:2], "summary": "About " + category}
+        packed = bool(documents[0][1])
+        content = {"answers": [{"id": number, **one(text)} for _, number, text in documents]} if packed else one(documents[0][2])
+        with self.server.lock:
+            self.server.tokens_in += tokens
+            self.server.tokens_out += 30 * len(documents)
+        return {"model": "scripted-1", "choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": json.dumps(content)}}],
+                "usage": {"prompt_tokens": tokens, "completion_tokens": 30 * len(documents)}}
+
+
+class LlmCase(support.BatchCase):
+    def setUp(self):
+        super().setUp()
+        self.model = Model()
+        self.addCleanup(self.model.server_close)
+        self.addCleanup(self.model.shutdown)
+
+    def records(self, count, first=0):
+        lines = [json.dumps({"id": "k%04d" % i, "text": "%s number %d of %s" % ("invoice" if i % 2 else "server", i, self.id())}) for i in range(first, first + count)]
+        return "\n".join(lines) + "\n"
+
+    def llm_job(self, store="out", deep=None, **fields):
+        deep = {"analyzer": "openai", "endpoints": [{"url": self.model.url, "model": "small", "concurrency": 16, "price_in": 1.0, "price_out": 2.0}],
+                "answer_tokens": 128, **(deep or {})}
+        return self.job(store, dataset={"key": ["/id"], "order_by": None, "event_time": None, "text": ["/text"], "deleted": None}, deep=deep,
+                        tasks={"classify": {"labels": LABELS}, "sentiment": {}, "keywords": {"max": 3}, "summarize": {"sentences": 1}},
+                        **{"batch": {"split": "4 KiB"}, **fields})
+
+    def run_batch(self, job, ranks=2, expect=0):
+        self.batch(job, ranks, expect)
+        return self.report(os.path.basename(job)[len("job-"):-len(".json")])
+
+    def report(self, store):
+        newest = max(glob.glob(os.path.join(self.store(store), "runs", "*", "report.json")), key=os.path.getmtime)
+        with open(newest) as file:
+            return json.load(file)
+
+    def rows(self, store="out"):
+        out = support.subprocess.run([self.lamina, "query", self.store(store), "--limit", "1000", "--json"], stdout=support.subprocess.PIPE, text=True, check=True).stdout
+        return {record["key"]: record for record in json.loads(out)["records"]}
+
+    def check_answers(self, rows):
+        for key, record in rows.items():
+            odd = int(key[1:]) % 2
+            self.assertFalse(record["pending"], key)
+            self.assertEqual(record["enrichment"]["category"], "billing" if odd else "outage", key)
+            self.assertEqual(record["provenance"]["analyzer"], "openai")
+            self.assertEqual(record["provenance"]["trace"]["asks"][0]["model"], "scripted-1")
+
+    def test_each_text_is_asked_once_and_the_report_counts_what_the_server_counted(self):
+        self.write("a.jsonl", self.records(300))
+        for mode in ("combined", "packed", "per_task"):
+            self.model.asked.clear()
+            self.model.tokens_in = self.model.tokens_out = 0
+            job = self.llm_job(mode, {"request_mode": mode, "token_budget": 4000})
+            llm = self.run_batch(job)["llm"]
+            self.assertEqual(llm["answered"], 300)
+            self.assertEqual((llm["tokens_in"], llm["tokens_out"]), (self.model.tokens_in, self.model.tokens_out), mode)
+            self.assertAlmostEqual(llm["cost"], (self.model.tokens_in + 2 * self.model.tokens_out) / 1e6, places=4)
+            self.assertEqual(len(self.model.texts()), 300 * (4 if mode == "per_task" else 1))
+            if mode == "packed":
+                self.assertLess(llm["requests"], 100)
+            rows = self.rows(mode)
+            self.assertEqual(len(rows), 300)
+            self.check_answers(rows)
+            self.assertTrue(self.run_batch(job)["nothing_new"])
+            job = self.llm_job(mode, {"request_mode": mode, "token_budget": 4000}, limits={"depth": 50})  # the analysis changed: all is analysed again
+            llm = self.run_batch(job)["llm"]
+            self.assertEqual((llm["answered"], llm["requests"]), (300, 0))
+            self.assertEqual(len(self.model.texts()), 300 * (4 if mode == "per_task" else 1))
+
+    def test_what_could_not_be_answered_is_pending_and_the_next_run_asks_for_it_alone(self):
+        self.write("a.jsonl", self.records(120))
+        number = re.compile(r"number (\d+) ")
+        self.model.fail = lambda documents: (503, {"error": {"message": "busy"}}) if int(number.search(documents[0][2]).group(1)) % 10 == 3 else None
+        job = self.llm_job(deep={"timeout": 2, "patience": 1})
+        report = self.run_batch(job)
+        waiting = report["llm"]["pending"]  # those, and what else was to be asked while the endpoint was held for down
+        self.assertGreaterEqual(waiting, 12)
+        self.assertEqual(report["counts"]["totals"]["pending"], waiting)
+        self.assertEqual((report["counts"]["totals"]["live"], report["balanced"]), (120, True))
+        rows = self.rows()
+        owed = {key for key in rows if rows[key]["pending"]}
+        self.assertEqual(len(owed), waiting)
+        self.assertLessEqual({"k%04d" % i for i in range(3, 120, 10)}, owed)
+        self.model.fail = None
+        self.model.asked.clear()
+        report = self.run_batch(job)
+        self.assertEqual(report["llm"]["answered"], waiting)
+        self.assertEqual({"k%04d" % int(number.search(text).group(1)) for text in self.model.texts()}, owed)
+        self.assertEqual(len(self.model.texts()), waiting)
+        self.assertEqual((report["counts"]["totals"]["pending"], report["counts"]["totals"]["live"], report["balanced"]), (0, 120, True))
+        self.check_answers(self.rows())
+        self.assertTrue(self.run_batch(job)["nothing_new"])
+
+    def test_a_limit_ends_the_asking_and_the_next_run_goes_on(self):
+        self.write("a.jsonl", self.records(100))
+        job = self.llm_job(deep={"max_tokens": 20000, "endpoints": [{"url": self.model.url, "model": "small", "concurrency": 2}]})
+        out = self.batch(job, 2, 1)
+        self.assertIn("deep.max_tokens (20000) was reached", out)
+        first = self.report("out")
+        self.assertLessEqual(first["llm"]["tokens_in"] + first["llm"]["tokens_out"], 22000)
+        self.assertGreater(first["llm"]["answered"], 0)
+        self.assertEqual(first["llm"]["answered"] + first["llm"]["pending"], 100)
+        job = self.llm_job()
+        second = self.run_batch(job)
+        self.assertEqual(second["llm"]["answered"], first["llm"]["pending"])
+        self.assertEqual(len(self.model.texts()), 100)
+        self.check_answers(self.rows())
+
+    def test_with_require_no_view_is_published_while_answers_are_missing(self):
+        self.write("a.jsonl", self.records(40))
+        self.model.fail = lambda documents: (503, {"error": {"message": "busy"}}) if "number 7 " in documents[0][2] else None
+        job = self.llm_job(deep={"require": True, "timeout": 2, "patience": 1})
+        out = self.batch(job, 2, 75)
+        self.assertIn("1 records have no answer yet", out)
+        self.model.fail = None
+        self.model.asked.clear()
+        self.assertEqual(self.run_batch(job)["view"], 1)
+        self.assertLessEqual(len(self.model.texts()), 1)
+        self.check_answers(self.rows())
+
+    def test_unusable_answers_end_in_quarantine_with_the_raw_answer(self):
+        self.write("a.jsonl", self.records(20))
+        self.model.fail = lambda documents: (200, {"choices": [{"finish_reason": "stop", "message": {"content": "no thanks"}}]}) if "number 4 " in documents[0][2] else None
+        report = self.run_batch(self.llm_job())
+        totals = report["counts"]["totals"]
+        self.assertEqual((totals["live"], totals["quarantined"], totals["read"], report["balanced"]), (19, 1, 20, True))
+        self.assertEqual(report["llm"]["rejected"], 1)
+
+    def test_a_refused_key_ends_the_run_with_a_word(self):
+        self.write("a.jsonl", self.records(20))
+        self.model.fail = lambda documents: (401, {"error": {"message": "Incorrect API key"}})
+        out = self.batch(self.llm_job(), 2, 2)
+        self.assertIn("401", out)
+
+    def test_a_killed_run_goes_on_and_asks_again_only_for_what_was_under_way(self):
+        self.write("a.jsonl", self.records(400))
+        self.model.delay = 0.05
+        job = self.llm_job()
+        for kill in range(4):
+            before, process = len(self.model.texts()), self.start(job, 2)
+            deadline, goal = time.time() + 60, before + self.random.randrange(20, 90)
+            while len(self.model.texts()) < goal and process.poll() is None and time.time() < deadline:
+                time.sleep(0.01)
+            ranks = [pid for pid in support.descendants(process.pid) if b"batch" in open("/proc/%d/cmdline" % pid, "rb").read()]
+            os.kill(self.random.choice(ranks[-2:]), signal.SIGKILL)
+            self.finish(process)
+        self.model.delay = 0
+        self.run_batch(job)
+        asked = self.model.texts()
+        self.assertEqual(len(set(asked)), 400)
+        self.assertLessEqual(len(asked) - 400, 4 * (16 + 8), "sent again: more than was under way")
+        self.check_answers(self.rows())
+        self.assertTrue(self.run_batch(job)["nothing_new"])
+        self.assertEqual(len(self.model.texts()), len(asked))
+
+
+if __name__ == "__main__":
+    support.main("__main__", sys.argv[1], sys.argv[2:])

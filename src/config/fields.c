@@ -260,7 +260,7 @@ static const struct lam_field batch_fields[] = {
      .doc = "Threads of a batch rank; 0: the cores of the node, shared out among its ranks."},
     {.name = "memory", .kind = LAM_KIND_SIZE, REST, AT(lam_job, batch.memory), .def = "536870912", .min = 64 * MEBI, .max = 4096 * GIBI,
      .doc = "What a rank may take for data."},
-    {.name = "sample", .kind = LAM_KIND_SIZE, REST, AT(lam_job, batch.sample), .def = "33554432", .max = GIBI,
+    {.name = "sample", .kind = LAM_KIND_SIZE, REST, AT(lam_job, batch.sample), .def = "16777216", .max = GIBI,
      .doc = "Text that the built-in analyzer learns from, of the records whose keys have the smallest hash; 0: it learns nothing."},
 };
 static const struct lam_shape batch_shape = {batch_fields, COUNT(batch_fields), 0, NULL};

@@ -114,7 +114,18 @@ static bool in_container(void)
     return access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0 || getenv("container");
 }
 
-static void openmpi_options(struct command *command)
+/* Do all ranks start on this host? Whoever gives mpirun words of his own, or hosts by its environment, may mean others. */
+static bool stays_here(const struct lam_cli *cli)
+{
+    static const char *const elsewhere[] = {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "PE_HOSTFILE", "OMPI_MCA_orte_default_hostfile"};
+
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+        if (getenv(elsewhere[i]))
+            return false;
+    return !lam_cli_option(cli, "option");
+}
+
+static void openmpi_options(const struct lam_cli *cli, struct command *command)
 {
     word(command, "--oversubscribe"); /* slots are cores, and more ranks than those start nothing at all */
     word(command, "--bind-to");       /* else one or two ranks are bound to one core each, with all their threads */
@@ -131,6 +142,8 @@ static void openmpi_options(struct command *command)
      * else than 0 before the others, and nobody needs it, since we ask ranks to stop by USR1 and not by TERM */
     if (in_container())
         env(command, "OMPI_MCA_btl_vader_single_copy_mechanism", "none"); /* needs a right that containers do not give */
+    if (stays_here(cli))
+        env(command, "OMPI_MCA_pml", "ob1"); /* else every start looks for fast networks, for 0.2 s */
 }
 
 static void srun_options(struct command *command)
@@ -176,7 +189,7 @@ static int put_launcher(const struct lam_cli *cli, struct command *command, long
     word(command, "-n");
     made_word(command, "", number);
     if (command->launcher == OPENMPI)
-        openmpi_options(command);
+        openmpi_options(cli, command);
     else if (command->launcher == SRUN)
         srun_options(command);
     for (size_t i = 0; i < cli->given_count; i++)

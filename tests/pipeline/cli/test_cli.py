@@ -377,6 +377,9 @@ exit 75
         self.assertRegex(told.stdout, r"(^|/| )mpirun -n 5 --oversubscribe --bind-to none (.* )?--hostfile=h p 'a b' --json -n\n$")
         if os.geteuid() == 0:
             self.assertIn("OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 ", told.stdout)
+        self.assertNotIn("OMPI_MCA_pml", told.stdout, "other hosts may have a fast network")
+        told = lamina("launch", "-n", "5", "--dry-run", "--program", "p")
+        self.assertRegex(told.stdout, r"(^| )OMPI_MCA_pml=ob1 .*mpirun -n 5 ", "one host has none to look for")
 
 
 class Slurm(Case):

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 
 #define DOCUMENTS_MIN 100             /* with fewer there is nothing to generalise from */
-#define DOCUMENTS_MAX ((size_t)20000) /* a second or two of training; more change little (docs/analyzers.md) */
+#define DOCUMENTS_MAX ((size_t)20000) /* a second or two of training */
 #define DOCUMENT_TEXT ((size_t)16 << 10) /* of one document: long ones are not to crowd out the others */
 #define GROWN 4                       /* so many times the documents that did not suffice are tried again */
 #define METADATA_MAX ((size_t)16 << 20)

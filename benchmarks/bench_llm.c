@@ -4,7 +4,8 @@
  * the same latencies at the same concurrency. And the client's CPU a request, parsing of the answer included.
  *
  *     bench_llm [requests a slot] [median ms] [C …]       defaults: 20, 400, 64 256 1000
- *     bench_llm serve [median ms]                         the server alone, for the peers: prints its port, ends with standard input
+ *     bench_llm serve [median ms]                         the server alone, for the peers: writes its port (4 bytes), ends with standard input
+ *     bench_llm ideal [median ms] requests C              seconds of the list schedule, whole and middle
  *
  * steady: the time in which the middle 60 % of the answers came, against the same of the list schedule. whole: first to last.
  */
@@ -196,13 +197,13 @@ static void one(size_t slots, size_t count, double median_us, double hedge, uint
     waitpid(pid, NULL, 0);
 }
 
-/* Wall time of the list schedule, for programs that measure themselves. */
+/* Wall time of the list schedule, and of its middle, for programs that measure themselves. */
 static int ideal_of(size_t count, size_t slots, double median_us)
 {
     double *ends = bench_alloc(count * sizeof *ends);
 
     list_schedule(count, slots, median_us, ends);
-    printf("%.6f\n", ends[count - 1] / 1e6);
+    printf("%.6f %.6f\n", ends[count - 1] / 1e6, (ends[count * 8 / 10] - ends[count * 2 / 10]) / 1e6);
     free(ends);
     return 0;
 }

@@ -397,5 +397,12 @@ void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_
 
 size_t lam_openai_ask_count(const struct lam_openai *o) { return o->asks.count; }
 const char *lam_openai_ask_name(const struct lam_openai *o, size_t ask) { return o->asks.items[ask].name; }
+struct lam_openai_prompt lam_openai_prompt(const struct lam_openai *o, size_t i)
+{
+    const struct lam_ask *ask = &o->asks.items[i];
+
+    return (struct lam_openai_prompt){ask->digest, ask->version, lam_buf_sv(&ask->system[0]), lam_buf_sv(&ask->schema)};
+}
+
 struct lam_llm_client *lam_openai_client(struct lam_openai *o) { return o->client; }
 const char *lam_openai_limit(const struct lam_openai *o) { return o->limit; }

@@ -98,6 +98,14 @@ void lam_openai_stats(const struct lam_openai *openai, struct lam_openai_stats *
 void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_stats *more);
 size_t lam_openai_ask_count(const struct lam_openai *openai);
 const char *lam_openai_ask_name(const struct lam_openai *openai, size_t ask);
+
+/* What is asked: system is a JSON string, schema JSON; digest is of both. Lives with the analyzer. */
+struct lam_openai_prompt {
+    const char *digest;
+    uint32_t version;
+    struct lam_sv system, schema;
+};
+struct lam_openai_prompt lam_openai_prompt(const struct lam_openai *openai, size_t ask);
 struct lam_llm_client *lam_openai_client(struct lam_openai *openai);
 
 /* "" or which limit was reached: "deep.max_cost (5)". */

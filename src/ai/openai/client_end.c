@@ -186,6 +186,7 @@ static void refuse(struct lam_llm_client *client, struct job *job, const struct 
     struct lane *lane = lam_llm_lane_of(client, job->request.tier, job->request.kind);
     uint32_t kind = 1u << job->request.kind;
 
+    memcpy(endpoint->problem, verdict->what, sizeof endpoint->problem);
     if (endpoint->kinds & kind) {
         lam_log_error(client->options.log, "ai", "%s (model %s) gets no more requests of this kind: %s", endpoint->base, endpoint->model, verdict->what);
         endpoint->kinds &= ~kind;

@@ -3,9 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TICK_US INT64_C(50000)        /* hedges, deadlines, numbers to show: what may be late by so much */
+#define TICK_US INT64_C(100000)       /* hedges, deadlines, timeouts, numbers to show: what may be late by so much */
 #define SOON_US INT64_C(5000000)      /* an endpoint that pauses for less is worth waiting for */
-#define BUSY_US INT64_C(1000000)      /* asked again after so long even if nothing ends */
 
 struct lane *lam_llm_lane_of(struct lam_llm_client *client, unsigned tier, enum lam_llm_kind kind)
 {

@@ -6,7 +6,7 @@
 
 #include "transport.h"
 
-#define SHARD_CALLS 16
+#define SHARD_CALLS 64
 #define SHARDS_MAX 1024
 
 struct shard {

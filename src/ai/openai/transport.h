@@ -81,7 +81,10 @@ struct lam_llm_transport_ops {
     /* Ends an attempt without done; its connection is closed, so that the server can notice. */
     void (*cancel)(struct lam_llm_transport *transport, struct lam_llm_attempt *attempt);
 
-    /* Waits until until_us (monotonic, of options->clock; INT64_MAX: without limit), a signal, or after it called done at least once. */
+    /*
+     * Waits until until_us (monotonic, of options->clock; INT64_MAX: without limit), a signal, or after it called done at least once. While
+     * anything is under way the client comes back at least ten times a second: soon enough for timeouts.
+     */
     int (*run)(struct lam_llm_transport *transport, int64_t until_us, struct lam_error *err);
 
     /* Nothing is under way any more. */

@@ -7,8 +7,10 @@ struct plain {
     const char *key;
     int64_t value;
     uint64_t offset;
-    uint8_t op;
+    uint8_t op; /* OWED besides: it was staged without an answer */
 };
+
+#define OWED 0x80
 
 static void write_plain(struct world *world, const struct plain *plain, size_t count, uint32_t bits, struct run *run)
 {
@@ -22,7 +24,9 @@ static void write_plain(struct world *world, const struct plain *plain, size_t c
     next_name(world, LAM_SEGMENT_RUN, path, &err);
     for (size_t i = 0; i < count; i++) {
         rows[i] = make_row(&world->arena, lam_sv_of(plain[i].key), plain[i].value, 1, 1, 0, plain[i].offset);
-        rows[i].rec.op = plain[i].op;
+        rows[i].rec.op = plain[i].op & ~OWED;
+        if (plain[i].op & OWED)
+            rows[i].rec.flags |= LAM_ROW_PENDING;
         list[i] = &rows[i];
     }
     assert_ok(lam_rows_sort(list, count, &err));
@@ -315,6 +319,76 @@ static void rules_mask_what_they_name_and_nothing_else(void **state)
     close_world(&world);
 }
 
+/* Answers with the key in capitals; what begins with "b" it cannot answer. */
+static int capitals(void *arg, struct lam_block *block, size_t first, struct lam_error *err)
+{
+    size_t *asked = arg;
+
+    for (size_t i = first; i < lam_block_rows(block); i++, ++*asked) {
+        struct lam_row *row = lam_block_row(block, i);
+        char *text;
+
+        assert_true(row->rec.flags & LAM_ROW_PENDING);
+        if (row->rec.key.ptr[0] == 'b')
+            continue;
+        if (!(text = lam_block_alloc(block, 1)))
+            return LAM_FAIL(err, LAM_E_LIMIT, "no room");
+        *text = (char)(row->rec.key.ptr[0] - 'a' + 'A');
+        row->enr.category = lam_sv(text, 1);
+        row->rec.flags &= ~(uint32_t)LAM_ROW_PENDING;
+    }
+    return 0;
+}
+
+static void winners_that_are_owed_an_answer_get_it_before_they_are_written(void **state)
+{
+    static const struct plain rows[] = {{"a", 1, 1, OWED}, {"a", 2, 2, OWED}, {"b", 1, 3, OWED}, {"c", 1, 4, LAM_OP_DELETE | OWED}, {"d", 1, 5, 0}};
+    struct lam_block *block = lam_block_new(100, 1 << 20);
+    struct lam_merge_input staged = {0};
+    struct lam_resolve_spec spec = {.staged = &staged, .staged_count = 1};
+    struct lam_resolve_result result;
+    struct lam_resolve *resolve;
+    struct lam_error err = {0};
+    struct lam_map *map;
+    struct world world;
+    struct run run;
+    size_t asked = 0;
+
+    open_world(&world, *state, 99);
+    write_plain(&world, rows, 5, 0, &run);
+    assert_ok(lam_map_open(&lam_fs_system, world.root, &run.entry, &staged.map, &err));
+    assert_ok(lam_resolve_plan(&spec, &resolve, &err));
+    assert_int_equal(lam_resolve_counts(resolve)->items[0].pending, 2); /* a and b */
+    assert_ok(lam_resolve_answer(resolve, block, capitals, &asked, &err));
+    assert_int_equal(asked, 3); /* not the version of a that lost, nor d, which has its answer */
+    assert_int_equal(lam_resolve_counts(resolve)->items[0].pending, 1);
+    assert_int_equal(lam_resolve_counts(resolve)->items[0].live, 3);
+    assert_int_equal(lam_resolve_counts(resolve)->items[0].deleted, 1);
+    assert_ok(lam_resolve_write(resolve, &lam_fs_system, world.root, next_name, &world, &result, &err));
+    assert_ok(lam_map_open(&lam_fs_system, world.root, &result.run, &map, &err));
+    assert_ok(lam_map_need(map, LAM_COLUMNS_ALL, &err));
+    assert_int_equal(lam_map_rows(map), 4);
+    for (uint64_t i = 0; i < 4; i++) {
+        struct lam_row row;
+        char key;
+
+        lam_rows_get(map, i, LAM_COLUMNS_ALL, &row);
+        key = row.rec.key.ptr[0];
+        assert_int_equal(row.rec.flags & LAM_ROW_PENDING, key == 'b' ? LAM_ROW_PENDING : 0);
+        if (key == 'a' || key == 'c')
+            assert_int_equal(row.enr.category.ptr[0], key - 'a' + 'A');
+        if (key == 'a')
+            assert_int_equal(row.rec.pos.offset, 2);
+    }
+    lam_map_unref(map);
+    lam_resolve_result_release(&result);
+    lam_resolve_free(resolve);
+    lam_map_unref(staged.map);
+    lam_segment_entry_release(&run.entry);
+    lam_block_free(block);
+    close_world(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +400,7 @@ int main(void)
         cmocka_unit_test(a_run_beyond_the_range_is_refused_unless_all_is_rewritten),
         cmocka_unit_test(a_write_that_fails_leaves_no_file),
         cmocka_unit_test(rules_mask_what_they_name_and_nothing_else),
+        cmocka_unit_test(winners_that_are_owed_an_answer_get_it_before_they_are_written),
     };
 
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

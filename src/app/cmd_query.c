@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "explain.h"
 #include "print_audit.h"
 #include "serve/query.h"
 #include "redact_reader.h"
@@ -23,6 +24,7 @@ static const struct lam_option options[] = {
     {"status", 's', NULL, "counts by source, view and cutoff"},
     {"limit", 'n', "N", "records of a page, 100 where it is not given"},
     {"cursor", 'c', "CURSOR", "go on where a page ended"},
+    {"explain", '\0', NULL, "with --key: how its answer came about: models, steps, tokens, and the prompt that was sent"},
     {"embedding", '\0', NULL, "with the embeddings"},
 };
 
@@ -203,7 +205,7 @@ static void print_status(const json_t *root)
     }
 }
 
-static void print_answer(const struct lam_query *query, bool audit, struct lam_sv answer)
+static void print_answer(const struct lam_cli *cli, const struct lam_query *query, struct lam_sv answer)
 {
     json_t *root = json_loadb(answer.ptr, answer.len, 0, NULL);
     const json_t *as_of = json_object_get(root, "as_of"), *note = json_object_get(as_of, "note");
@@ -213,8 +215,10 @@ static void print_answer(const struct lam_query *query, bool audit, struct lam_s
         putchar('\n');
         return;
     }
-    if (audit)
+    if (lam_cli_option(cli, "audit"))
         lam_print_audit(json_object_get(root, "record"));
+    else if (lam_cli_option(cli, "explain") && query->kind == LAM_QUERY_KEY)
+        lam_explain_print(cli->args[0], json_object_get(root, "record"));
     else if (query->kind == LAM_QUERY_KEY)
         print_record(json_object_get(root, "record"));
     else if (query->kind == LAM_QUERY_LIST)
@@ -247,7 +251,7 @@ static int ask(const struct lam_cli *cli, const struct lam_query *query, struct 
             fwrite(answer.ptr, 1, answer.len, stdout);
             putchar('\n');
         } else {
-            print_answer(query, lam_cli_option(cli, "audit"), lam_buf_sv(&answer));
+            print_answer(cli, query, lam_buf_sv(&answer));
         }
     }
     lam_buf_release(&answer);

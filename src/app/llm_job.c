@@ -5,6 +5,7 @@
 
 #include "agent_job.h"
 #include "ai/openai/recording.h"
+#include "explain.h"
 #include "store/piece.h"
 #include "redact_reader.h"
 
@@ -186,6 +187,8 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
     options.redactor = llm->redactor;
     choose_transport(llm, &options);
     if ((rc = lam_openai_open(&llm->openai, &options, err)) || (rc = lam_agent_job_open(&llm->agents, engine, lam_openai_client(llm->openai), err)))
+        return rc;
+    if (engine->rank == 0 && (rc = lam_explain_keep(engine, llm->openai, err)))
         return rc;
     return lam_comm_on(engine->comm, MSG_STATUS, MSG_SHARE, on_message, llm, err);
 }

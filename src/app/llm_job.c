@@ -219,6 +219,17 @@ static void refused_free(struct refused *refused)
     free(refused);
 }
 
+/* Rank 0, when all is over: what deep.cache allows. */
+static void keep_cache_small(struct lam_llm_job *llm)
+{
+    const struct lam_job_deep *deep = &llm->engine->job->deep;
+    struct lam_cache_pruned pruned;
+    struct lam_error err;
+
+    if (llm->cache && llm->engine->rank == 0 && (deep->cache.size || deep->cache.age_us) && lam_cache_prune(llm->cache, deep->cache.size, deep->cache.age_us, &pruned, &err))
+        lam_log_warn(&llm->engine->log, "llm", "the cache could not be made smaller: %s", err.text);
+}
+
 void lam_llm_job_close(struct lam_llm_job *llm)
 {
     if (!llm)
@@ -227,6 +238,7 @@ void lam_llm_job_close(struct lam_llm_job *llm)
     lam_agent_job_close(llm->agents); /* its threads wait for the client's */
     lam_openai_close(llm->openai);
     lam_redactor_free(llm->redactor);
+    keep_cache_small(llm);
     lam_cache_close(llm->cache);
     while (llm->refused) {
         struct refused *refused = llm->refused;

@@ -150,6 +150,8 @@ static void a_witness_is_found_gone_or_beyond(void **state)
 static void the_group_keeps_what_was_committed(void **state)
 {
     const struct lam_kafka_offset commit[] = {{0, 7}, {1, 3}};
+    const char said[][LAM_KAFKA_NOTE] = {"6 1795000000000 77", ""};
+    char notes[3][LAM_KAFKA_NOTE];
     struct lam_kafka_offset offsets[] = {{0, 0}, {1, 0}, {2, 0}};
     struct lam_kafka *kafka;
     char topic[64];
@@ -157,15 +159,21 @@ static void the_group_keeps_what_was_committed(void **state)
     (void)state;
     kit_fresh_topic(topic, 3);
     kafka = kit_consumer(topic);
-    assert_int_equal(lam_kafka_commit(kafka, commit, 2, false, NULL), 0);
-    assert_int_equal(lam_kafka_committed(kafka, offsets, 3, NULL), 0);
+    assert_int_equal(lam_kafka_commit(kafka, commit, said, 2, false, NULL), 0);
+    assert_int_equal(lam_kafka_committed(kafka, offsets, NULL, 3, NULL), 0);
     assert_int_equal(offsets[0].offset, 7);
     assert_int_equal(offsets[1].offset, 3);
     assert_int_equal(offsets[2].offset, LAM_KAFKA_NO_OFFSET);
     lam_kafka_close(kafka);
     kafka = kit_consumer(topic);
-    assert_int_equal(lam_kafka_committed(kafka, offsets, 3, NULL), 0);
+    assert_int_equal(lam_kafka_committed(kafka, offsets, notes, 3, NULL), 0);
     assert_int_equal(offsets[0].offset, 7);
+    assert_string_equal(notes[0], said[0]); /* kept beside it */
+    assert_string_equal(notes[1], "");
+    assert_string_equal(notes[2], "");
+    assert_int_equal(lam_kafka_commit(kafka, commit, NULL, 1, false, NULL), 0);
+    assert_int_equal(lam_kafka_committed(kafka, offsets, notes, 3, NULL), 0);
+    assert_string_equal(notes[0], ""); /* a commit without one takes it away */
     lam_kafka_close(kafka);
 }
 

@@ -28,19 +28,27 @@ static bool counts(const struct lam_term *term)
     return !(term->lex && term->lex->langs & 1) && (term->fold_len >= 2 || term->flags & LAM_TOKEN_SIGN);
 }
 
+static int room(struct lam_features *features, size_t most, struct lam_error *err)
+{
+    uint64_t *grown;
+
+    if (most <= features->cap)
+        return 0;
+    if (!(grown = realloc(features->hashes, most * sizeof *grown)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for %zu features", most);
+    features->hashes = grown;
+    features->cap = most;
+    return 0;
+}
+
 int lam_features_read(struct lam_features *features, const struct lam_tokens *tokens, struct lam_error *err)
 {
     size_t most = tokens->count < LAM_FEATURE_TOKENS ? tokens->count : LAM_FEATURE_TOKENS;
     uint64_t last = 0;
+    int rc = room(features, 2 * most, err);
 
-    if (2 * most > features->cap) {
-        uint64_t *grown = realloc(features->hashes, 2 * most * sizeof *grown);
-
-        if (!grown)
-            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for %zu features", 2 * most);
-        features->hashes = grown;
-        features->cap = 2 * most;
-    }
+    if (rc)
+        return rc;
     features->count = 0;
     for (size_t i = 0; i < most; i++) {
         const struct lam_term *term = &tokens->terms[tokens->tokens[i].term];
@@ -91,28 +99,30 @@ int lam_features_weigh(struct lam_features *features, const struct lam_tokens *t
     double norm = 0;
     int rc;
 
-    if ((rc = prepare(features, tokens->term_count + most, model->feature_count, err)))
+    if ((rc = prepare(features, tokens->term_count + most, model->feature_count, err)) || (rc = room(features, tokens->term_count, err)))
         return rc;
     for (size_t i = 0; i < tokens->term_count; i++) {
         const struct lam_term *term = &tokens->terms[i];
         uint32_t feature;
 
-        if (!counts(term) || term->first >= LAM_FEATURE_TOKENS)
+        features->hashes[i] = counts(term) ? term->hash : 0; /* beside each other for the pairs */
+        if (!features->hashes[i] || term->first >= LAM_FEATURE_TOKENS)
             continue;
         feature = term->word ? term->word->feature - 1u : lam_builtin_model_find(model, term->hash);
         if (feature < model->feature_count)
             count_feature(features, feature, (float)term->count);
     }
     for (size_t i = 0; i < most; i++) {
-        const struct lam_term *term = &tokens->terms[tokens->tokens[i].term];
+        uint64_t hash = features->hashes[tokens->tokens[i].term];
         uint32_t feature;
 
-        if (!counts(term))
+        if (!hash)
             continue;
-        if (last && (feature = lam_builtin_model_find(model, pair(last, term->hash))) != UINT32_MAX)
+        if (last && (feature = lam_builtin_model_find(model, pair(last, hash))) != UINT32_MAX)
             count_feature(features, feature, 1);
-        last = term->hash;
+        last = hash;
     }
+    features->count = 0; /* hashes is not what lam_features_read left any more */
     for (size_t i = 0; i < features->found_count; i++) {
         float *value = &features->values[features->found[i]];
 

@@ -115,7 +115,21 @@ void lam_builtin_classifier_index(struct lam_builtin_model *model);
 /* Tells the words of the corpus which features they are, once both stand. */
 void lam_builtin_model_link(struct lam_builtin_model *model);
 
+/* Most pairs of words are no feature: eight bits in the slot say so, and hashes is not looked at. */
+static inline uint32_t lam_builtin_feature_tag(uint64_t hash) { return (uint32_t)(hash >> 32) & 0xff000000u; }
+
 /* The feature's index, or UINT32_MAX where it is none. */
-uint32_t lam_builtin_model_find(const struct lam_builtin_model *model, uint64_t hash);
+static inline uint32_t lam_builtin_model_find(const struct lam_builtin_model *model, uint64_t hash)
+{
+    uint32_t tag = lam_builtin_feature_tag(hash);
+
+    for (size_t at = hash & model->mask; model->slots[at]; at = (at + 1) & model->mask) {
+        uint32_t slot = model->slots[at];
+
+        if ((slot & 0xff000000u) == tag && model->hashes[(slot & 0xffffff) - 1] == hash)
+            return (slot & 0xffffff) - 1;
+    }
+    return UINT32_MAX;
+}
 
 #endif

@@ -70,9 +70,6 @@ void lam_builtin_classifier_release(struct lam_builtin_model *model)
     model->names_len = 0;
 }
 
-/* Most pairs of words are no feature: eight bits in the slot say so, and hashes is not looked at. */
-static uint32_t tag_of(uint64_t hash) { return (uint32_t)(hash >> 32) & 0xff000000u; }
-
 void lam_builtin_classifier_index(struct lam_builtin_model *model)
 {
     for (uint32_t i = 0; i < model->feature_count; i++) {
@@ -80,21 +77,8 @@ void lam_builtin_classifier_index(struct lam_builtin_model *model)
 
         while (model->slots[at])
             at = (at + 1) & model->mask;
-        model->slots[at] = tag_of(model->hashes[i]) | (i + 1);
+        model->slots[at] = lam_builtin_feature_tag(model->hashes[i]) | (i + 1);
     }
-}
-
-uint32_t lam_builtin_model_find(const struct lam_builtin_model *model, uint64_t hash)
-{
-    uint32_t tag = tag_of(hash);
-
-    for (size_t at = hash & model->mask; model->slots[at]; at = (at + 1) & model->mask) {
-        uint32_t slot = model->slots[at];
-
-        if ((slot & 0xff000000u) == tag && model->hashes[(slot & 0xffffff) - 1] == hash)
-            return (slot & 0xffffff) - 1;
-    }
-    return UINT32_MAX;
 }
 
 static int put_counts(struct lam_buf *buf, const uint32_t *counts, size_t count, struct lam_error *err)

@@ -229,6 +229,7 @@ static int add_row(struct lam_training_set *set, struct reader *reader, const st
     double best, second;
     int rc;
 
+    mark_named(set, reader, model); /* before hashes are used for something else */
     if ((rc = lam_features_weigh(features, &reader->tokens, model, err)) || (rc = room(set, features->found_count, err)))
         return rc;
     for (size_t i = 0; i < features->found_count; i++) {
@@ -244,7 +245,6 @@ static int add_row(struct lam_training_set *set, struct reader *reader, const st
         best = prior[k] > best ? prior[k] : best;
     }
     set->strength[d] *= (float)(best - second);
-    mark_named(set, reader, model);
     lam_features_forget(features);
     set->count++;
     return 0;

@@ -258,6 +258,8 @@ static int conclude(struct eval_verb *verb)
         session->failure = verb->err;
     else
         fwrite(out.ptr, 1, out.len, stdout);
+    if (!rc && !session->cli->json && verb->job.llm)
+        lam_llm_job_print(verb->job.llm);
     fflush(stdout);
     lam_buf_release(&out);
     return rc ? (rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED) : LAM_EXIT_DONE;

@@ -5,6 +5,7 @@
 
 #include "agent_job.h"
 #include "ai/openai/recording.h"
+#include "process/refine.h"
 #include "explain.h"
 #include "store/piece.h"
 #include "redact_reader.h"
@@ -349,8 +350,13 @@ static int rewrite_note(struct lam_llm_job *llm, struct lam_batch_piece *piece, 
     said.rows -= before - lam_block_rows(piece->block);
     said.quarantined += lam_block_rejects(piece->block) - rejects;
     said.pending = 0;
-    for (size_t i = 0; i < lam_block_rows(piece->block); i++)
-        said.pending += (lam_block_row(piece->block, i)->rec.flags & LAM_ROW_PENDING) != 0;
+    for (size_t i = 0; i < lam_block_rows(piece->block); i++) {
+        struct lam_row *row = lam_block_row(piece->block, i);
+
+        said.pending += (row->rec.flags & LAM_ROW_PENDING) != 0;
+        if (!(row->rec.flags & (LAM_ROW_PENDING | LAM_ROW_NO_TEXT)))
+            lam_refine_abstain(&llm->engine->job->tasks, &row->enr);
+    }
     lam_buf_clear(&piece->note);
     rc = lam_piece_write(&said, &piece->note, err);
 cleanup:

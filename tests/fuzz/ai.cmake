@@ -1,5 +1,5 @@
 if(TARGET lam_ai)
-    foreach(name builtin builtin_model entities llm_problem)
+    foreach(name builtin builtin_model entities llm_answer llm_problem llm_stream)
         lam_fuzzer(${name} SOURCE ${CMAKE_CURRENT_LIST_DIR}/fuzz_${name}.c AREAS ai model base)
     endforeach()
     lam_fuzzer(cache SOURCE ${CMAKE_CURRENT_LIST_DIR}/fuzz_cache.c AREAS ai model base LIBS lam_support)

@@ -131,6 +131,7 @@ static int endpoint_open(struct lam_llm_client *client, size_t e, const struct l
     snprintf(endpoint->model, sizeof endpoint->model, "%s", given->model);
     endpoint->kinds = given->kinds ? given->kinds : (1u << LAM_LLM_KINDS) - 1;
     endpoint->tier = given->tier;
+    endpoint->stream = given->stream;
     endpoint->weight = given->weight > 0 ? given->weight : 1;
     limits.concurrency = limits.concurrency ? limits.concurrency : DEFAULT_CONCURRENCY;
     lam_llm_share_even(&limits, 0, 1, &share);
@@ -232,6 +233,7 @@ static void client_free(struct lam_llm_client *client)
     for (size_t i = 0; i < client->lane_count; i++)
         lam_llm_queue_release(&client->lanes[i].queue);
     lam_wake_release(&client->wake);
+    lam_buf_release(&client->joined);
     lam_ring_free(client->submitted);
     lam_ring_free(client->slots);
     lam_json_free(client->json);
@@ -263,6 +265,7 @@ int lam_llm_client_open(const struct lam_llm_options *options, struct lam_llm_cl
     client->options = *options;
     client->endpoint_count = options->endpoint_count;
     client->wake.fd = -1;
+    lam_buf_init(&client->joined, options->max_answer);
     client->now_us = lam_mono_us(options->clock);
     client->random = options->seed ? options->seed : (uint64_t)lam_wall_us(options->clock) | 1;
     pthread_mutex_init(&client->lock, NULL);

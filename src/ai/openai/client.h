@@ -40,6 +40,7 @@ struct lam_llm_endpoint {
     double weight;       /* share of the requests of its tier, as far as it can take them. 0: 1 */
     struct lam_llm_limits limits; /* of all ranks together, see share.h. A maximum of 0: 64 requests at once; no budget */
     unsigned start;      /* requests at once before anything is known. 0: 16, or the maximum where that is less */
+    bool stream;         /* chat answers come in pieces, put together here: a cancelled request then ends at servers that would go on */
     double price_in, price_out; /* money per million tokens: kept for the caller, not used here */
 };
 

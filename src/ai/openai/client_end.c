@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sse.h"
+
 #define RESHAPED_MAX (2 * LAM_LLM_OPTIONS) /* each option once under each name */
 #define REDIRECTS_MAX 3
 
@@ -162,7 +164,8 @@ static void retry_error(struct lam_llm_client *client, struct job *job, const st
 static void without_option(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
 {
     struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
-    const struct lam_llm_option *option = &job->options[verdict->option];
+    static const struct lam_llm_option own[] = {{.name = "stream"}, {.name = "stream_options"}};
+    const struct lam_llm_option *option = verdict->option < LAM_LLM_OPTIONS ? &job->options[verdict->option] : &own[verdict->option - LAM_LLM_OPTIONS];
     enum option_state *state = lam_llm_option_state(endpoint, option->name);
     const char *sent = attempt->sent[verdict->option], *now = *state == OPTION_PLAIN ? option->name : *state == OPTION_INSTEAD ? option->instead : NULL;
 
@@ -286,17 +289,41 @@ static void act_on(struct lam_llm_client *client, struct job *job, const struct 
     }
 }
 
+/* A streamed answer becomes the whole one, or what its failure is like: a cut, or a status of 500 with the error as its body. */
+static void unfold(struct lam_llm_client *client, struct lam_llm_attempt *wire)
+{
+    struct lam_buf whole;
+    struct lam_error err;
+    int rc;
+
+    if (wire->code != LAM_LLM_T_OK || wire->status / 100 != 2 || !wire->headers.event_stream)
+        return;
+    lam_buf_clear(&client->joined);
+    rc = lam_llm_sse_join(client->json, lam_buf_sv(&wire->answer), &client->joined, &err);
+    if (rc && rc != LAM_E_INVALID) {
+        wire->code = rc == LAM_E_LIMIT ? LAM_LLM_T_TOO_LARGE : LAM_LLM_T_CUT;
+        snprintf(wire->detail, sizeof wire->detail, "%.150s", err.text);
+        return;
+    }
+    if (rc)
+        wire->status = 500;
+    whole = client->joined;
+    client->joined = wire->answer;
+    wire->answer = whole;
+}
+
 void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
 {
     struct lam_llm_client *client = arg;
     struct attempt *attempt = wire->owner;
     struct endpoint *endpoint = &client->endpoints[wire->endpoint];
     struct job *job = attempt->job;
-    struct lam_llm_context context = {endpoint->model, endpoint->answered_kind[wire->kind], attempt->sent, (unsigned)job->request.option_count};
+    struct lam_llm_context context = {endpoint->model, endpoint->answered_kind[wire->kind], attempt->sent, SENT_OPTIONS};
     struct lam_llm_verdict verdict;
 
     if (wire->ended_us > client->now_us)
         client->now_us = wire->ended_us;
+    unfold(client, wire);
     lam_llm_judge(&verdict, wire, &context, client->json);
     if (verdict.result != LAM_LLM_R_ANSWERED)
         snprintf(endpoint->problem, sizeof endpoint->problem, "%s", verdict.what);

@@ -19,6 +19,9 @@
 #include "transport.h"
 #include "verdict.h"
 
+#define SENT_STREAM LAM_LLM_OPTIONS        /* places of our own options behind the request's */
+#define SENT_STREAM_OPTIONS (LAM_LLM_OPTIONS + 1)
+#define SENT_OPTIONS (LAM_LLM_OPTIONS + 2)
 #define KNOWN_OPTIONS 32          /* names that a run uses */
 #define KEEP_BYTES ((size_t)256 << 10) /* a buffer that grew beyond goes back to the system after use */
 #define BODY_MAX ((size_t)256 << 20)
@@ -32,7 +35,7 @@ struct attempt {
     struct lam_buf body;
     uint64_t tokens;             /* reserved */
     bool probe, hedge;
-    const char *sent[LAM_LLM_OPTIONS]; /* names of options as sent; NULL: left out */
+    const char *sent[SENT_OPTIONS]; /* names of options as sent; NULL: left out */
     uint32_t dropped;
     struct attempt *next, *prev; /* among the endpoint's in flight, oldest first; next alone among the free ones */
 };
@@ -66,6 +69,7 @@ struct endpoint {
     char model[LAM_LLM_MODEL];
     uint32_t kinds;
     unsigned tier;
+    bool stream;
     double weight, pass;        /* pass: of stride scheduling */
     struct lam_llm_flow flow;
     struct attempt *first, *last; /* in flight */
@@ -103,6 +107,7 @@ struct lam_llm_client {
     const struct lam_llm_transport_ops *ops;
     struct lam_llm_transport *transport;
     struct lam_json *json;
+    struct lam_buf joined;      /* a streamed answer put together */
     struct job **jobs;          /* by slot */
     struct attempt *free_attempts;
     uint64_t random;

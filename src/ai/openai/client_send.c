@@ -21,6 +21,30 @@ enum option_state *lam_llm_option_state(struct endpoint *endpoint, const char *n
 
 static int add_text(struct lam_buf *buf, const char *text) { return lam_buf_add(buf, text, strlen(text), NULL); }
 
+static int add_option(struct lam_buf *buf, const char *name, struct lam_sv value)
+{
+    int rc = add_text(buf, ",\"");
+
+    rc = rc ? rc : add_text(buf, name);
+    rc = rc ? rc : add_text(buf, "\":");
+    return rc ? rc : lam_buf_add_sv(buf, value, NULL);
+}
+
+/* Without include_usage nobody would know the tokens; some servers know streams and not that. */
+static int add_stream(struct attempt *attempt, struct endpoint *endpoint)
+{
+    int rc;
+
+    if (*lam_llm_option_state(endpoint, "stream") == OPTION_DROPPED)
+        return 0;
+    attempt->sent[SENT_STREAM] = "stream";
+    rc = add_option(&attempt->body, "stream", LAM_SV("true"));
+    if (rc || *lam_llm_option_state(endpoint, "stream_options") == OPTION_DROPPED)
+        return rc;
+    attempt->sent[SENT_STREAM_OPTIONS] = "stream_options";
+    return add_option(&attempt->body, "stream_options", LAM_SV("{\"include_usage\":true}"));
+}
+
 /* {"model":"…","option":value,…,<the request's members>} */
 static int compose(struct attempt *attempt, const struct job *job, struct endpoint *endpoint)
 {
@@ -29,6 +53,7 @@ static int compose(struct attempt *attempt, const struct job *job, struct endpoi
 
     lam_buf_clear(buf);
     attempt->dropped = 0;
+    memset(attempt->sent, 0, sizeof attempt->sent);
     rc = add_text(buf, "{\"model\":");
     rc = rc ? rc : lam_buf_add_json(buf, lam_sv_of(endpoint->model), NULL);
     for (size_t i = 0; i < job->request.option_count; i++) {
@@ -40,11 +65,10 @@ static int compose(struct attempt *attempt, const struct job *job, struct endpoi
             attempt->dropped |= 1u << i;
             continue;
         }
-        rc = rc ? rc : add_text(buf, ",\"");
-        rc = rc ? rc : add_text(buf, attempt->sent[i]);
-        rc = rc ? rc : add_text(buf, "\":");
-        rc = rc ? rc : lam_buf_add_sv(buf, option->value, NULL);
+        rc = rc ? rc : add_option(buf, attempt->sent[i], option->value);
     }
+    if (endpoint->stream && job->request.kind == LAM_LLM_CHAT)
+        rc = rc ? rc : add_stream(attempt, endpoint);
     rc = rc ? rc : add_text(buf, ",");
     rc = rc ? rc : lam_buf_add_sv(buf, job->request.body, NULL);
     return rc ? rc : add_text(buf, "}");

@@ -39,16 +39,11 @@ static bool begins_as_json(struct lam_sv body)
     return i < body.len && (body.ptr[i] == '{' || body.ptr[i] == '[');
 }
 
-/* A page of a proxy with status 200 is no answer of the model: the type says so, or the first byte. */
-static void of_2xx(struct lam_llm_verdict *verdict, const struct lam_llm_attempt *attempt)
+/* A page of a proxy with status 200 is no answer of the model. */
+static void no_json(struct lam_llm_verdict *verdict, const struct lam_llm_attempt *attempt)
 {
     struct lam_sv body = lam_buf_sv(&attempt->answer);
 
-    if (begins_as_json(body) || attempt->headers.event_stream) {
-        verdict->action = LAM_LLM_A_ANSWER;
-        verdict->result = LAM_LLM_R_ANSWERED;
-        return;
-    }
     verdict->action = LAM_LLM_A_AGAIN_ERROR;
     verdict->result = LAM_LLM_R_ERROR;
     snprintf(verdict->what, sizeof verdict->what, "status %d with %s instead of JSON: %.80s", attempt->status, body.len ? "something" : "nothing", verdict->problem.message);
@@ -155,7 +150,7 @@ void lam_llm_judge(struct lam_llm_verdict *verdict, const struct lam_llm_attempt
     }
     lam_llm_problem_read(&verdict->problem, json, lam_buf_sv(&attempt->answer));
     if (status >= 200 && status < 300) {
-        of_2xx(verdict, attempt);
+        no_json(verdict, attempt);
         return;
     }
     if (status >= 500) {

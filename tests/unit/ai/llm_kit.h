@@ -26,7 +26,7 @@ struct kit_result {
     unsigned attempts;
     bool hedged;
     int64_t total_us;
-    char reason[LAM_LLM_REASON], body[256];
+    char reason[LAM_LLM_REASON], body[512];
 };
 
 struct kit {

@@ -347,6 +347,48 @@ static void test_a_full_server_sees_no_hedge(void **state)
     llm_server_stop(server);
 }
 
+/* ---- streams ---- */
+
+#define EVENT(text) "data: {\"id\":\"c-1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":" text "}]}\r\n\r\n"
+
+/* Knows streams, but not stream_options; other choices than the first are none of ours. */
+static void stream_it(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    atomic_fetch_add((atomic_uint *)arg, 1);
+    if (strstr(request->body, "\"stream_options\"")) {
+        reply->status = 400;
+        reply->body = "{\"error\":{\"message\":\"Unrecognized request argument supplied: stream_options\"}}";
+    } else if (strstr(request->body, "\"stream\":true")) {
+        reply->content_type = "text/event-stream; charset=utf-8";
+        reply->chunked = true;
+        reply->body = ": awake\r\n\r\n" EVENT("{\"role\":\"assistant\",\"content\":null}") EVENT("{\"content\":\"Hel\"}") EVENT("{\"content\":\"lo\\n\"}")
+            "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"no\"}}]}\n\n" EVENT("{\"tool_calls\":[{\"index\":0,\"id\":\"t1\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\"}}]}")
+            EVENT("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\\\":1}\"}}]}") "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n"
+            "data: {\"choices\":[],\"usage\":{\"total_tokens\":9}}\n\ndata: [DONE]\n\n";
+    }
+}
+
+static void test_streamed_answers_are_put_together(void **state)
+{
+    atomic_uint requests = 0;
+    struct llm_server *server = llm_server_start(stream_it, &requests);
+    struct kit *kit = kit_new(server);
+
+    (void)state;
+    kit->endpoints[0].stream = true;
+    kit->endpoints[0].limits.concurrency = 1;
+    kit_open(kit);
+    kit_send(kit, 5);
+    kit_wait(kit);
+    assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 5);
+    assert_int_equal(atomic_load(&requests), 6);
+    /* as much of it as the test keeps; whole, it has the finish_reason and the usage too */
+    assert_non_null(strstr(kit->results[4].body, "{\"id\":\"c-1\",\"object\":\"chat.completion\",\"model\":\"m\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hello\\n\","
+                                                 "\"tool_calls\":[{\"index\":0,\"type\":\"function\",\"id\":\"t1\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}]}"));
+    kit_free(kit);
+    llm_server_stop(server);
+}
+
 /* ---- keys, proxies, shares ---- */
 
 static atomic_uint with_key;
@@ -446,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_another_endpoint_where_one_is_to_be_avoided),
         cmocka_unit_test(test_a_straggler_is_asked_again_and_its_loser_cancelled),
         cmocka_unit_test(test_a_full_server_sees_no_hedge),
+        cmocka_unit_test(test_streamed_answers_are_put_together),
         cmocka_unit_test(test_keys_come_from_the_environment_and_proxies_do_not),
         cmocka_unit_test(test_addresses_that_cannot_be_right_are_refused_at_open),
         cmocka_unit_test(test_a_share_holds_and_is_followed),

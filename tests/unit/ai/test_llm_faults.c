@@ -11,6 +11,9 @@
     "{\"error\":{\"message\":\"This model's maximum context length is 4097 tokens. However, you requested 5000 tokens (4700 in the messages, 300 in the completion). "      \
     "Please reduce the length of the messages or completion (max_tokens).\",\"type\":\"invalid_request_error\",\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}"
 
+#define DELTA(text) "data: {\"id\":\"c-1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text "\"}}]}\n\n"
+#define FINISH "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+
 struct fault_case {
     const char *name;
     struct llm_reply reply;
@@ -62,6 +65,11 @@ static const struct fault_case cases[] = {
     {"429 for ever", {.status = 429, .headers = "retry-after-ms: 20\r\n"}, LAM_LLM_LATER, 429, "still limited", 0, 0},
     {"429 that says not to retry", {.status = 429, .headers = "X-Should-Retry: FALSE\r\n"}, LAM_LLM_REJECTED, 429, "status 429", 0, 0},
     {"429 for an hour", {.status = 429, .headers = "Retry-After: 3600\r\n"}, LAM_LLM_LATER, 429, "deadline", 0, 0},
+    {"a stream", {.content_type = "text/event-stream", .body = DELTA("a") FINISH "data: [DONE]\n\n"}, LAM_LLM_ANSWERED, 200, "", 0, 0},
+    {"a stream without its last line", {.content_type = "text/event-stream", .body = DELTA("a") FINISH}, LAM_LLM_ANSWERED, 200, "", 0, 0},
+    {"a stream that ends early", {.content_type = "text/event-stream", .body = DELTA("a")}, LAM_LLM_LATER, 0, "before it was whole", 0, 0},
+    {"a stream that is none", {.content_type = "text/event-stream", .body = "data: hello\n\n"}, LAM_LLM_LATER, 0, "is no JSON", 0, 0},
+    {"an error in a stream", {.content_type = "text/event-stream", .body = DELTA("a") "data: {\"error\":{\"message\":\"out of memory\"}}\n\n"}, LAM_LLM_LATER, 500, "out of memory", 0, 0},
     {"no HTTP", {.fault = LLM_CUT, .at = 4}, LAM_LLM_LATER, 0, "", 0, 0},
 };
 

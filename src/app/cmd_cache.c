@@ -16,10 +16,10 @@
 static int run(struct lam_cli *cli);
 
 static const struct lam_option options[] = {
-    {"format", '\0', "FORMAT", "export: lines (of the cache, all there is) or batch (answers as the batch API returns them); lines where it is not given"},
-    {"output", 'o', "FILE", "export: write FILE, which appears when it is whole; standard output where it is not given"},
-    {"max-bytes", '\0', "N", "prune: what the cache may take; where it is not given, the job's deep.cache.size"},
-    {"max-age", '\0', "SECONDS", "prune: how old answers may be; where it is not given, the job's deep.cache.age"},
+    {"format", '\0', "FORMAT", "export: lines (all there is; the default) or batch (as the batch API returns answers)"},
+    {"output", 'o', "FILE", "export: write FILE, which appears when it is whole; else standard output"},
+    {"max-bytes", '\0', "N", "prune: what the cache may take; else the job's deep.cache.size"},
+    {"max-age", '\0', "SECONDS", "prune: how old answers may be; else the job's deep.cache.age"},
 };
 
 extern const struct lam_verb lam_verb_cache;

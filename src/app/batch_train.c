@@ -420,6 +420,9 @@ static void tell(const struct lam_batch_job *batch, const char *more)
     else
         lam_log_info(&batch->engine->log, "batch", "model %" PRIu32 " was trained on %" PRIu32 " documents: %.300s", report->number, report->training.documents,
                      more);
+    if (report->training.died_out || report->training.unseen)
+        lam_log_warn(&batch->engine->log, "batch", "%" PRIu32 " labels get no record any more after training, %" PRIu32
+                     " have no word that occurs: `lamina store show` names them; better descriptions help", report->training.died_out, report->training.unseen);
 }
 
 int lam_batch_commit_model(struct lam_batch_job *batch, struct lam_error *err)

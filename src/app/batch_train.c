@@ -415,12 +415,14 @@ static void tell(const struct lam_batch_job *batch, const char *more)
 {
     const struct lam_batch_model_report *report = &batch->report.model;
 
-    if (report->why[0])
+    if (report->sampled < DOCUMENTS_MIN) /* a small corpus is nothing to be warned of */
+        lam_log_info(&batch->engine->log, "batch", "no model was trained, records are classified by the label descriptions: %s", report->why);
+    else if (report->why[0])
         lam_log_warn(&batch->engine->log, "batch", "no model was trained, records are classified by the label descriptions: %s", report->why);
     else
         lam_log_info(&batch->engine->log, "batch", "model %" PRIu32 " was trained on %" PRIu32 " documents: %.300s", report->number, report->training.documents,
                      more);
-    if (report->training.died_out || report->training.unseen)
+    if (report->training.died_out + report->training.unseen > 0)
         lam_log_warn(&batch->engine->log, "batch", "%" PRIu32 " labels get no record any more after training, %" PRIu32
                      " have no word that occurs: `lamina store show` names them; better descriptions help", report->training.died_out, report->training.unseen);
 }

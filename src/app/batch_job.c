@@ -43,10 +43,10 @@ struct lam_batch_options lam_batch_job_options(struct lam_batch_job *batch)
     uint64_t memory = engine->job->batch.memory;
 
     /*
-     * A sixth for blocks: one group that is being written, and one that is being filled meanwhile. More would only stand there while the disk stalls. Beside
+     * An eighth for blocks: a group that is being written, and half of one that is filled meanwhile. More would only stand there while the disk stalls. Beside
      * them stand those being read, one a thread, the segment being written, and what the allocator has not given back.
      */
     return (struct lam_batch_options){.ops = &lam_batch_job_ops, .arg = batch, .comm = engine->comm, .roles = engine->roles, .wake = &engine->wake,
-                                      .storage = engine->storage, .workers = batch->reader_count, .max_bytes = memory / 6, .group_bytes = memory / 12,
+                                      .storage = engine->storage, .workers = batch->reader_count, .max_bytes = memory / 8, .group_bytes = memory / 12,
                                       .log = &engine->log};
 }

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-#define PIECE_MIN ((size_t)1 << 20)   /* of a block, answers included; within these a thirty-second of batch.memory */
+#define PIECE_MIN ((size_t)1 << 20)   /* of a block, answers included; within these a sixty-fourth of batch.memory */
 #define PIECE_MAX ((size_t)16 << 20)
 #define PIECE_ROWS ((size_t)1 << 18)
 #define BLOCK_BYTES ((size_t)1 << 30)  /* a piece ends after the record that passes piece_bytes: one record may be large */
@@ -102,7 +102,7 @@ static int emit(struct reading *r, uint64_t end, bool last, const struct lam_fil
 
 static size_t piece_bytes(uint64_t memory)
 {
-    uint64_t bytes = memory / 32;
+    uint64_t bytes = memory / 64;
 
     return bytes < PIECE_MIN ? PIECE_MIN : bytes > PIECE_MAX ? PIECE_MAX : (size_t)bytes;
 }

@@ -107,7 +107,7 @@ struct lam_batch_options {
     struct lam_pool *storage; /* one thread, shared with others; its jobs are struct lam_work (work.h), and the main loop reaps them */
     unsigned workers;         /* threads that read */
     uint64_t max_bytes;       /* of blocks on this rank */
-    uint64_t group_bytes;     /* at which a group is staged; at most half of max_bytes */
+    uint64_t group_bytes;     /* at which a group is staged; less than max_bytes */
     const struct lam_log *log;
 };
 

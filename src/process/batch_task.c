@@ -57,7 +57,7 @@ int lam_batch_piece_emit(struct lam_batch_task *task, struct lam_block *block, s
     item.piece->block = block;
     lam_buf_init(&item.piece->note, LAM_BATCH_NOTE_MAX);
     pthread_mutex_lock(&task->lock);
-    /* Above max_bytes something is being analysed or staged, for an open group has half of it at most: bytes are freed, and lam_batch_piece_free wakes. */
+    /* Above max_bytes something is offered, analysed or staged, for an open group has less: bytes are freed, and lam_batch_piece_free wakes. */
     while ((task->open >= LAM_BATCH_PIECES_OPEN || atomic_load(&w->bytes) >= lam_batch_worker_options(w)->max_bytes) && !task->unwanted)
         pthread_cond_wait(&task->changed, &task->lock);
     unwanted = task->unwanted;

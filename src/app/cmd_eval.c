@@ -14,6 +14,7 @@
 #include "model/json.h"
 #include "process/work.h"
 #include "store_reader.h"
+#include "term_wait.h"
 
 #define PIN_MS 86400000 /* nobody waits for us but who asked */
 #define TEXT_MAX ((size_t)256 << 20)
@@ -62,6 +63,7 @@ struct eval_verb {
     struct lam_frame *frame;
     struct lam_batch_job job;
     struct lam_batch *batch;
+    struct lam_term_wait wait;
     struct lam_sv labels;
     const char *source;
     bool batch_over, counting;
@@ -310,6 +312,34 @@ static int begin(void *arg, struct lam_error *err)
     return lam_cli_option(verb->frame->session.cli, "as-is") ? count_start(verb, err) : lam_batch_run(verb->batch, err);
 }
 
+/* Nothing was counted. */
+static void give_up(struct eval_verb *verb, int rc, const struct lam_error *err)
+{
+    struct lam_session *session = &verb->frame->session;
+
+    verb->batch_over = true;
+    if (rc == LAM_E_CANCELLED)
+        lam_log_info(&session->engine.log, "batch", "%s", err->text);
+    else
+        session->failure = *err;
+    lam_session_bye(session, rc == LAM_E_CANCELLED ? LAM_EXIT_RESUME : rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED);
+}
+
+/* Another job has the term, and this one waits for its end. */
+static void step_waiting(struct eval_verb *verb)
+{
+    struct lam_session *session = &verb->frame->session;
+    struct lam_error err;
+    int rc = 0;
+
+    if (lam_session_stopping(session))
+        rc = LAM_FAIL(&err, LAM_E_CANCELLED, "stopped while the batch layer waited for another job to end");
+    else if (lam_term_wait_due(&verb->wait, &session->engine))
+        rc = lam_batch_run(verb->batch, &err);
+    if (rc)
+        give_up(verb, rc, &err);
+}
+
 static void step(void *arg)
 {
     struct eval_verb *verb = arg;
@@ -322,15 +352,16 @@ static void step(void *arg)
     rc = lam_batch_step(verb->batch, &err);
     if (session->engine.rank > 0 || verb->batch_over)
         return;
+    if (lam_term_wait_on(&verb->wait)) {
+        step_waiting(verb);
+        return;
+    }
     lam_progress_batch(&verb->frame->progress, verb->batch, &verb->job);
-    if (rc == LAM_PENDING)
+    if (rc == LAM_PENDING || lam_term_wait_takes(&verb->wait, &session->engine, rc, &err))
         return;
     verb->batch_seconds = (double)(lam_mono_us(&lam_clock_system) - session->started_us) / 1e6;
-    if (rc || (rc = count_start(verb, &err))) {
-        verb->batch_over = true;
-        session->failure = err;
-        lam_session_bye(session, rc == LAM_E_CANCELLED ? LAM_EXIT_RESUME : rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED);
-    }
+    if (rc || (rc = count_start(verb, &err)))
+        give_up(verb, rc, &err);
 }
 
 static void release(void *arg)

@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include "process/work.h"
+#include "redact_reader.h"
 #include "trained.h"
 #include "store/store.h"
 
@@ -63,7 +64,7 @@ int lam_engine_open(struct lam_engine *engine, const struct lam_job *job, struct
         fill_extract(&engine->extracts[job->source_count], job, &job->stream->map);
     if ((rc = lam_wake_init(&engine->wake, err)) || (rc = lam_pool_new(&engine->storage, "storage", 1, STORAGE_JOBS, &engine->wake, err)))
         return rc;
-    if (engine->rank == 0 && (rc = lam_store_make(engine->fs, job->store.path, err)))
+    if (engine->rank == 0 && ((rc = lam_store_make(engine->fs, job->store.path, err)) || (rc = lam_redact_make_salt(engine, err))))
         return rc;
     options = (struct lam_commitlog_options){.fs = engine->fs, .clock = engine->clock, .log = &engine->log};
     if ((rc = lam_commitlog_open(&engine->commits, job->store.path, &options, err)))

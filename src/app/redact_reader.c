@@ -43,19 +43,21 @@ struct masked {
     void *arg;
 };
 
-static int read_salt(const struct lam_engine *engine, const char *path, struct lam_buf *salt, struct lam_error *err)
+int lam_redact_make_salt(const struct lam_engine *engine, struct lam_error *err)
 {
     uint8_t bytes[LAM_REDACT_KEY];
-    int rc = lam_fs_read_all(engine->fs, path, salt, err);
+    char path[LAM_PATH_MAX];
+    struct stat st;
+    int rc;
 
-    if (rc != LAM_E_NOT_FOUND)
+    if (!engine->job->redact.kinds.count || engine->job->redact.secret_env)
+        return 0;
+    if ((rc = lam_path_join(path, engine->job->store.path, LAM_REDACT_SALT, err)) || !engine->fs->ops->stat(engine->fs->arg, path, &st))
         return rc;
     if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
         return LAM_FAIL(err, LAM_E_IO, "no random bytes: %s", strerror(errno));
     rc = lam_fs_publish(engine->fs, path, lam_sv((const char *)bytes, sizeof bytes), err);
-    if (rc && rc != LAM_E_EXISTS)
-        return rc;
-    return lam_fs_read_all(engine->fs, path, salt, err); /* ours, or that of whoever was first */
+    return rc == LAM_E_EXISTS ? 0 : rc; /* another job was first */
 }
 
 static int read_key(const struct lam_engine *engine, const char *name, uint8_t key[LAM_REDACT_KEY], struct lam_error *err)
@@ -72,7 +74,7 @@ static int read_key(const struct lam_engine *engine, const char *name, uint8_t k
         return 0;
     }
     lam_buf_init(&salt, 4096);
-    if (!(rc = lam_path_join(path, lam_commitlog_root(engine->commits), LAM_REDACT_SALT, err)) && !(rc = read_salt(engine, path, &salt, err))) {
+    if (!(rc = lam_path_join(path, lam_commitlog_root(engine->commits), LAM_REDACT_SALT, err)) && !(rc = lam_fs_read_all(engine->fs, path, &salt, err))) {
         if (salt.len == LAM_REDACT_KEY)
             lam_redact_key(lam_buf_sv(&salt), key);
         else

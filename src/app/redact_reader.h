@@ -10,7 +10,10 @@
 #include "ai/redact/redact.h"
 #include "engine.h"
 
-#define LAM_REDACT_SALT "redact-salt" /* in the store's folder: 16 random bytes, made by the first who needs them */
+#define LAM_REDACT_SALT "redact-salt" /* in the store's folder: 16 random bytes, made by the first job that opens it */
+
+/* Where the job masks and names no secret: the store's salt, unless it has one. Tools that read never make it. */
+int lam_redact_make_salt(const struct lam_engine *engine, struct lam_error *err);
 
 /*
  * What masks for the engine's job, for one thread at a time; NULL where it masks nothing. LAM_E_INVALID: the secret's variable is not

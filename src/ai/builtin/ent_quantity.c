@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-#define UNIT_LEN 14 /* of the longest word of the table */
+#define UNIT_LEN 14  /* bytes of the longest word of the table */
+#define SYMBOL_LEN 6 /* of the longest row of letters in a symbol */
 
 /* How a unit may be written: its symbol, with exactly these letters; and words, in any case. A symbol of one letter needs a blank. */
 static const struct {
@@ -94,16 +95,19 @@ static const char *unit_behind(const struct lam_tokens *tokens, size_t at, size_
 {
     bool apart = lam_at(tokens, at) == ' ' || lam_at(tokens, at) == '-';
     const char *unit;
+    size_t len = 0;
 
     if ((unsigned char)lam_at(tokens, at) == 0xc2 && (unsigned char)lam_at(tokens, at + 1) == 0xa0) { /* a blank that does not break */
         apart = true;
         at++;
     }
     at += apart;
-    if (lam_at(tokens, at) == '"' && !apart && !unit_byte(lam_at(tokens, at + 1)))
-        return NULL; /* a quote, more often than inches */
-    unit = symbol_at(tokens, at, apart && lam_at(tokens, at - 1) != '-', end);
-    if (!unit)
+    while (len <= UNIT_LEN && unit_byte(lam_at(tokens, at + len)))
+        len++;
+    if (!len)
+        return NULL;
+    unit = len <= SYMBOL_LEN ? symbol_at(tokens, at, apart && lam_at(tokens, at - 1) != '-', end) : NULL;
+    if (!unit && len >= 3)
         unit = word_at(tokens, at, end);
     if (unit && !strcmp(unit, "lb") && apart && lam_at(tokens, at) == 'p' && lam_at(tokens, *end) == ' ' && !memcmp(tokens->text.ptr + at, "pound ", 6))
         return NULL; /* five pound coins */

@@ -129,6 +129,7 @@ static int read_entities(struct lam_redactor *redactor, struct lam_sv text, stru
         if (!lam_redact_wanted(redactor, kind))
             continue;
         lam_redact_tag(redactor, kind, value.len ? value : bytes, tag);
+        lam_redact_known(redactor, bytes, tag); /* Gonzalez, after Maria Gonzalez, is she */
         rc = lam_redact_add_mask(redactor, bytes, lam_sv_eq(kind, LAM_SV("person")), tag, err);
         if (!rc && place_of(redactor->json, iter.value, text, &start, &end))
             rc = lam_redact_add_span(redactor, start, end, false, tag, err);

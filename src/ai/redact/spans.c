@@ -116,6 +116,15 @@ int lam_redact_add_mask(struct lam_redactor *redactor, struct lam_sv bytes, bool
     return rc;
 }
 
+void lam_redact_known(const struct lam_redactor *redactor, struct lam_sv bytes, char tag[LAM_REDACT_TAG])
+{
+    for (size_t i = 0; i < redactor->mask_count; i++)
+        if (!redactor->masks[i].part && lam_sv_eq(redactor->masks[i].bytes, bytes)) {
+            memcpy(tag, redactor->masks[i].tag, LAM_REDACT_TAG);
+            return;
+        }
+}
+
 /* One window of a text that is searched by patterns. */
 struct window {
     struct lam_redactor *redactor;

@@ -56,6 +56,9 @@ int lam_redact_add_span(struct lam_redactor *redactor, size_t start, size_t end,
 /* Bytes that are masked wherever they stand, and their words: of a person everywhere too, of all else among keywords. */
 int lam_redact_add_mask(struct lam_redactor *redactor, struct lam_sv bytes, bool person, const char *tag, struct lam_error *err);
 
+/* Puts the pseudonym into tag that these bytes have in the row already; else leaves it. */
+void lam_redact_known(const struct lam_redactor *redactor, struct lam_sv bytes, char tag[LAM_REDACT_TAG]);
+
 /* Adds the spans that the patterns find in text, and those where the row's masks stand; then sorts and joins all spans. */
 int lam_redact_find_spans(struct lam_redactor *redactor, struct lam_sv text, enum lam_redact_reading reading, struct lam_error *err);
 

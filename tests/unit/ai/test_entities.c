@@ -241,14 +241,21 @@ static void identifiers_are_verified(void **state)
 static void texts_made_of_triggers_are_bounded(void **state)
 {
     static const char *const pieces[] = {"a@",  "1.",        "1:",   "/", "http://", "$",     "+1 ", "::",       "1,1", "May ",
-                                         "v1.", "CVE-2024-", "C:\\", "(", "~/",      "DE89 ", "4 ",  "10.1000/", "978-"};
+                                         "v1.", "CVE-2024-", "C:\\", "(", "~/",      "DE89 ", "4 ",  "10.1000/", "978-",
+                                         "Mr. ", "A-", "New York ", "Jan von ", "University of ", "U.S.", "Bank of the ", "in 3 ", "last ", "2 weeks ", "a.b.",
+                                         "Ann & ", "A-1", "five ", "Monday's ", "X", "Li\n", "al-", "ß", "İ"};
     struct lam_error err;
     struct reader reader;
-    struct lam_entity_options options = {.now_us = 0};
+    const struct lam_tasks tasks = {.patterns = patterns, .pattern_count = 2};
+    struct lam_entity_options options = {.now_us = NOW};
+    struct lam_name_words words;
     struct lam_buf json;
     char *text = malloc(400000);
 
     (void)state;
+    OK(lam_name_words_init(&words, &err));
+    OK(lam_patterns_new(&tasks, &options.patterns, &err));
+    options.words = &words;
     reader_init(&reader);
     lam_buf_init(&json, 1 << 20);
     for (size_t p = 0; p < sizeof pieces / sizeof *pieces; p++) {
@@ -265,6 +272,8 @@ static void texts_made_of_triggers_are_bounded(void **state)
         assert_true(json.len <= LAM_ENTITIES_JSON + 4);
         assert_true(json.ptr[0] == '[' && json.ptr[json.len - 1] == ']');
     }
+    lam_patterns_free(options.patterns);
+    lam_name_words_release(&words);
     lam_buf_release(&json);
     reader_release(&reader);
     free(text);

@@ -175,6 +175,26 @@ static void a_long_text_is_masked_to_its_end(void **state)
     lam_redactor_free(redactor);
 }
 
+/* Ten megabytes without a blank, and the masked words of a row in each of them. */
+static void one_huge_word_is_bounded(void **state)
+{
+    size_t len = (size_t)10 << 20;
+    struct lam_redactor *redactor = redactor_with("secret");
+    char *text = malloc(len);
+    struct lam_error err;
+    struct lam_sv out;
+
+    (void)state;
+    memset(text, 'a', len);
+    OK(lam_redact_text(redactor, lam_sv(text, len), lam_sv("", 0), &out, &err));
+    assert_int_equal(out.len, len);
+    memset(text, '\xc3', len); /* no UTF-8 either */
+    OK(lam_redact_text(redactor, lam_sv(text, len), lam_sv("", 0), &out, &err));
+    assert_int_equal(out.len, len);
+    free(text);
+    lam_redactor_free(redactor);
+}
+
 static void kinds_are_checked(void **state)
 {
     static const struct lam_sv unknown[] = {LAM_SV("shoe_size")};
@@ -194,7 +214,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(siphash_gives_its_published_values), cmocka_unit_test(a_text_is_masked_by_what_is_found_in_it),
         cmocka_unit_test(another_secret_gives_other_pseudonyms), cmocka_unit_test(a_row_holds_nothing_of_what_is_masked),
-        cmocka_unit_test(wrong_offsets_harm_nobody), cmocka_unit_test(a_long_text_is_masked_to_its_end), cmocka_unit_test(kinds_are_checked)};
+        cmocka_unit_test(wrong_offsets_harm_nobody), cmocka_unit_test(a_long_text_is_masked_to_its_end), cmocka_unit_test(one_huge_word_is_bounded),
+        cmocka_unit_test(kinds_are_checked)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,6 +166,14 @@ static void wrong_values_say_what_was_expected_and_what_was_found(void **state)
         {"tasks.classify={'labels': {'a': 'x', 'b': 'y'}, 'label_field': 'label'}", "/tasks/classify/label_field", "a JSON pointer"},
         {"tasks.classify={}", "/tasks/classify", "the field \"labels\" is missing"},
         {"tasks.entities=true", "/tasks/entities", "expected an object; found true"},
+        {"tasks.entities={'patterns': {'a b': 'x'}}", "/tasks/entities/patterns/a b", "a-z, 0-9 and _"},
+        {"tasks.entities={'patterns': {'a': '('}}", "/tasks/entities/patterns/a", "not a regular expression"},
+        {"tasks.entities={'patterns': {'a': 'x*'}}", "/tasks/entities/patterns/a", "matches nothing"},
+        {"tasks.entities={'patterns': {'a': 7}}", "/tasks/entities/patterns/a", "a regular expression; found 7"},
+        {"tasks.entities={'country': 'de'}", "/tasks/entities/country", "two capitals"},
+        {"tasks.redact={}", "/tasks/redact", "the field \"kinds\" is missing"},
+        {"tasks.redact={'kinds': ['E-Mail']}", "/tasks/redact/kinds/0", "types of entities"},
+        {"tasks.redact={'kinds': 'email', 'secret_env': 's3cret!'}", "/tasks/redact/secret_env", "the name of an environment variable"},
     };
 
     (void)state;
@@ -175,6 +183,27 @@ static void wrong_values_say_what_was_expected_and_what_was_found(void **state)
         assert_problem(0, cases[i].pointer, cases[i].text);
         assert_non_null(strstr(problems.items[0].text, "(from --set "));
     }
+}
+
+static void patterns_and_what_is_masked_are_understood(void **state)
+{
+    struct lam_job *job = good(SMALL, SETS("tasks.entities={'patterns': {'b': '[0-9]{4}', 'a': 'A-[0-9]+'}, 'country': 'DE'}",
+                                           "tasks.redact={'kinds': ['email', 'a'], 'secret_env': 'KEY'}"));
+    struct lam_job *other = good(SMALL, SETS("tasks.entities={'patterns': {'b': '[0-9]{4}', 'a': 'A-[0-9]+'}, 'country': 'DE'}"));
+
+    (void)state;
+    assert_int_equal(job->tasks.wanted, LAM_TASK_ENTITIES);
+    assert_int_equal(job->tasks.pattern_count, 2);
+    assert_sv(job->tasks.patterns[0].name, "a");
+    assert_sv(job->tasks.patterns[1].expression, "[0-9]{4}");
+    assert_sv(job->tasks.country, "DE");
+    assert_int_equal(job->redact.kinds.count, 2);
+    assert_sv(job->redact.kinds.items[1], "a");
+    assert_string_equal(job->redact.secret_env, "KEY");
+    assert_int_equal(other->redact.kinds.count, 0);
+    assert_true(lam_digest_eq(job->analysis_digest, other->analysis_digest)); /* masking asks for no new view */
+    lam_job_free(other);
+    lam_job_free(job);
 }
 
 static void what_is_missing_is_named(void **state)
@@ -497,7 +526,7 @@ int main(void)
         cmocka_unit_test(unknown_fields_name_the_nearest_known_one),
         cmocka_unit_test(many_mistakes_are_told_at_once_and_all_are_counted),
         cmocka_unit_test(wrong_values_say_what_was_expected_and_what_was_found),
-        cmocka_unit_test(what_is_missing_is_named),
+        cmocka_unit_test(patterns_and_what_is_masked_are_understood), cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(syntax_errors_name_line_and_column),
         cmocka_unit_test(fields_have_to_fit_together),
         cmocka_unit_test(paths_are_relative_to_the_job_file),

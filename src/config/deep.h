@@ -31,6 +31,7 @@ struct lam_job_endpoint {
     uint64_t tpm;         /* tokens a minute */
     uint32_t context;     /* tokens of prompt and answer together */
     double price_in, price_out; /* a million tokens */
+    bool stream;          /* answers come in pieces, so that cancelled ones end at the server */
     uint32_t tier;        /* step of the cascade, counted among the models (builtin is none): 0 is asked first */
 };
 

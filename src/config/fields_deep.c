@@ -32,6 +32,8 @@ static const struct lam_field endpoint_fields[] = {
      .doc = "Price of a million tokens that are sent."},
     {.name = "price_out", .kind = LAM_KIND_NUMBER, REST, AT(lam_job_endpoint, price_out), .def = "0", .max = 1e6,
      .doc = "Price of a million tokens that come back."},
+    {.name = "stream", .kind = LAM_KIND_BOOL, REST, AT(lam_job_endpoint, stream), .def = "false",
+     .doc = "Let chat answers come in pieces: some servers go on generating what nobody waits for any more unless they stream."},
 };
 static const struct lam_shape endpoint_shape = {endpoint_fields, COUNT(endpoint_fields), sizeof(struct lam_job_endpoint), NULL};
 

@@ -3,6 +3,7 @@
  *
  *     analyzer.c   open, submit, poll; a document's end
  *     question.c   from the row to the cache and the queue; from an answer to the row
+ *     leave.c      one rank asks for what several want
  *     request.c    from the queue to the client, packed or alone, within the limits
  *     respond.c    what came back
  */
@@ -40,7 +41,8 @@ static int open_client(struct lam_openai *o, struct lam_error *err)
 
         endpoints[i] = (struct lam_llm_endpoint){.url = from->url, .model = from->model, .key_env = from->key_env, .tier = from->tier, .weight = from->weight,
                                                  .kinds = from->kind == LAM_JOB_CHAT ? 1u << LAM_LLM_CHAT : 1u << LAM_LLM_EMBEDDINGS,
-                                                 .limits = {from->concurrency, from->rpm, from->tpm}, .price_in = from->price_in, .price_out = from->price_out};
+                                                 .limits = {from->concurrency, from->rpm, from->tpm}, .price_in = from->price_in, .price_out = from->price_out,
+                                                 .stream = from->stream};
         options.max_open += 2 * (size_t)from->concurrency;
     }
     options.endpoints = endpoints;
@@ -95,7 +97,7 @@ int lam_openai_open(struct lam_openai **out, const struct lam_openai_options *op
     o->value = lam_json_new(LAM_CACHE_VALUE_MAX, 64);
     if (!o->flight || !o->reader || !o->value)
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for the analyzer");
-    else if (!(rc = lam_llm_prompts_open(o->job->deep.prompts, &o->prompts, err)) && !(rc = lam_asks_open(o->job, o->prompts, &o->asks, err)))
+    else if (!(rc = lam_leave_open(o, err)) && !(rc = lam_llm_prompts_open(o->job->deep.prompts, &o->prompts, err)) && !(rc = lam_asks_open(o->job, o->prompts, &o->asks, err)))
         rc = open_client(o, err);
     if (rc) {
         lam_openai_close(o);
@@ -277,6 +279,7 @@ int lam_openai_poll(struct lam_openai *o, void **ticket, struct lam_error *err)
     else if (!(rc = take_inbox(o, err)) && !(rc = start_some(o, err)) && !o->cancelled)
         rc = lam_request_pump(o, err);
     if (o->cancelled) { /* whatever came back on the way: all rows return */
+        lam_leave_drop(o);
         drop_ready(o);
         rc = 0;
     }
@@ -297,6 +300,8 @@ int lam_openai_poll(struct lam_openai *o, void **ticket, struct lam_error *err)
     sub_free(sub);
     return 0;
 }
+
+int lam_openai_step(struct lam_openai *o, struct lam_error *err) { return lam_leave_step(o, err); }
 
 void lam_openai_drain(struct lam_openai *o, bool draining)
 {
@@ -337,8 +342,10 @@ void lam_openai_close(struct lam_openai *o)
     take_inbox(o, &err);
     while (o->subs)
         start_some(o, &err);
+    lam_leave_drop(o);
     if (o->flight)
         drop_ready(o);
+    lam_leave_close(o);
     while ((sub = o->done)) {
         o->done = sub->next;
         sub_free(sub);

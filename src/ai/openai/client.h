@@ -26,7 +26,7 @@
 #define LAM_LLM_ENDPOINTS 16 /* of a job */
 #define LAM_LLM_OPTIONS 12   /* of a request */
 #define LAM_LLM_REASON 400   /* bytes of a reason, NUL included */
-#define LAM_LLM_MODEL 128    /* bytes of a model's name, NUL included */
+#define LAM_LLM_MODEL 304    /* bytes of a model's name, NUL included */
 
 enum lam_llm_kind { LAM_LLM_CHAT, LAM_LLM_EMBEDDINGS, LAM_LLM_KINDS };
 

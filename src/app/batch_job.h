@@ -9,7 +9,8 @@
  *     batch_plan.c    what is staged, what of it counts, ranges            coordinator
  *     batch_publish.c the commit                                           coordinator
  *     batch_tally.c   counts by source and life                            coordinator
- *     batch_train.c   which model answers; a sample, training, the artifact  coordinator
+ *     batch_train.c   which model answers, training, the artifact          coordinator
+ *     batch_sample.c  what it is trained on                                coordinator
  *     batch_answer.c  rows that were staged without answers                workers, reading threads
  *     batch_read.c    splits to pieces                                     workers, reading threads
  *     batch_write.c   groups to segments, ranges to runs                   workers, storage thread

@@ -13,6 +13,7 @@
 #define REDUNDANT 0.7    /* how much of its score a sentence loses for each unit of its largest cosine with a chosen one */
 #define SHORT_WORDS 5
 #define LONG_WORDS 45
+#define HEADING_WORDS 12
 
 struct node {
     uint32_t sentence;
@@ -208,7 +209,7 @@ static double prior(const struct lam_tokens *tokens, const struct lam_sentence *
         factor *= 0.35;
     else if (words > LONG_WORDS)
         factor *= 0.8;
-    if (sentence->heading && words < 12)
+    if (sentence->heading && words < HEADING_WORDS)
         factor *= 0.5;
     return factor;
 }
@@ -239,6 +240,21 @@ static size_t pick(struct node *nodes, size_t count, const float *matrix, size_t
     for (size_t i = 0; i < count; i++)
         if (taken[i])
             chosen[given++] = nodes[i].sentence;
+    return given;
+}
+
+/* The sentences of a short text. The last one heads nothing: it only lacks its full stop. */
+static size_t all_but_headings(const struct lam_sentences *sentences, uint32_t chosen[])
+{
+    size_t given = 0;
+
+    for (int pass = 0; pass < 2 && !given; pass++) /* the second, where all are headings, takes them */
+        for (size_t i = 0; i < sentences->count; i++) {
+            const struct lam_sentence *sentence = &sentences->items[i];
+
+            if (pass || !sentence->heading || i + 1 == sentences->count || sentence->last - sentence->first >= HEADING_WORDS)
+                chosen[given++] = (uint32_t)i;
+        }
     return given;
 }
 
@@ -299,9 +315,7 @@ int lam_summary_make(struct lam_summary *summary, const struct lam_tokens *token
     if (!sentences->count || !max)
         return 0;
     if (sentences->count <= max) {
-        given = sentences->count;
-        for (size_t i = 0; i < given; i++)
-            chosen[i] = (uint32_t)i;
+        given = all_but_headings(sentences, chosen);
     } else {
         if ((rc = prepare(summary, tokens->term_count, err)))
             return rc;

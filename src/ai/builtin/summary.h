@@ -27,7 +27,10 @@ struct lam_summary {
 void lam_summary_init(struct lam_summary *summary);
 void lam_summary_release(struct lam_summary *summary);
 
-/* Adds a summary of at most max sentences to out: valid UTF-8, blanks and line breaks made one blank. */
+/*
+ * Adds a summary of at most max sentences to out: valid UTF-8, blanks and line breaks made one blank. Headings are in it only where the
+ * text has nothing else.
+ */
 int lam_summary_make(struct lam_summary *summary, const struct lam_tokens *tokens, const struct lam_sentences *sentences,
                      enum lam_language language, uint32_t max, struct lam_buf *out, struct lam_error *err);
 

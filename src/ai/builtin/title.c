@@ -7,6 +7,7 @@
 
 #define CANDIDATES 5       /* sentences from the beginning */
 #define HEADING_WORDS 14   /* of a first line that is taken as it stands */
+#define GREETING_WORDS 6   /* of a sentence that may be no more than a greeting */
 #define WORDS_LEAST 3
 #define WORDS_FREE 6.0     /* a sentence is not punished for so many */
 #define LATER 0.3          /* how much less the next sentence counts */
@@ -19,6 +20,22 @@ static bool tells(const struct lam_term *term, enum lam_language language)
     if (term->flags & (LAM_TOKEN_DIGIT | LAM_TOKEN_EMOJI) || (term->fold_len < 3 && !(term->flags & (LAM_TOKEN_SIGN | LAM_TOKEN_CAPS))))
         return false;
     return !(term->lex && ((term->lex->langs >> language & 1) || term->lex->flags & LAM_LEX_FILLER));
+}
+
+/* Dear Sir or Madam, hello all: a letter begins so, and it tells nothing of it. */
+static bool greets(const struct lam_tokens *tokens, const struct lam_sentence *sentence)
+{
+    static const char *const words[] = {"dear", "hello", "hi", "hey", "hallo", "liebe", "lieber", "sehr", "guten", "bonjour", "cher",
+                                        "ch\xc3\xa8re", "madame", "hola", "estimado", "estimada", "buenos", "prezado", "gentile", "buongiorno",
+                                        "geachte", "beste"};
+    struct lam_sv first = lam_term_sv(tokens, &tokens->terms[tokens->tokens[sentence->first].term]);
+
+    if (sentence->last - sentence->first > GREETING_WORDS)
+        return false;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (lam_sv_eq(first, lam_sv_of(words[i])))
+            return true;
+    return false;
 }
 
 /* What the sentence tells of the text, for its length. */
@@ -43,11 +60,13 @@ static const struct lam_sentence *choose(const struct lam_tokens *tokens, const 
     const struct lam_sentence *first = &sentences->items[0], *best = NULL;
     double most = 0;
 
-    if (first->heading && sentences->count > 1 && first->last - first->first <= HEADING_WORDS && worth(tokens, first, language) > 0 &&
-        first->end - first->start <= CUT)
-        return first;
+    if (first->heading && sentences->count > 1 && first->last - first->first <= HEADING_WORDS && first->end - first->start <= CUT &&
+        !greets(tokens, first))
+        for (uint32_t i = first->first; i < first->last; i++)
+            if (tells(&tokens->terms[tokens->tokens[i].term], language))
+                return first;
     for (size_t i = 0; i < sentences->count && i < CANDIDATES; i++) {
-        double value = worth(tokens, &sentences->items[i], language) / (1 + LATER * (double)i);
+        double value = greets(tokens, &sentences->items[i]) ? 0 : worth(tokens, &sentences->items[i], language) / (1 + LATER * (double)i);
 
         if (value > most) {
             most = value;

@@ -368,6 +368,12 @@ static void a_summary_takes_the_central_sentences_in_their_order(void **state)
                   ->enr.summary;
     assert_true(lam_sv_eq(summary, LAM_SV("The database migration failed on the second node because the disk was full. "
                                           "After the disk was cleaned, the database migration ran on both nodes.")));
+    summary = analyse(&fix, LAM_SV(""), LAM_SV("Wrong sum\n\nThe sum in the weekly report is wrong."))->enr.summary;
+    assert_true(lam_sv_eq(summary, LAM_SV("The sum in the weekly report is wrong."))); /* headings are for titles */
+    summary = analyse(&fix, LAM_SV(""), LAM_SV("The server is down. Please help us"))->enr.summary;
+    assert_true(lam_sv_eq(summary, LAM_SV("The server is down. Please help us")));
+    summary = analyse(&fix, LAM_SV(""), LAM_SV("Wrong sum"))->enr.summary;
+    assert_true(lam_sv_eq(summary, LAM_SV("Wrong sum")));
     fixture_release(&fix);
 }
 

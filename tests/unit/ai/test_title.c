@@ -58,6 +58,8 @@ static void a_text_without_a_title_gets_one(void **state)
     (void)state;
     set_up(&fix);
     check_title(&fix, "Release notes of March\n\nThe parser is faster. Bugs were fixed.", "Release notes of March");
+    check_title(&fix, "Wrong sum\n\nThe sum in the weekly report is wrong by exactly one day.", "Wrong sum");
+    check_title(&fix, "Dear Sir or Madam,\n\nour client was charged twice in March.", "our client was charged twice in March");
     check_title(&fix, "Hi there. The payment gateway rejects every card since Monday. Please help. Thanks.",
                 "The payment gateway rejects every card since Monday");
     check_title(&fix, "Der Server in Frankfurt ist seit Montag nicht erreichbar. Bitte helfen Sie uns.",

@@ -7,6 +7,8 @@ static int run(struct lam_cli *cli);
 
 static const struct lam_option options[] = {
     {"retrain", '\0', NULL, "train the built-in analyzer anew, and publish a new full view"},
+    {"write-requests", '\0', "FILE", "ask no model: write the requests as a file of the OpenAI batch API; records stay pending"},
+    {"read-responses", '\0', "FILE", "take answers from a file that the batch API returned, before anything is asked"},
     LAM_FRAME_OPTIONS,
 };
 
@@ -18,6 +20,8 @@ const struct lam_verb lam_verb_batch = {
     .details = "Reads what is new since the last view, analyses it on all ranks, and publishes it as one new view of the\n"
                "store. With nothing new it publishes nothing and says so. A batch that was interrupted goes on where it\n"
                "stopped when it is run again, on any number of ranks.\n\n"
+               "With several ranks each one but the first writes --write-requests FILE.<rank>. What FILE of\n"
+               "--read-responses does not answer is asked as usual.\n\n"
                "  lamina batch jobs/quickstart.json\n"
                "  lamina launch -n 4 batch jobs/quickstart.json --set batch.split='\"4 MiB\"'\n",
     .options = options,
@@ -74,10 +78,12 @@ static int init(void *arg, struct lam_frame *frame, struct lam_error *err)
 {
     struct batch_verb *verb = arg;
     struct lam_batch_options batch_options;
-    int rc = lam_batch_job_init(&verb->job, &frame->session.engine, err);
+    int rc;
 
     verb->frame = frame;
-    if (rc)
+    frame->session.engine.write_requests = lam_cli_option(frame->session.cli, "write-requests");
+    frame->session.engine.read_responses = lam_cli_option(frame->session.cli, "read-responses");
+    if ((rc = lam_batch_job_init(&verb->job, &frame->session.engine, err)))
         return rc;
     verb->job.retrain = lam_cli_option(frame->session.cli, "retrain") != NULL;
     batch_options = lam_batch_job_options(&verb->job);
@@ -114,6 +120,8 @@ static void step(void *arg)
 
     if (session->engine.rank == 0 && lam_session_stopping(session))
         lam_batch_cancel(verb->batch);
+    if (lam_llm_job_step(verb->job.llm, &err) && !session->failure.code)
+        session->failure = err;
     rc = lam_batch_step(verb->batch, &err);
     if (session->engine.rank > 0)
         return;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "agent_job.h"
+#include "ai/cache/flight_comm.h"
+#include "ai/openai/batch_file.h"
 #include "ai/openai/recording.h"
 #include "process/refine.h"
 #include "explain.h"
@@ -13,7 +15,7 @@
 #define TELL_US 200000 /* between two words to the coordinator */
 #define RAW_MAX ((size_t)64 << 10)
 
-enum { MSG_STATUS = 0x0300, MSG_SHARE };
+enum { MSG_STATUS = 0x0300, MSG_SHARE, MSG_FLIGHTS = 0x0310 };
 
 /* Plain bytes, one build on all ranks. */
 struct status {
@@ -40,9 +42,11 @@ struct lam_llm_job {
     struct lam_redactor *redactor; /* of what models are sent; NULL: all of it */
     struct lam_engine *engine;
     struct lam_cache *cache;
+    struct lam_flights *flights; /* NULL: one rank, or ranks without a batch role */
     struct lam_llm_record_options record; /* where the job asks for them: transports in place of the network, and around it */
     struct lam_llm_replay_options replay;
     char rank_name[24];
+    struct lam_batch_writer *writer; /* where requests go in place of models; NULL: models are asked */
     struct lam_openai *openai;
     struct lam_agent_job *agents; /* NULL: the job has none */
     struct refused *refused;
@@ -170,6 +174,93 @@ static void choose_transport(struct lam_llm_job *llm, struct lam_openai_options 
     }
 }
 
+/* --- leave to ask --- */
+
+static int ask_leave(void *arg, struct lam_digest key, uint64_t token, struct lam_error *err)
+{
+    return lam_flights_ask(((struct lam_llm_job *)arg)->flights, key, token, err);
+}
+
+static int leave_done(void *arg, struct lam_digest key, bool flushed, struct lam_error *err)
+{
+    return lam_flights_done(((struct lam_llm_job *)arg)->flights, key, flushed, err);
+}
+
+static void on_heard(void *arg, uint64_t token, enum lam_flight_word word)
+{
+    struct lam_llm_job *llm = arg;
+
+    if (llm->openai)
+        lam_openai_heard(llm->openai, token, word == LAM_FLIGHT_GRANTED);
+}
+
+/* Only where every rank owns its keys: in `run` some have no batch role, and answer nobody. */
+static int open_flights(struct lam_llm_job *llm, struct lam_openai_options *options, struct lam_error *err)
+{
+    struct lam_engine *engine = llm->engine;
+    struct lam_flights_options flights = {.first_type = MSG_FLIGHTS, .deadline_us = 8 * engine->job->deep.timeout_us, .heard = on_heard, .arg = llm};
+
+    if (engine->size < 2 || engine->roles.count[LAM_ROLE_BATCH] != engine->size)
+        return 0;
+    options->ask_leave = ask_leave;
+    options->leave_done = leave_done;
+    return lam_flights_open(&llm->flights, engine->comm, &flights, err);
+}
+
+int lam_llm_job_step(struct lam_llm_job *llm, struct lam_error *err)
+{
+    int rc;
+
+    if (!llm || !llm->flights)
+        return 0;
+    if ((rc = lam_openai_step(llm->openai, err)))
+        return rc;
+    return lam_flights_step(llm->flights, err);
+}
+
+static int on_write(void *arg, struct lam_digest key, struct lam_sv body, struct lam_error *err)
+{
+    struct lam_llm_job *llm = arg;
+
+    return lam_batch_writer_add(llm->writer, key, LAM_BATCH_CHAT_URL, body, err);
+}
+
+/* Files of the batch API: answers come in before anything is asked (the first rank's work; the others begin when it has opened), requests go out. */
+static int open_batch_files(struct lam_llm_job *llm, struct lam_openai_options *options, struct lam_error *err)
+{
+    const struct lam_engine *engine = llm->engine;
+    struct lam_batch_counts counts;
+    char path[LAM_PATH_MAX];
+    int rc;
+
+    if (engine->read_responses && engine->rank == 0) {
+        if ((rc = lam_batch_import(llm->cache, engine->fs, engine->read_responses, &counts, err)))
+            return rc;
+        lam_log_info(&engine->log, "ai", "%s: %llu answers taken, %llu requests had failed, %llu lines are unusable%s%s", engine->read_responses,
+                     (unsigned long long)counts.taken, (unsigned long long)counts.failed, (unsigned long long)counts.unusable, counts.first[0] ? "; the first of these: " : "",
+                     counts.first);
+    }
+    if (!engine->write_requests)
+        return 0;
+    if (snprintf(path, sizeof path, engine->rank ? "%s.%d" : "%s", engine->write_requests, engine->rank) >= (int)sizeof path)
+        return LAM_FAIL(err, LAM_E_LIMIT, "path too long: %.100s", engine->write_requests);
+    if ((rc = lam_batch_writer_open(&llm->writer, engine->fs, path, err)))
+        return rc;
+    options->write_request = on_write;
+    return 0;
+}
+
+static void close_batch_file(struct lam_llm_job *llm)
+{
+    struct lam_error err;
+
+    if (llm->writer && lam_batch_writer_finish(llm->writer, &err))
+        lam_log_error(&llm->engine->log, "ai", "the requests are not written: %s", err.text);
+    else if (llm->writer)
+        lam_log_info(&llm->engine->log, "ai", "%llu requests are written for the batch API", (unsigned long long)lam_batch_writer_count(llm->writer));
+    lam_batch_writer_free(llm->writer);
+}
+
 static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
 {
     struct lam_engine *engine = llm->engine;
@@ -182,11 +273,15 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for what ranks say of endpoints");
     if ((rc = lam_cache_open(&llm->cache, engine->job->store.path, &cache, err)))
         return rc;
+    if ((rc = open_batch_files(llm, &options, err)))
+        return rc;
     options.cache = llm->cache;
     if ((rc = lam_redactor_of_job(engine, &llm->redactor, err)))
         return rc;
     options.redactor = llm->redactor;
     choose_transport(llm, &options);
+    if ((rc = open_flights(llm, &options, err)))
+        return rc;
     if ((rc = lam_openai_open(&llm->openai, &options, err)) || (rc = lam_agent_job_open(&llm->agents, engine, lam_openai_client(llm->openai), err)))
         return rc;
     if (engine->rank == 0 && (rc = lam_explain_keep(engine, llm->openai, err)))
@@ -238,7 +333,9 @@ void lam_llm_job_close(struct lam_llm_job *llm)
     lam_comm_off(llm->engine->comm, MSG_STATUS);
     lam_agent_job_close(llm->agents); /* its threads wait for the client's */
     lam_openai_close(llm->openai);
+    close_batch_file(llm);
     lam_redactor_free(llm->redactor);
+    lam_flights_close(llm->flights);
     keep_cache_small(llm);
     lam_cache_close(llm->cache);
     while (llm->refused) {
@@ -256,6 +353,8 @@ void lam_llm_job_begin(struct lam_llm_job *llm)
     if (!llm)
         return;
     lam_openai_begin(llm->openai);
+    if (llm->engine->read_responses)
+        lam_cache_refresh(llm->cache, NULL); /* the first rank has taken them in by now */
     if (llm->all)
         memset(llm->all, 0, (size_t)llm->engine->size * sizeof *llm->all);
 }

@@ -30,6 +30,9 @@ uint32_t lam_llm_job_builtin_tasks(const struct lam_job *job);
 /* Rows from first on that have something to be asked about are LAM_ROW_PENDING, the others are not. Any thread. */
 void lam_llm_job_defer(struct lam_block *block, size_t first);
 
+/* Each turn of the main loop: what ranks tell one another about answers that several of them want. llm may be NULL. */
+int lam_llm_job_step(struct lam_llm_job *llm, struct lam_error *err);
+
 /* As in struct lam_batch_ops. Main thread. */
 int lam_llm_job_analyze(struct lam_llm_job *llm, struct lam_batch_piece *piece, struct lam_error *err);
 int lam_llm_job_analyzed(struct lam_llm_job *llm, bool last, struct lam_batch_piece **piece, struct lam_error *err);

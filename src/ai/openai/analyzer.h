@@ -36,6 +36,16 @@ struct lam_openai_options {
     const struct lam_llm_transport_ops *transport; /* NULL: live */
     void *transport_arg;
 
+    /*
+     * Single flight over the ranks (ai/cache/flight_comm.h); NULL: this rank asks for itself. ask_leave ends in lam_openai_heard with its token; leave_done
+     * says that the answer is in the cache, or that there is none.
+     */
+    int (*ask_leave)(void *arg, struct lam_digest key, uint64_t token, struct lam_error *err);
+    int (*leave_done)(void *arg, struct lam_digest key, bool flushed, struct lam_error *err);
+
+    /* In place of asking: each question's whole request, with the key that its answer has in the cache; its row stays pending. NULL: models are asked. */
+    int (*write_request)(void *arg, struct lam_digest key, struct lam_sv body, struct lam_error *err);
+
     /* A row that no model answers as it should: the row is to leave its block for the quarantine. Within poll. */
     void (*reject)(void *arg, void *ticket, size_t row, struct lam_sv reason, struct lam_sv raw);
     void *arg;
@@ -59,6 +69,12 @@ int lam_openai_submit(struct lam_openai *openai, struct lam_block *block, void *
  * requests, or memory is out.
  */
 int lam_openai_poll(struct lam_openai *openai, void **ticket, struct lam_error *err);
+
+/* Each turn of the main loop, also while nothing is under way: tells other ranks which answers are durable by now. */
+int lam_openai_step(struct lam_openai *openai, struct lam_error *err);
+
+/* What became of ask_leave: this rank is to ask (true), or another one has, and the answer is in the cache. */
+void lam_openai_heard(struct lam_openai *openai, uint64_t token, bool granted);
 
 /* No more rows come for now: what waits to be packed goes out as it is. */
 void lam_openai_drain(struct lam_openai *openai, bool draining);

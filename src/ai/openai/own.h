@@ -46,6 +46,8 @@ struct lam_question {
     char *owned;                  /* text, where it is not the row's */
     size_t seen;                  /* bytes of the row's text that are in it */
     bool cut, listed;
+    bool granted;                 /* this rank has leave to ask it, and will say how it ended */
+    uint64_t token;               /* while it waits for leave */
     uint32_t guess;               /* tokens of title and text */
     uint32_t avoid;               /* endpoints that could not answer it */
     uint32_t halved;              /* the most documents that it may be packed with after a pack failed; 0: any number */
@@ -83,6 +85,21 @@ struct lam_openai_request {
 
 #define LAM_FLIGHT_BUCKETS 65536u
 
+/* Answers that the cache has flushed, on their way to whoever waits for them on other ranks. The cache's thread may outlive the analyzer with them. */
+struct lam_openai_flushed {
+    struct lam_openai_flushed *next;
+    struct lam_openai_flushes *list;
+    struct lam_digest key;
+    bool durable;
+};
+
+struct lam_openai_flushes {
+    pthread_mutex_t lock; /* guards the rest */
+    struct lam_openai_flushed *first;
+    size_t refs;          /* the analyzer, and each that is not flushed */
+    struct lam_wake *wake;
+};
+
 struct lam_openai {
     struct lam_openai_options options;
     const struct lam_job *job;
@@ -101,6 +118,9 @@ struct lam_openai {
     size_t under_way;               /* submissions */
     struct lam_question_queue ready[LAM_ASKS_MAX][LAM_JOB_CASCADE_MAX];
     struct lam_question **flight;   /* LAM_FLIGHT_BUCKETS: asked, or waiting to be */
+    struct lam_question **asking;   /* LAM_FLIGHT_BUCKETS, by token: waiting for leave */
+    uint64_t last_token;
+    struct lam_openai_flushes *flushes;
     size_t open_requests;
     int64_t packing_since_us;       /* since when questions wait for a fuller pack; 0: none do */
     bool draining, cancelled;
@@ -122,6 +142,16 @@ int lam_question_value(struct lam_openai *o, const struct lam_question *question
 int lam_question_shorten(struct lam_openai *o, struct lam_question *question, uint32_t tokens, struct lam_error *err);
 void lam_question_push(struct lam_openai *o, struct lam_question *question);
 struct lam_question *lam_question_pop(struct lam_question_queue *queue);
+
+/* leave.c: may this rank ask? */
+int lam_leave_open(struct lam_openai *o, struct lam_error *err);
+void lam_leave_close(struct lam_openai *o);
+int lam_leave_ask(struct lam_openai *o, struct lam_question *question, struct lam_error *err);
+void lam_leave_keep(struct lam_openai *o, struct lam_question *question, struct lam_sv value, const struct lam_cache_meta *meta); /* into the cache; told when flushed */
+void lam_leave_end(struct lam_openai *o, struct lam_question *question); /* it ended without an answer, where it was not kept */
+int lam_leave_step(struct lam_openai *o, struct lam_error *err);
+void lam_leave_drop(struct lam_openai *o);
+int lam_question_again(struct lam_openai *o, struct lam_question *question, struct lam_error *err); /* question.c: the cache once more, then leave */
 
 /* request.c */
 int lam_request_pump(struct lam_openai *o, struct lam_error *err);

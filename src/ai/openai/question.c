@@ -77,6 +77,7 @@ static void unlist_flight(struct lam_openai *o, struct lam_question *question)
 {
     struct lam_question **link = bucket(o, question->key);
 
+    lam_leave_end(o, question);
     if (!question->listed)
         return;
     while (*link != question)
@@ -156,17 +157,35 @@ static int make_key(struct lam_openai *o, struct lam_question *question, struct 
 {
     int rc;
 
-    lam_buf_clear(&o->scratch);
-    if ((rc = lam_buf_add_sv(&o->scratch, question->title, err)) || (rc = lam_buf_add(&o->scratch, "\0", 1, err)) || (rc = lam_buf_add_sv(&o->scratch, question->text, err)))
+    lam_buf_clear(&o->scratch); /* the whole text: where it is cut follows from what was learned of tokens, and may be another place tomorrow */
+    if ((rc = lam_buf_add_sv(&o->scratch, question->doc->title, err)) || (rc = lam_buf_add(&o->scratch, "\0", 1, err)) ||
+        (rc = lam_buf_add_sv(&o->scratch, question->doc->text, err)))
         return rc;
     question->key = lam_cache_key(&o->asks.items[question->ask].scope[question->tier], lam_buf_sv(&o->scratch));
     return 0;
 }
 
+typedef int cache_get(struct lam_cache *cache, struct lam_digest key, struct lam_buf *value, struct lam_cache_meta *meta, struct lam_error *err);
+
+/* Is the answer in the cache? Then the question has ended, with *rc. */
+static bool take_kept(struct lam_openai *o, struct lam_question *question, cache_get *get, int *rc, struct lam_error *err)
+{
+    struct lam_cache_meta meta;
+
+    lam_buf_clear(&o->scratch2);
+    if (!o->options.cache || get(o->options.cache, question->key, &o->scratch2, &meta, NULL))
+        return false;
+    if ((*rc = lam_question_deliver(o, question, lam_buf_sv(&o->scratch2), err)) == LAM_E_INVALID)
+        return false; /* of another format: asked again */
+    o->stats.hits++;
+    o->stats.saved_in += meta.tokens_in;
+    o->stats.saved_out += meta.tokens_out;
+    return true;
+}
+
 /* To the cache, to one that is under way, or to the queue. The question has its text. */
 static int ask(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
 {
-    struct lam_cache_meta meta;
     struct lam_question *other;
     int rc = make_key(o, question, err);
 
@@ -178,18 +197,21 @@ static int ask(struct lam_openai *o, struct lam_question *question, struct lam_e
         o->stats.shared++;
         return 0;
     }
-    lam_buf_clear(&o->scratch2);
-    if (o->options.cache && !lam_cache_get(o->options.cache, question->key, &o->scratch2, &meta, NULL)) {
-        o->stats.hits++;
-        o->stats.saved_in += meta.tokens_in;
-        o->stats.saved_out += meta.tokens_out;
-        if ((rc = lam_question_deliver(o, question, lam_buf_sv(&o->scratch2), err)) != LAM_E_INVALID)
-            return rc;
-        rc = 0; /* an answer of another format: asked again */
-    }
+    if (take_kept(o, question, lam_cache_get, &rc, err))
+        return rc;
     list_flight(o, question);
-    lam_question_push(o, question);
-    return rc;
+    return lam_leave_ask(o, question, err);
+}
+
+int lam_question_again(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
+{
+    int rc;
+
+    if (take_kept(o, question, lam_cache_get_fresh, &rc, err))
+        return rc;
+    if ((rc = o->options.leave_done(o->options.arg, question->key, false, err))) /* it is said to be there, and is not */
+        return rc;
+    return lam_leave_ask(o, question, err);
 }
 
 static int start(struct lam_openai *o, struct lam_openai_doc *doc, uint32_t ask_index, uint32_t tier, struct lam_error *err)

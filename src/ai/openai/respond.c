@@ -131,18 +131,12 @@ static int accept_answer(struct lam_openai *o, struct lam_question *question, co
 {
     struct lam_sv model = reply->model.len ? reply->model : lam_sv_of("unknown");
     struct lam_cache_meta meta = {.tokens_in = question->tokens_in, .tokens_out = question->tokens_out};
-    struct lam_error why;
     int rc;
 
     lam_buf_clear(&o->scratch);
     if ((rc = lam_question_value(o, question, raw, certainty, model, &o->scratch, err)))
         return rc;
-    if (o->options.cache && (rc = lam_cache_put(o->options.cache, question->key, lam_buf_sv(&o->scratch), &meta, NULL, NULL, &why)) == LAM_PENDING) {
-        lam_cache_flush(o->options.cache, &why); /* more waits than may: rare, and then the disk is what all wait for */
-        rc = lam_cache_put(o->options.cache, question->key, lam_buf_sv(&o->scratch), &meta, NULL, NULL, &why);
-    }
-    if (rc)
-        lam_log_warn(o->options.log, "llm", "an answer could not be kept: %s", why.text);
+    lam_leave_keep(o, question, lam_buf_sv(&o->scratch), &meta);
     return lam_question_deliver(o, question, lam_buf_sv(&o->scratch), err);
 }
 

@@ -27,6 +27,9 @@ class Model(http.server.ThreadingHTTPServer):
         self.delay, self.fail = 0.0, None
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def handle_error(self, request, client_address):
+        """Ranks that are killed reset their connections."""
+
     @property
     def url(self):
         return "http://127.0.0.1:%d/v1" % self.server_port
@@ -189,6 +192,26 @@ class LlmCase(support.BatchCase):
         self.assertEqual(self.run_batch(job)["view"], 1)
         self.assertLessEqual(len(self.model.texts()), 1)
         self.check_answers(self.rows())
+
+    def test_ranks_that_want_the_same_answer_ask_for_it_once(self):
+        self.model.delay = 0.05
+        self.write("a.jsonl", "".join(json.dumps({"id": "k%04d" % i, "text": "%s about %d" % ("invoice" if i % 2 else "server", i % 24)}) + "\n" for i in range(480)))
+        report = self.run_batch(self.llm_job(batch={"split": "4 KiB", "workers": 1}), 3)
+        self.assertEqual(report["llm"]["answered"], 480)
+        self.assertEqual(len(self.model.texts()), 24)
+        self.check_answers(self.rows())
+
+    def test_long_texts_are_cut_and_not_paid_again(self):
+        self.write("a.jsonl", "".join(json.dumps({"id": "k%04d" % i, "text": ("invoice %d. " % i if i % 2 else "server %d. " % i) + "word " * 3000}) + "\n" for i in range(12)))
+        deep = {"endpoints": [{"url": self.model.url, "model": "small", "context": 2048}]}
+        job = self.llm_job(deep=deep)
+        llm = self.run_batch(job)["llm"]
+        self.assertEqual((llm["answered"], llm["cut"]), (12, 12))
+        self.assertTrue(all(len(text) < 9000 for text in self.model.texts()))
+        for record in self.rows().values():
+            self.assertLess(record["provenance"]["trace"]["asks"][0]["seen"]["bytes"], len(record["text"]))
+        llm = self.run_batch(self.llm_job(deep=deep, limits={"depth": 50}))["llm"]
+        self.assertEqual((llm["answered"], llm["requests"]), (12, 0))
 
     def test_unusable_answers_end_in_quarantine_with_the_raw_answer(self):
         self.write("a.jsonl", self.records(20))

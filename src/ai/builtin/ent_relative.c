@@ -40,11 +40,29 @@ static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 /* 0: Monday */
 static unsigned weekday_of(int64_t days) { return (unsigned)(((days + 3) % 7 + 7) % 7); }
 
+static char *two_digits(char *p, unsigned value)
+{
+    *p++ = (char)('0' + value / 10);
+    *p++ = (char)('0' + value % 10);
+    return p;
+}
+
+/* By hand: days of the week stand everywhere in news, and printf takes longer than finding them. */
 static void set_day(struct lam_entity *entity, int64_t days)
 {
     struct civil civil = civil_of(days);
+    char *p = entity->value;
 
-    snprintf(entity->value, sizeof entity->value, "%04lld-%02u-%02u", (long long)civil.year, civil.month, civil.day);
+    if (civil.year < 0 || civil.year > 9999) {
+        snprintf(p, sizeof entity->value, "%lld-%02u-%02u", (long long)civil.year, civil.month, civil.day);
+        return;
+    }
+    p = two_digits(p, (unsigned)civil.year / 100);
+    p = two_digits(p, (unsigned)civil.year % 100);
+    *p++ = '-';
+    p = two_digits(p, civil.month);
+    *p++ = '-';
+    *two_digits(p, civil.day) = '\0';
 }
 
 static void set_month(struct lam_entity *entity, int64_t months) /* since year 0 */

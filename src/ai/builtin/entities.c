@@ -70,6 +70,10 @@ static bool match(const struct finder *finder, size_t i, struct lam_entity *enti
     size_t from = finder->from;
     char before = token->start > from ? tokens->text.ptr[token->start - 1] : 0, after = lam_at(tokens, token->end);
 
+    if ((before == ' ' || before == '\n') && (after == ' ' || after == ',' || after == '\n') &&
+        !(token->flags & (LAM_TOKEN_DIGIT | LAM_TOKEN_DIGITS)) &&
+        !(lex && lex->flags & (LAM_LEX_MONTH | LAM_LEX_TIME | LAM_LEX_NUMBER)))
+        return false; /* a word among words: most are */
     if (after == ':' && (lam_match_url(tokens, i, entity) || lam_match_path(tokens, i, from, entity)))
         return true;
     if ((after == '@' || after == '.' || after == '_' || after == '+' || after == '-') && lam_match_email(tokens, i, from, entity))

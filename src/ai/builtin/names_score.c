@@ -58,10 +58,10 @@ static struct look look_at(const struct lam_name_reader *reader, struct lam_name
             look.first = flags;
         look.caps &= (tokens->tokens[i].flags & LAM_TOKEN_CAPS) || end - tokens->tokens[i].start == 1;
         look.initial |= i > name->first && i + 1 < name->last && end - tokens->tokens[i].start == 1;
-        if (lam_name_words_find(reader->words, phrase) & LAM_NAME_KNOWN_PLACE)
+        look.phrase = i == name->first ? flags : lam_name_words_find(reader->words, phrase);
+        if (look.phrase & LAM_NAME_KNOWN_PLACE)
             look.known_prefix = i + 1 - name->first;
     }
-    look.phrase = lam_name_words_find(reader->words, phrase);
     look.known = look.phrase & (LAM_NAME_KNOWN_PLACE | LAM_NAME_KNOWN_ORG);
     name->clues[LAM_CLUE_NAME] = lam_name_clue(LAM_CLUE_NAME, phrase);
     name->clues[LAM_CLUE_LAST] = look.words > 1 ? lam_name_clue(LAM_CLUE_LAST, hash) : 0;

@@ -6,6 +6,7 @@
 static int run(struct lam_cli *cli);
 
 static const struct lam_option options[] = {
+    {"estimate", '\0', NULL, "read everything, ask no model, publish nothing: records, requests, tokens and cost of the run"},
     {"retrain", '\0', NULL, "train the built-in analyzer anew, and publish a new full view"},
     {"write-requests", '\0', "FILE", "ask no model: write the requests as a file of the OpenAI batch API; records stay pending"},
     {"read-responses", '\0', "FILE", "take answers from a file that the batch API returned, before anything is asked"},
@@ -58,6 +59,10 @@ static int conclude(struct lam_session *session, struct lam_batch_job *batch, in
         session->failure = *err;
         return rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
     }
+    if (batch->estimate) {
+        lam_llm_job_print_estimate(batch->llm, session->cli->json);
+        return LAM_EXIT_DONE;
+    }
     code = exit_code(session, batch);
     if (code == LAM_EXIT_DONE && lam_llm_job_limit(batch->llm)[0]) {
         lam_log_error(&session->engine.log, "batch", "%s was reached: records without an answer are pending, and the next run goes on with them", lam_llm_job_limit(batch->llm));
@@ -85,6 +90,9 @@ static int init(void *arg, struct lam_frame *frame, struct lam_error *err)
     frame->session.engine.read_responses = lam_cli_option(frame->session.cli, "read-responses");
     if ((rc = lam_batch_job_init(&verb->job, &frame->session.engine, err)))
         return rc;
+    verb->job.estimate = lam_cli_option(frame->session.cli, "estimate") != NULL;
+    if (verb->job.estimate && verb->job.llm)
+        lam_llm_job_estimate(verb->job.llm);
     verb->job.retrain = lam_cli_option(frame->session.cli, "retrain") != NULL;
     batch_options = lam_batch_job_options(&verb->job);
     return lam_batch_open(&verb->batch, &batch_options, err);

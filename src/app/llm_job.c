@@ -501,6 +501,8 @@ void lam_llm_job_drop(struct lam_llm_job *llm)
     lam_agent_job_cancel(llm->agents);
 }
 
+void lam_llm_job_estimate(struct lam_llm_job *llm) { lam_openai_estimate(llm->openai); }
+
 /* --- what it cost --- */
 
 void lam_llm_job_stats(const struct lam_llm_job *llm, struct lam_openai_stats *stats)

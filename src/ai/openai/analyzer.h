@@ -82,6 +82,9 @@ void lam_openai_drain(struct lam_openai *openai, bool draining);
 /* A run begins: counters and limits start anew. Nothing is under way. */
 void lam_openai_begin(struct lam_openai *openai);
 
+/* From now on nothing is asked: questions that the cache does not answer are counted with what they would take, and their rows stay pending. */
+void lam_openai_estimate(struct lam_openai *openai);
+
 /* All that is under way ends as pending, soon. */
 void lam_openai_cancel(struct lam_openai *openai);
 

@@ -267,6 +267,33 @@ static int dispatch(struct lam_openai *o, struct lam_openai_request *request, st
     return rc;
 }
 
+static const char *model_of(const struct lam_openai *o, uint32_t tier)
+{
+    const struct lam_job_deep *deep = &o->job->deep;
+
+    for (size_t i = 0; i < deep->endpoint_count; i++)
+        if (deep->endpoints[i].kind == LAM_JOB_CHAT && deep->endpoints[i].tier == tier)
+            return deep->endpoints[i].model;
+    return "";
+}
+
+/* One question as a whole request, handed out in place of being sent: nobody is asked now. */
+static int write_out(struct lam_openai *o, uint32_t ask_index, uint32_t tier, struct lam_error *err)
+{
+    const struct lam_ask *ask = &o->asks.items[ask_index];
+    struct lam_openai_request request = {.openai = o, .ask = ask_index, .tier = tier, .count = 1, .questions = lam_question_pop(&o->ready[ask_index][tier])};
+    struct lam_buf *body = &o->scratch2;
+    int rc;
+
+    lam_buf_clear(body);
+    if (!(rc = lam_buf_addf(body, err, "{\"model\":")) && !(rc = lam_buf_add_json(body, lam_sv_of(model_of(o, tier)), err)) && !(rc = lam_buf_addf(body, err, ",")) &&
+        !(rc = write_body(o, &request, body, err)) && !(rc = lam_buf_addf(body, err, ",\"response_format\":")) && !(rc = lam_buf_add_sv(body, lam_buf_sv(&ask->format), err)) &&
+        !(rc = lam_buf_addf(body, err, ",\"temperature\":0,\"max_completion_tokens\":%" PRIu32 "}", ask->answer_tokens)))
+        rc = o->options.write_request(o->options.arg, request.questions->key, lam_buf_sv(body), err);
+    lam_question_pending(o, request.questions);
+    return rc;
+}
+
 static struct lam_openai_request *new_request(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err)
 {
     struct lam_openai_request *request = calloc(1, sizeof *request);
@@ -293,7 +320,7 @@ static int pump_single(struct lam_openai *o, uint32_t ask, uint32_t tier, struct
 }
 
 /* Tokens, as guessed, that the documents of one pack may have together with their answers. */
-static uint32_t pack_room(const struct lam_openai *o, uint32_t ask_index, uint32_t tier)
+uint32_t lam_request_pack_room(const struct lam_openai *o, uint32_t ask_index, uint32_t tier)
 {
     const struct lam_ask *ask = &o->asks.items[ask_index];
     uint32_t budget = o->job->deep.token_budget < o->context[tier] ? o->job->deep.token_budget : o->context[tier];
@@ -303,7 +330,7 @@ static uint32_t pack_room(const struct lam_openai *o, uint32_t ask_index, uint32
     return budget > taken ? (uint32_t)((budget - taken) / factor) : 0;
 }
 
-static uint32_t pack_size(const struct lam_openai *o, const struct lam_question *question)
+uint32_t lam_request_pack_size(const struct lam_openai *o, const struct lam_question *question)
 {
     const struct lam_ask *ask = &o->asks.items[question->ask];
     double factor = o->tokens[question->tier].factor > 0 ? o->tokens[question->tier].factor : 1.1;
@@ -329,7 +356,7 @@ static int pump_pack(struct lam_openai *o, uint32_t ask, uint32_t tier, struct l
     size_t window = queue->count < PACK_WINDOW ? queue->count : PACK_WINDOW;
     struct lam_question **items = calloc(window, sizeof *items), **end;
     struct lam_openai_request *request = new_request(o, ask, tier, err);
-    uint32_t left = pack_room(o, ask, tier), most = PACK_MAX;
+    uint32_t left = lam_request_pack_room(o, ask, tier), most = PACK_MAX;
 
     if (!items || !request) {
         free(items);
@@ -341,7 +368,7 @@ static int pump_pack(struct lam_openai *o, uint32_t ask, uint32_t tier, struct l
     qsort(items, window, sizeof *items, larger_first);
     end = &request->questions;
     for (size_t i = 0; i < window; i++) {
-        uint32_t size = pack_size(o, items[i]);
+        uint32_t size = lam_request_pack_size(o, items[i]);
         uint32_t with = items[i]->repairs || items[i]->avoid || items[i]->cut ? 1 : items[i]->halved ? items[i]->halved : PACK_MAX;
 
         if (request->count && (size > left || request->count >= most || request->count >= with)) {
@@ -365,7 +392,7 @@ static bool wait_for_more(struct lam_openai *o, uint32_t ask, uint32_t tier, int
 {
     const struct lam_question_queue *queue = &o->ready[ask][tier];
 
-    if (o->draining || queue->count >= PACK_WINDOW || queue->guess >= pack_room(o, ask, tier))
+    if (o->draining || queue->count >= PACK_WINDOW || queue->guess >= lam_request_pack_room(o, ask, tier))
         return false;
     if (!o->packing_since_us)
         o->packing_since_us = now;
@@ -383,6 +410,8 @@ int lam_request_pump(struct lam_openai *o, struct lam_error *err)
             while (!rc && o->ready[ask][tier].count) {
                 if (o->limit[0]) {
                     give_up(o, lam_question_pop(&o->ready[ask][tier]));
+                } else if (o->options.write_request) {
+                    rc = write_out(o, ask, tier, err);
                 } else if (packed && o->asks.items[ask].tasks) {
                     if (wait_for_more(o, ask, tier, now)) {
                         waiting = true;

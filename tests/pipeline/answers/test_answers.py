@@ -102,6 +102,48 @@ class Replay(Case):
         self.assertEqual([n for n in os.listdir(self.path("asked")) if os.path.getsize(self.path("asked/" + n))], [])
 
 
+class BatchFiles(Case):
+    """Requests go out as a file, nobody is asked; the answers come back as another one."""
+
+    def answers(self, *names, without=None):
+        lines = [json.loads(line) for name in names for line in self.read(name).splitlines()]
+        for line in lines:
+            self.assertEqual((line["method"], line["url"], line["body"]["model"]), ("POST", "/v1/chat/completions", "m"))
+            self.assertEqual(line["body"]["response_format"]["type"], "json_schema")
+        out = []
+        for line in reversed(lines):  # in whatever order
+            key = next(k for k, t in TEXTS.items() if t in line["body"]["messages"][-1]["content"])
+            out.append({"id": "b", "custom_id": line["custom_id"], "error": None,
+                        "response": {"status_code": 500 if key == without else 200, "request_id": "r", "body": completion(TRUTH[key])}})
+        self.assertEqual(len({line["custom_id"] for line in lines}), len(lines))
+        return self.write("responses.jsonl", "".join(json.dumps(line) + "\n" for line in out)), len(lines)
+
+    def test_requests_go_out_and_answers_come_in(self):
+        deep = {"analyzer": "openai", "endpoints": [{"url": "http://127.0.0.1:9/v1", "model": "m"}]}
+        job = self.job(deep=deep)
+        self.lamina("batch", job, "--write-requests", self.path("requests.jsonl"))
+        self.assertEqual({k: r["category"] for k, r in self.records().items()}, dict.fromkeys(TEXTS, None))
+        responses, count = self.answers("requests.jsonl")
+        self.assertEqual(count, 4)
+        self.write("empty.jsonl", "")
+        job = self.job(deep={**deep, "replay": {"path": "empty.jsonl", "speed": 0}, "record": "asked"})
+        self.lamina("batch", job, "--read-responses", responses)
+        self.assertEqual({k: r["category"] for k, r in self.records().items()}, TRUTH)
+        self.assertEqual([n for n in os.listdir(self.path("asked")) if os.path.getsize(self.path("asked/" + n))], [])
+
+    def test_what_the_file_does_not_answer_is_asked(self):
+        job = self.job()
+        self.lamina("launch", "-n", "2", "batch", job, "--write-requests", self.path("requests.jsonl"))
+        names = [n for n in ("requests.jsonl", "requests.jsonl.1") if os.path.exists(self.path(n))]
+        responses, count = self.answers(*names, without="c")
+        self.assertEqual(count, 4)
+        deep = self.deep_of("job.json")
+        self.lamina("batch", self.job(deep={**deep, "record": "asked"}), "--read-responses", responses)
+        self.assertEqual({k: r["category"] for k, r in self.records().items()}, TRUTH)
+        asked = [line for n in os.listdir(self.path("asked")) for line in self.read("asked/" + n).splitlines()]
+        self.assertEqual(len(asked), 1)
+
+
 class CacheVerb(Case):
     def test_answers_go_out_and_come_in_as_lines_and_as_a_batch_file(self):
         job, other = self.job(), self.job("other.json", store="other")

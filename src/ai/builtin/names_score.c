@@ -81,7 +81,7 @@ static void by_words(const struct lam_name_reader *reader, const struct look *lo
     if (look->words == 1) {
         add(name, look->first & LAM_NAME_FIRST ? LIKELY - 3 : 0, 0, 0);
         if (look->caps && !look->known && !reader->shouting && look->longest <= 6 && !lam_name_common(reader, name->first))
-            add(name, 0, LIKELY - 4, 0);
+            add(name, 0, HINT + 2, 0);
         if (look->first & (LAM_NAME_BODY | LAM_NAME_DIRECTION) && !look->known && lam_name_sentence_begins(tokens, name->first))
             add(name, 0, -LIKELY, 0); /* Union officials, Federal agents */
         return;

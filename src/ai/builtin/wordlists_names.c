@@ -118,7 +118,7 @@ const struct lam_words lam_words_names[] = {
      "nokia motorola ericsson toyota honda nissan bmw volkswagen audi fiat renault peugeot siemens bosch bayer basf pfizer novartis roche merck boeing airbus "
      "lufthansa unilever nestle nestlé pepsi pepsico mcdonald's starbucks walmart wal_mart exxon chevron shell enron citigroup jpmorgan wells_fargo "
      "goldman_sachs morgan_stanley merrill_lynch american_express capital_one chase equifax experian transunion paypal netflix facebook twitter "
-     "verizon at_t vodafone comcast aol novell sap netscape red_hat motley_fool white_house red_cross red_sox white_sox real_madrid gop ira eta plo"},
+     "verizon at_t vodafone comcast aol novell sap netscape red_hat motley_fool white_house red_cross red_sox white_sox real_madrid gop ira plo"},
     {LAM_NAME_NATION,
      "afghan african albanian algerian american american-led arab arabic argentine armenian asian australian austrian azerbaijani bangladeshi belgian "
      "bolivian bosnian brazilian british briton bulgarian burmese cambodian canadian caribbean catalan catholic caucasian chechen chilean chinese "
@@ -137,6 +137,9 @@ const struct lam_words lam_words_names[] = {
      "freitag samstag sonntag sonnabend lundi mardi mercredi jeudi vendredi samedi dimanche lunes martes miércoles jueves viernes sábado "
      "domingo"},
     {LAM_NAME_NEVER,
+     "api apis vat csv tls ssl sso saml po json yaml toml vpn dns dhcp tcp udp ssh ftp sftp crm erp sla slas kpi kpis roi qa ux ui gui cli sdk ide os db iot ai ml "
+     "llm iban bic swift oauth jwt ldap smtp imap vm vms rest soap rpc acl arp nat lan wan wlan wifi nfc rfid led lcd hdmi sata ssd hdd nvme bios uefi pci "
+     "mpi hpc gpl bsd rfc iso din utf ascii uuid guid crc md5 sha aes rsa des otp mfa totp kyc aml gdpr pii sku skus eta etd rma invoice order "
      "pc pcs tv tvs cd cds dvd dvds ip it im id ids ok pin atm ssn dob apr faq pdf url urls usb http https html xml sql cpu gpu ram gps sms mms "
      "mp3 vp ceo cfo cto hr pr rv suv suvs ufo aids hiv dna rna phd mba ira's gmt utc est edt pst pdt cet am pm ad bc asap fyi aka llb xx xxx "
      "xxxx no yes hello hi dear internet web email online quote profile research full-story description update "

@@ -105,6 +105,7 @@ struct lam_batch_job {
     struct lam_batch_source *sources; /* source_count of the job, then the stream */
     size_t source_count;
     bool rebuild; /* nothing of the old view is taken over */
+    bool estimate;   /* nothing is asked, staged or published: what models would take is counted */
     bool asks_again; /* coordinator: rows of the view that wait for their answer are asked for in this run */
     uint32_t old_bits, bits;
     int64_t arrival_us; /* of everything that this run's scans bring in */

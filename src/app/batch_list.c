@@ -292,6 +292,8 @@ int lam_batch_list(void *arg, struct lam_batch_lister *lister, struct lam_error 
     bool again = batch->files->relist;
     int rc = 0;
 
+    if (batch->estimate && !batch->llm) /* the built-in analyzer costs nothing */
+        return 0;
     batch->files->relist = false;
     if (!batch->files->news && !(batch->files->news = calloc(batch->source_count + 1, sizeof *batch->files->news)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for sources");

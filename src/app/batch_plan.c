@@ -304,7 +304,7 @@ int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *o
     uint32_t owed = 0;
     int rc;
 
-    if (!lam_batch_has_work(batch)) {
+    if (batch->estimate || !lam_batch_has_work(batch)) {
         batch->report.nothing_new = true;
         return LAM_END;
     }

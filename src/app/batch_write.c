@@ -86,6 +86,8 @@ int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t cou
     size_t entry_count = 0, rows = 0, rejects = 0, copies = 0;
     int rc = blocks && notes ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for a group");
 
+    if (batch->estimate)
+        count = 0;
     for (size_t i = 0; !rc && i < count; i++) {
         blocks[i] = pieces[i]->block;
         notes[i] = lam_buf_sv(&pieces[i]->note);
@@ -103,7 +105,7 @@ int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t cou
         rc = write_copies(batch, blocks, count, copies, &entries[entry_count++], err);
     for (size_t i = 0; i < entry_count; i++)
         memcpy(entries[i].run, batch->run, LAM_RUN_ID);
-    if (!rc)
+    if (!rc && count)
         rc = lam_stage_list(batch->engine->fs, batch->engine->job->store.path, batch->run, batch->engine->rank, batch->groups++, entries, entry_count, notes, count, err);
     for (size_t i = 0; i < 3; i++)
         lam_segment_entry_release(&entries[i]);

@@ -4,6 +4,7 @@
  *     analyzer.c   open, submit, poll; a document's end
  *     question.c   from the row to the cache and the queue; from an answer to the row
  *     leave.c      one rank asks for what several want
+ *     estimate.c   what it would cost
  *     request.c    from the queue to the client, packed or alone, within the limits
  *     respond.c    what came back
  */
@@ -313,8 +314,11 @@ void lam_openai_drain(struct lam_openai *o, bool draining)
         lam_wake_signal(o->options.wake);
 }
 
+void lam_openai_estimate(struct lam_openai *o) { o->estimating = true; }
+
 void lam_openai_begin(struct lam_openai *o)
 {
+    memset(o->estimated, 0, sizeof o->estimated);
     o->stats = (struct lam_openai_stats){0};
     o->limit[0] = '\0';
     o->cancelled = false;

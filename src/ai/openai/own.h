@@ -123,9 +123,10 @@ struct lam_openai {
     struct lam_openai_flushes *flushes;
     size_t open_requests;
     int64_t packing_since_us;       /* since when questions wait for a fuller pack; 0: none do */
-    bool draining, cancelled;
+    bool draining, cancelled, estimating;
     struct lam_error failed;        /* code 0: nothing */
     char limit[64];
+    double estimated[LAM_ASKS_MAX]; /* requests, in parts of packs */
     struct lam_openai_stats stats;
 
     pthread_mutex_t lock;           /* guards inbox */
@@ -153,7 +154,12 @@ int lam_leave_step(struct lam_openai *o, struct lam_error *err);
 void lam_leave_drop(struct lam_openai *o);
 int lam_question_again(struct lam_openai *o, struct lam_question *question, struct lam_error *err); /* question.c: the cache once more, then leave */
 
+/* estimate.c: counts what the question would cost, and leaves it pending. */
+void lam_question_estimate(struct lam_openai *o, struct lam_question *question);
+
 /* request.c */
+uint32_t lam_request_pack_room(const struct lam_openai *o, uint32_t ask, uint32_t tier);
+uint32_t lam_request_pack_size(const struct lam_openai *o, const struct lam_question *question);
 int lam_request_pump(struct lam_openai *o, struct lam_error *err);
 void lam_request_free(struct lam_openai_request *request);
 void lam_request_unreserve(struct lam_openai *o, struct lam_openai_request *request);

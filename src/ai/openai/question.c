@@ -200,7 +200,10 @@ static int ask(struct lam_openai *o, struct lam_question *question, struct lam_e
     if (take_kept(o, question, lam_cache_get, &rc, err))
         return rc;
     list_flight(o, question);
-    return lam_leave_ask(o, question, err);
+    if (!o->estimating)
+        return lam_leave_ask(o, question, err);
+    lam_question_estimate(o, question);
+    return 0;
 }
 
 int lam_question_again(struct lam_openai *o, struct lam_question *question, struct lam_error *err)

@@ -103,6 +103,10 @@ class LlmCase(support.BatchCase):
         self.batch(job, ranks, expect)
         return self.report(os.path.basename(job)[len("job-"):-len(".json")])
 
+    def estimate(self, job):
+        out = self.batch(job, 2, 0, ["--estimate", "--json"])  # and what the log says
+        return json.loads(out[out.index('{"records"'):].splitlines()[0])
+
     def report(self, store):
         newest = max(glob.glob(os.path.join(self.store(store), "runs", "*", "report.json")), key=os.path.getmtime)
         with open(newest) as file:
@@ -212,6 +216,21 @@ class LlmCase(support.BatchCase):
             self.assertLess(record["provenance"]["trace"]["asks"][0]["seen"]["bytes"], len(record["text"]))
         llm = self.run_batch(self.llm_job(deep=deep, limits={"depth": 50}))["llm"]
         self.assertEqual((llm["answered"], llm["requests"]), (12, 0))
+
+    def test_an_estimate_asks_nobody_and_comes_close(self):
+        self.write("a.jsonl", self.records(200))
+        for mode in ("combined", "packed"):
+            job = self.llm_job(mode, {"request_mode": mode, "token_budget": 4000})
+            self.model.asked.clear()
+            told = self.estimate(job)
+            self.assertEqual((told["records"], len(self.model.texts())), (200, 0))
+            self.assertFalse(glob.glob(os.path.join(self.store(mode), "runs", "*", "report.json")))
+            llm = self.run_batch(job)["llm"]
+            for name in ("tokens_in", "cost", "requests"):
+                self.assertTrue(0.4 < told[name] / llm[name] < 2.5, (mode, name, told[name], llm[name]))
+            self.assertEqual(llm["answered"], 200)
+            told = self.estimate(self.llm_job(mode, {"request_mode": mode}, limits={"depth": 50}))
+            self.assertEqual((told["cache_hits"], told["requests"]), (200, 0))
 
     def test_unusable_answers_end_in_quarantine_with_the_raw_answer(self):
         self.write("a.jsonl", self.records(20))

@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 
 from support import BatchCase, Store, clean_environment, jsonl, main, report_of
 
@@ -203,6 +204,30 @@ class Model(BatchCase):
         self.batch(self.job(tasks={"classify": {"labels": labels}}))
         self.assertGreater(self.right(self.rows_of(), made), 0.6)
         self.assertEqual({row["model"] for row in Store(self.store()).rows()}, {1})
+
+    def test_invariant_10_memory_of_a_run_that_trains_stays_below_what_the_job_allows(self):
+        for part in range(4):
+            made = documents(self.random, 8000, 8000 * part)
+            for rec in made:
+                rec["text"] = " ".join([rec["text"]] * 12)  # 1 KiB each: texts and answers are more than what is allowed
+            self.write("p%d.jsonl" % part, jsonl(self.random, made)[0])
+        for kind in ("upsert", "append"):
+            dataset = {} if kind == "upsert" else {"kind": "append", "key": None, "deleted": None, "order_by": None}
+            process = self.start(self.job(kind, dataset=dataset, batch={"memory": "64 MiB", "workers": 2}, limits={"document": "1 MiB"}), 0)
+            peak = 0
+            while process.poll() is None:
+                try:
+                    with open("/proc/%d/status" % process.pid) as file:
+                        status = dict(line.split(":", 1) for line in file)
+                    peak = max(peak, sum(int(status[name].split()[0]) for name in ("RssAnon", "RssShmem")))
+                except (OSError, KeyError):  # it has just ended
+                    pass
+                time.sleep(0.005)
+            code, out = self.finish(process)
+            self.assertEqual(code, 0, out)
+            store = Store(self.store(kind))
+            self.assertGreater(sum(entry["bytes"] for entry in store.live.values()), 80 << 20)
+            self.assertLess(peak, 64 << 10, "KiB at most at once, %s" % kind)
 
     def test_speed_layer_answers_with_the_model_of_the_log(self):
         made = self.corpus(600)

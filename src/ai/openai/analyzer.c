@@ -93,6 +93,7 @@ int lam_openai_open(struct lam_openai **out, const struct lam_openai_options *op
     lam_buf_init(&o->scratch3, TEXT_MAX);
     for (uint32_t tier = 0; tier < o->job->deep.tiers; tier++)
         o->context[tier] = lam_asks_context(o->job, tier, LAM_JOB_CHAT);
+    o->embed_context = lam_asks_context(o->job, 0, LAM_JOB_EMBEDDINGS);
     o->flight = calloc(LAM_FLIGHT_BUCKETS, sizeof *o->flight);
     o->reader = lam_llm_reader_new(BODY_MAX);
     o->value = lam_json_new(LAM_CACHE_VALUE_MAX, 64);

@@ -175,6 +175,24 @@ static int open_part(struct lam_asks *asks, const struct lam_job *job, const str
     return 0;
 }
 
+/* Vectors: no prompt, no schema; what they are follows from the models and the dimension. */
+static int open_embed(struct lam_asks *asks, const struct lam_job *job, struct lam_error *err)
+{
+    struct lam_ask *ask = add_ask(asks, "embed");
+    struct lam_buf models;
+    char parameters[32];
+    int rc;
+
+    lam_buf_init(&models, TEXT_MAX);
+    ask->tasks = LAM_TASK_EMBED;
+    snprintf(parameters, sizeof parameters, "embed=%" PRIu32, job->tasks.dim);
+    if (!(rc = lam_asks_models(job, 0, LAM_JOB_EMBEDDINGS, &models, err)))
+        ask->scope[0] = lam_cache_scope(lam_buf_sv(&models), LAM_SV("embeddings"), lam_sv("", 0), lam_sv_of(parameters));
+    lam_buf_release(&models);
+    set_digest(ask);
+    return rc;
+}
+
 int lam_asks_open(const struct lam_job *job, const struct lam_llm_prompts *prompts, struct lam_asks *asks, struct lam_error *err)
 {
     uint32_t chat = 0;
@@ -194,6 +212,8 @@ int lam_asks_open(const struct lam_job *job, const struct lam_llm_prompts *promp
         asks->part = asks->count;
         rc = open_part(asks, job, prompts, err);
     }
+    if (!rc && job->tasks.wanted & LAM_TASK_EMBED && lam_asks_context(job, 0, LAM_JOB_EMBEDDINGS) != UINT32_MAX)
+        rc = open_embed(asks, job, err);
     return rc;
 }
 

@@ -26,7 +26,9 @@ void lam_question_estimate(struct lam_openai *o, struct lam_question *question)
     double share = 1; /* of a request that is the question's */
     uint32_t room, size, in;
 
-    if (o->job->deep.request_mode == LAM_JOB_PACKED) {
+    if (lam_ask_embeds(o, question->ask)) {
+        share = 1.0 / 32;
+    } else if (o->job->deep.request_mode == LAM_JOB_PACKED) {
         room = lam_request_pack_room(o, question->ask, question->tier);
         size = lam_request_pack_size(o, question);
         share = room && size < room ? (double)size / room : 1;

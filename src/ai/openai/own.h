@@ -111,6 +111,8 @@ struct lam_openai {
     struct lam_buf scratch, scratch2, scratch3;
     struct lam_tokens tokens[LAM_JOB_CASCADE_MAX]; /* by tier */
     uint32_t context[LAM_JOB_CASCADE_MAX];         /* by tier; lowered by what servers say */
+    struct lam_tokens embed_tokens; /* the same two of the endpoints for embeddings, which have one tier */
+    uint32_t embed_context;
     bool builtin_first;             /* step 0 of the cascade */
 
     struct lam_openai_sub *subs, **subs_end; /* with rows not started */
@@ -153,6 +155,19 @@ void lam_leave_end(struct lam_openai *o, struct lam_question *question); /* it e
 int lam_leave_step(struct lam_openai *o, struct lam_error *err);
 void lam_leave_drop(struct lam_openai *o);
 int lam_question_again(struct lam_openai *o, struct lam_question *question, struct lam_error *err); /* question.c: the cache once more, then leave */
+
+/* embed.c: vectors. The requests and answers of the ask whose task is LAM_TASK_EMBED. */
+static inline bool lam_ask_embeds(const struct lam_openai *o, uint32_t ask) { return o->asks.items[ask].tasks == LAM_TASK_EMBED; }
+struct lam_openai_request *lam_embed_gather(struct lam_openai *o, uint32_t ask, struct lam_error *err);
+int lam_embed_write(struct lam_openai *o, const struct lam_openai_request *request, struct lam_buf *out, struct lam_error *err);
+int lam_embed_take(struct lam_openai *o, struct lam_openai_request *request, struct lam_llm_reply *reply, struct lam_error *err);
+int lam_embed_apply(struct lam_openai *o, struct lam_question *question, struct lam_error *err); /* of the value that stands in o->value */
+
+/* respond.c, for embed.c */
+struct lam_question *lam_request_take_first(struct lam_openai_request *request);
+void lam_request_account(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply);
+void lam_request_wrong(struct lam_openai *o, struct lam_openai_request *request, const char *why);
+int lam_request_accept(struct lam_openai *o, struct lam_question *question, const struct lam_llm_reply *reply, struct lam_sv raw, double certainty, struct lam_error *err);
 
 /* estimate.c: counts what the question would cost, and leaves it pending. */
 void lam_question_estimate(struct lam_openai *o, struct lam_question *question);

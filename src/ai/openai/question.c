@@ -140,9 +140,12 @@ static uint32_t room(const struct lam_openai *o, const struct lam_question *ques
 {
     const struct lam_ask *ask = &o->asks.items[question->ask];
     const struct lam_tokens *tokens = &o->tokens[question->tier];
+    bool embeds = lam_ask_embeds(o, question->ask);
     uint32_t taken = lam_tokens_correct(tokens, ask->guess[0]) + ask->answer_tokens + MARGIN, context = o->context[question->tier];
     double factor = tokens->factor > 0 ? tokens->factor : 1.1; /* careful until something was counted */
 
+    if (embeds)
+        return (uint32_t)(o->embed_context / (o->embed_tokens.factor > 0 ? o->embed_tokens.factor : 1.1));
     return context > taken ? (uint32_t)((context - taken) / factor) : 16;
 }
 
@@ -363,8 +366,9 @@ static int apply(struct lam_openai *o, struct lam_question *question, struct lam
 
     if (lam_json_number(o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("certainty")), &number))
         certainty = lam_number_as_double(&number);
-    if ((rc = lam_llm_answer_apply(&o->job->tasks, ask->tasks, o->value, answer, certainty, doc->sub->block, doc->row, err)) ||
-        (doc->asks.len && (rc = lam_buf_add(&doc->asks, ",", 1, err))) || (rc = lam_buf_add_sv(&doc->asks, trace, err)))
+    rc = lam_ask_embeds(o, question->ask) ? lam_embed_apply(o, question, err)
+                                          : lam_llm_answer_apply(&o->job->tasks, ask->tasks, o->value, answer, certainty, doc->sub->block, doc->row, err);
+    if (rc || (doc->asks.len && (rc = lam_buf_add(&doc->asks, ",", 1, err))) || (rc = lam_buf_add_sv(&doc->asks, trace, err)))
         return rc;
     doc->tokens += count_of(o->value, "/trace/tokens_in") + count_of(o->value, "/trace/tokens_out");
     if (ask->version > doc->version)
@@ -390,7 +394,7 @@ int lam_question_deliver(struct lam_openai *o, struct lam_question *question, st
     struct lam_buf copy;
     int rc = lam_json_parse(o->value, value, err);
 
-    if (rc || (rc = lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("answer")), err)))
+    if (rc || (rc = lam_ask_embeds(o, question->ask) ? 0 : lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("answer")), err)))
         return LAM_PASS(err, LAM_E_INVALID, "a kept answer");
     unlist_flight(o, question);
     lam_buf_init(&copy, LAM_CACHE_VALUE_MAX);

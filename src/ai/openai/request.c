@@ -60,7 +60,7 @@ static double most_cost(const struct lam_openai *o, uint32_t tier, uint64_t in, 
         const struct lam_job_endpoint *endpoint = &o->job->deep.endpoints[i];
         double cost = ((double)in * endpoint->price_in + (double)out * endpoint->price_out) / 1e6;
 
-        if (endpoint->kind == LAM_JOB_CHAT && endpoint->tier == tier && cost > most)
+        if (endpoint->tier == tier && cost > most)
             most = cost;
     }
     return most;
@@ -183,6 +183,34 @@ static void on_done(void *arg, const struct lam_llm_response *response)
         lam_wake_signal(o->options.wake);
 }
 
+static int submit(struct lam_openai *o, const struct lam_llm_request *llm, struct lam_error *err)
+{
+    int rc = lam_llm_client_submit(o->client, llm, NULL, err);
+
+    if (!rc)
+        o->open_requests++;
+    return rc;
+}
+
+static int send_embeddings(struct lam_openai *o, const struct lam_openai_request *request, struct lam_llm_request *llm, struct lam_error *err)
+{
+    char dim[16];
+    struct lam_llm_option options[2] = {{.name = "encoding_format", .value = LAM_SV("\"base64\"")}, {.name = "dimensions"}};
+    int rc = lam_embed_write(o, request, &o->scratch2, err);
+
+    if (rc)
+        return rc;
+    snprintf(dim, sizeof dim, "%" PRIu32, o->job->tasks.dim);
+    options[1].value = lam_sv_of(dim);
+    llm->kind = LAM_LLM_EMBEDDINGS;
+    llm->body = lam_buf_sv(&o->scratch2);
+    llm->max_tokens = 0;
+    llm->prefix = 0;
+    llm->options = options;
+    llm->option_count = 2;
+    return submit(o, llm, err);
+}
+
 /* Into the client. LAM_PENDING: it is full, nothing happened. */
 static int send_request(struct lam_openai *o, struct lam_openai_request *request, uint32_t answer_tokens, struct lam_error *err)
 {
@@ -196,6 +224,8 @@ static int send_request(struct lam_openai *o, struct lam_openai_request *request
     snprintf(most, sizeof most, "%" PRIu32, answer_tokens);
     lam_buf_clear(&o->scratch2);
     lam_buf_clear(&o->scratch3);
+    if (lam_ask_embeds(o, request->ask))
+        return send_embeddings(o, request, &llm, err);
     if ((rc = write_body(o, request, &o->scratch2, err)) || (request->packed && (rc = write_packed_format(o, request, &o->scratch3, err))))
         return rc;
     llm.body = lam_buf_sv(&o->scratch2);
@@ -205,10 +235,7 @@ static int send_request(struct lam_openai *o, struct lam_openai_request *request
     options[3] = (struct lam_llm_option){.name = "logprobs", .value = LAM_SV("true")};
     llm.options = options;
     llm.option_count = ask->tasks & LAM_TASK_CLASSIFY && !request->packed ? 4 : 3;
-    rc = lam_llm_client_submit(o->client, &llm, NULL, err);
-    if (!rc)
-        o->open_requests++;
-    return rc;
+    return submit(o, &llm, err);
 }
 
 static void put_back(struct lam_openai *o, struct lam_openai_request *request)
@@ -245,7 +272,7 @@ static void give_up(struct lam_openai *o, struct lam_question *questions)
 static int dispatch(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)
 {
     const struct lam_ask *ask = &o->asks.items[request->ask];
-    const struct lam_tokens *tokens = &o->tokens[request->tier];
+    const struct lam_tokens *tokens = lam_ask_embeds(o, request->ask) ? &o->embed_tokens : &o->tokens[request->tier];
     uint32_t answer = request->packed ? 16 + (uint32_t)request->count * (ask->expected_tokens * 2 < ask->answer_tokens ? ask->expected_tokens * 2 : ask->answer_tokens)
                                       : ask->answer_tokens;
     uint32_t prompt = ask->guess[request->packed];
@@ -317,6 +344,18 @@ static int pump_single(struct lam_openai *o, uint32_t ask, uint32_t tier, struct
     request->questions = lam_question_pop(&o->ready[ask][tier]);
     request->count = 1;
     return dispatch(o, request, err);
+}
+
+static int pump_embed(struct lam_openai *o, uint32_t ask, struct lam_error *err)
+{
+    struct lam_openai_request *request;
+
+    if (o->options.write_request) { /* batch files hold chats alone */
+        give_up(o, lam_question_pop(&o->ready[ask][0]));
+        return 0;
+    }
+    request = lam_embed_gather(o, ask, err);
+    return request ? dispatch(o, request, err) : LAM_E_MEMORY;
 }
 
 /* Tokens, as guessed, that the documents of one pack may have together with their answers. */
@@ -410,6 +449,8 @@ int lam_request_pump(struct lam_openai *o, struct lam_error *err)
             while (!rc && o->ready[ask][tier].count) {
                 if (o->limit[0]) {
                     give_up(o, lam_question_pop(&o->ready[ask][tier]));
+                } else if (lam_ask_embeds(o, ask)) {
+                    rc = pump_embed(o, ask, err);
                 } else if (o->options.write_request) {
                     rc = write_out(o, ask, tier, err);
                 } else if (packed && o->asks.items[ask].tasks) {

@@ -11,7 +11,7 @@
 #define REPAIRS_MAX 1
 #define BAD_MAX ((size_t)16 << 10) /* bytes of a wrong answer that are kept */
 
-static struct lam_question *take_first(struct lam_openai_request *request)
+struct lam_question *lam_request_take_first(struct lam_openai_request *request)
 {
     struct lam_question *question = request->questions;
 
@@ -34,10 +34,10 @@ static void add_usage(struct lam_openai_usage *usage, const struct lam_llm_reply
 }
 
 /* Each document of a pack has its part by its size. Where a server does not count, the estimate stands. */
-static void account(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply)
+void lam_request_account(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply)
 {
     const struct lam_job_endpoint *endpoint = &o->job->deep.endpoints[request->endpoint];
-    struct lam_tokens *tokens = &o->tokens[request->tier];
+    struct lam_tokens *tokens = lam_ask_embeds(o, request->ask) ? &o->embed_tokens : &o->tokens[request->tier];
     uint64_t in = reply->tokens_in ? reply->tokens_in : lam_tokens_correct(tokens, request->guess);
     uint64_t out = reply->tokens_out ? reply->tokens_out : reply->tokens_in ? 0 : lam_tokens_correct(tokens, lam_tokens_guess(reply->content));
     double cost = ((double)in * endpoint->price_in + (double)out * endpoint->price_out) / 1e6, sum = 0;
@@ -64,12 +64,14 @@ static void account(struct lam_openai *o, struct lam_openai_request *request, co
 /* --- answers that are none --- */
 
 /* Endpoints that could answer this tier. */
-static uint32_t tier_endpoints(const struct lam_openai *o, uint32_t tier)
+static uint32_t tier_endpoints(const struct lam_openai *o, uint32_t tier, bool embeds)
 {
+    enum lam_job_endpoint_kind kind = embeds ? LAM_JOB_EMBEDDINGS : LAM_JOB_CHAT;
+
     uint32_t found = 0;
 
     for (size_t i = 0; i < o->job->deep.endpoint_count; i++)
-        if (o->job->deep.endpoints[i].kind == LAM_JOB_CHAT && o->job->deep.endpoints[i].tier == tier)
+        if (o->job->deep.endpoints[i].kind == kind && o->job->deep.endpoints[i].tier == tier)
             found |= 1u << i;
     return found;
 }
@@ -80,7 +82,7 @@ static void move_on(struct lam_openai *o, struct lam_question *question, size_t 
     char text[LAM_ERROR_TEXT];
 
     question->avoid |= 1u << endpoint;
-    if (tier_endpoints(o, question->tier) & ~question->avoid) {
+    if (tier_endpoints(o, question->tier, lam_ask_embeds(o, question->ask)) & ~question->avoid) {
         question->repairs = 0;
         o->stats.moved++;
         lam_question_push(o, question);
@@ -111,7 +113,7 @@ static void split(struct lam_openai *o, struct lam_openai_request *request)
     struct lam_question *question;
 
     o->stats.splits++;
-    while ((question = take_first(request))) {
+    while ((question = lam_request_take_first(request))) {
         question->halved = (uint32_t)(request->count + 1) / 2;
         lam_question_push(o, question);
     }
@@ -122,12 +124,14 @@ static void wrong_request(struct lam_openai *o, struct lam_openai_request *reque
     if (request->packed)
         split(o, request);
     else
-        wrong(o, take_first(request), request->endpoint, answer, why);
+        wrong(o, lam_request_take_first(request), request->endpoint, answer, why);
 }
+
+void lam_request_wrong(struct lam_openai *o, struct lam_openai_request *request, const char *why) { wrong_request(o, request, lam_sv(NULL, 0), why); }
 
 /* --- answers --- */
 
-static int accept_answer(struct lam_openai *o, struct lam_question *question, const struct lam_llm_reply *reply, struct lam_sv raw, double certainty, struct lam_error *err)
+int lam_request_accept(struct lam_openai *o, struct lam_question *question, const struct lam_llm_reply *reply, struct lam_sv raw, double certainty, struct lam_error *err)
 {
     struct lam_sv model = reply->model.len ? reply->model : lam_sv_of("unknown");
     struct lam_cache_meta meta = {.tokens_in = question->tokens_in, .tokens_out = question->tokens_out};
@@ -148,11 +152,11 @@ static int take_single(struct lam_openai *o, struct lam_openai_request *request,
     double certainty;
 
     if (lam_llm_reader_content(o->reader, reply->content, &why) || lam_llm_schema_check(ask->check, LAM_JSON_ROOT, answer, LAM_JSON_ROOT, &why)) {
-        wrong(o, take_first(request), request->endpoint, reply->content, why.text);
+        wrong(o, lam_request_take_first(request), request->endpoint, reply->content, why.text);
         return 0;
     }
     certainty = reply->logprobs && ask->tasks & LAM_TASK_CLASSIFY ? lam_llm_reader_certainty(o->reader, reply, "category") : NAN;
-    return accept_answer(o, take_first(request), reply, lam_json_raw(answer, LAM_JSON_ROOT), certainty, err);
+    return lam_request_accept(o, lam_request_take_first(request), reply, lam_json_raw(answer, LAM_JSON_ROOT), certainty, err);
 }
 
 /* Which of so many documents an answer says it is about: its number from 1 on; 0: none of them. */
@@ -220,14 +224,14 @@ static int take_packed(struct lam_openai *o, struct lam_openai_request *request,
         split(o, request);
         goto cleanup;
     }
-    while (!rc && (question = take_first(request))) {
+    while (!rc && (question = lam_request_take_first(request))) {
         uint32_t value = by_id[at++];
 
         lam_buf_clear(&o->scratch3);
         if (value && (rc = without_id(answer, value, &o->scratch3, err)))
             break;
         if (value && !lam_json_parse(o->value, lam_buf_sv(&o->scratch3), &why) && !lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, LAM_JSON_ROOT, &why)) {
-            rc = accept_answer(o, question, reply, lam_buf_sv(&o->scratch3), NAN, err);
+            rc = lam_request_accept(o, question, reply, lam_buf_sv(&o->scratch3), NAN, err);
             continue;
         }
         question->next = missing;
@@ -248,9 +252,12 @@ static int take_answer(struct lam_openai *o, struct lam_openai_request *request,
 {
     struct lam_llm_reply reply;
     struct lam_error why;
-    int rc = lam_llm_reader_chat(o->reader, lam_sv(request->body, request->body_len), &reply, &why);
+    int rc;
 
-    account(o, request, &reply);
+    if (lam_ask_embeds(o, request->ask))
+        return lam_embed_take(o, request, &reply, err);
+    rc = lam_llm_reader_chat(o->reader, lam_sv(request->body, request->body_len), &reply, &why);
+    lam_request_account(o, request, &reply);
     if (rc)
         wrong_request(o, request, lam_sv(NULL, 0), why.text);
     else if (reply.finish == LAM_LLM_LENGTH)
@@ -258,7 +265,7 @@ static int take_answer(struct lam_openai *o, struct lam_openai_request *request,
     else if (reply.finish == LAM_LLM_FILTERED && request->packed)
         split(o, request);
     else if (reply.finish == LAM_LLM_FILTERED)
-        move_on(o, take_first(request), request->endpoint, "the server withheld it (content filter)");
+        move_on(o, lam_request_take_first(request), request->endpoint, "the server withheld it (content filter)");
     else
         return request->packed ? take_packed(o, request, &reply, err) : take_single(o, request, &reply, err);
     return 0;
@@ -268,26 +275,28 @@ static int take_answer(struct lam_openai *o, struct lam_openai_request *request,
 static int too_long(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)
 {
     const struct lam_ask *ask = &o->asks.items[request->ask];
-    struct lam_tokens *tokens = &o->tokens[request->tier];
+    bool embeds = lam_ask_embeds(o, request->ask);
+    struct lam_tokens *tokens = embeds ? &o->embed_tokens : &o->tokens[request->tier];
+    uint32_t *context = embeds ? &o->embed_context : &o->context[request->tier];
     struct lam_question *question;
     uint32_t taken, room, guess;
     int rc;
 
     if (request->prompt_tokens)
         lam_tokens_learn(tokens, request->guess, request->prompt_tokens);
-    if (request->context && request->context < o->context[request->tier]) {
+    if (request->context && request->context < *context) {
         lam_log_warn(o->options.log, "llm", "%s takes %" PRIu32 " tokens, not the %" PRIu32 " of deep.endpoints: documents are cut to that",
-                     o->job->deep.endpoints[request->endpoint].url, request->context, o->context[request->tier]);
-        o->context[request->tier] = request->context;
+                     o->job->deep.endpoints[request->endpoint].url, request->context, *context);
+        *context = request->context;
     }
     if (request->packed) {
         split(o, request);
         return 0;
     }
-    question = take_first(request);
+    question = lam_request_take_first(request);
     question->requests++;
     taken = lam_tokens_correct(tokens, ask->guess[0]) + ask->answer_tokens;
-    room = o->context[request->tier] > taken ? o->context[request->tier] - taken : 16;
+    room = *context > taken ? *context - taken : 16;
     guess = tokens->factor > 0 ? (uint32_t)(room / tokens->factor) : room;
     if (guess >= question->guess)
         guess = question->guess - question->guess / 4;
@@ -318,7 +327,7 @@ int lam_request_respond(struct lam_openai *o, struct lam_openai_request *request
     case LAM_LLM_REJECTED:
         if (request->packed)
             split(o, request);
-        else if ((question = take_first(request))) {
+        else if ((question = lam_request_take_first(request))) {
             question->requests++;
             move_on(o, question, request->endpoint, request->reason);
         }
@@ -330,7 +339,7 @@ int lam_request_respond(struct lam_openai *o, struct lam_openai_request *request
     case LAM_LLM_CANCELLED:
         break;
     }
-    while ((question = take_first(request))) /* not now */
+    while ((question = lam_request_take_first(request))) /* not now */
         lam_question_pending(o, question);
     lam_request_free(request);
     return rc;

@@ -69,6 +69,21 @@ static void say_pack(struct script *script, struct llm_reply *reply, unsigned co
     say(script, reply, "stop", content);
 }
 
+/* A vector of four for each text, as numbers or (mode base64) in that form, the last one first; mode three: of three. */
+static void embed(struct script *script, const struct llm_request *request, struct llm_reply *reply)
+{
+    char *text = malloc(16384), *out = text;
+    unsigned count = 1;
+
+    for (const char *at = strstr(request->body, "\"input\":["); (at = strstr(at, "\",\"")); at++)
+        count++;
+    out += sprintf(out, "{\"model\":\"vectors\",\"usage\":{\"prompt_tokens\":%u},\"data\":[", 10 * count);
+    for (unsigned i = count; i-- > 0;) /* 3, 4, 0, 0 in base64 */
+        out += sprintf(out, "{\"index\":%u,\"embedding\":%s}%s", i, is(script, "base64") ? "\"AABAQAAAgEAAAAAAAAAAAA==\"" : is(script, "three") ? "[3,4,0]" : "[3,4,0,0]", i ? "," : "");
+    sprintf(out, "]}");
+    reply->body = keep(script, text);
+}
+
 #define GOOD "{'category': 'good', 'confidence': 9, 'summary': 's'}"
 
 static void choose(void *arg, const struct llm_request *request, struct llm_reply *reply)
@@ -76,7 +91,9 @@ static void choose(void *arg, const struct llm_request *request, struct llm_repl
     struct script *script = arg;
     bool again = strstr(request->body, "cannot be used") != NULL;
 
-    if (is(script, "wrong_once") && !again)
+    if (strstr(request->path, "/embeddings")) {
+        embed(script, request, reply);
+    } else if (is(script, "wrong_once") && !again)
         say(script, reply, "stop", "{'category': 'weather', 'confidence': 9, 'summary': 's'}");
     else if (is(script, "always_wrong"))
         say(script, reply, "stop", "I would rather not.");
@@ -445,6 +462,53 @@ static void the_next_step_is_asked_where_the_one_before_was_not_sure(void **stat
     lam_block_free(block);
 }
 
+static void vectors_come_in_batches_of_unit_length_and_of_the_right_dimension(void **state)
+{
+    static const char *const modes[] = {"plain", "base64", "three"};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct world *world = calloc(1, sizeof *world);
+        char text[4000];
+        struct lam_block *block = rows(70, "text %u");
+        struct lam_openai_stats stats;
+        int rc;
+
+        world->log = (struct lam_log){.fd = -1, .level = LAM_LOG_ERROR};
+        assert_int_equal(lam_wake_init(&world->wake, &err), 0);
+        world->script.mode = modes[i];
+        world->script.server = llm_server_start(choose, &world->script);
+        snprintf(text, sizeof text,
+                 "{\"name\":\"t\",\"store\":\"/nowhere\",\"sources\":[{\"type\":\"files\",\"path\":\"x/**\"}],\"tasks\":{\"summarize\":{},\"embed\":{\"dim\":8}},"
+                 "\"deep\":{\"analyzer\":\"openai\",\"endpoints\":[{\"url\":\"%s\",\"model\":\"m\"},{\"url\":\"%s\",\"model\":\"v\",\"kind\":\"embeddings\"}]}}",
+                 llm_server_url(world->script.server), llm_server_url(world->script.server));
+        assert_int_equal(lam_job_parse(lam_sv_of(text), "t.json", "/", NULL, 0, &world->job, NULL, &err), 0);
+        world->job->tasks.dim = 4;
+        open_again(world, NULL);
+        rc = run(world, block);
+        if (i == 2) {
+            assert_int_equal(rc, LAM_E_INVALID);
+            assert_non_null(strstr(err.text, "vectors of 3 dimensions, and tasks.embed.dim is 4"));
+        } else {
+            assert_int_equal(rc, 0);
+            assert_int_equal(pending(block), 0);
+            for (size_t r = 0; r < 70; r++) {
+                const struct lam_enrichment *enr = &lam_block_row(block, r)->enr;
+
+                assert_int_equal(enr->dim, 4);
+                assert_true(enr->embedding[0] > 0.599f && enr->embedding[0] < 0.601f && enr->embedding[1] > 0.799f && enr->embedding[1] < 0.801f);
+                assert_true(lam_sv_eq(enr->summary, LAM_SV("s")));
+            }
+            stats = stats_of(world);
+            assert_int_equal(stats.endpoints[1].requests, 3); /* 32, 32, 6 */
+            assert_int_equal(stats.endpoints[1].tokens_in, 700);
+            assert_int_equal(stats.endpoints[0].requests, 70);
+        }
+        end(world);
+        lam_block_free(block);
+    }
+}
+
 static void what_is_under_way_comes_back_pending_when_it_is_cancelled(void **state)
 {
     struct world *world = begin("slow", false, "", NULL);
@@ -477,6 +541,7 @@ int main(void)
         cmocka_unit_test(a_key_that_is_refused_ends_the_run_with_a_word),
         cmocka_unit_test(a_limit_leaves_the_rest_pending_and_is_named),
         cmocka_unit_test(the_next_step_is_asked_where_the_one_before_was_not_sure),
+        cmocka_unit_test(vectors_come_in_batches_of_unit_length_and_of_the_right_dimension),
         cmocka_unit_test(what_is_under_way_comes_back_pending_when_it_is_cancelled),
     };
 

@@ -148,7 +148,7 @@ int lam_speed_asks_fetch(void *arg, uint64_t commit, struct lam_sv key, int64_t 
     over = asks->over && commit >= asks->over_commit; /* then all is archived, and there is no tail to ask for */
     pthread_mutex_unlock(&asks->lock);
     if (ask.missing > 0 && !over && !rc)
-        rc = LAM_FAIL(err, LAM_E_TIMEOUT, "the speed layer has ended since this query began: ask again");
+        rc = LAM_FAIL(err, LAM_E_CONFLICT, "the speed layer has ended since this query began"); /* what it had stands in a newer commit: who asks pins that */
     else if (ask.missing > 0 && !over)
         rc = LAM_FAIL(err, LAM_E_TIMEOUT, "%d of %d speed ranks did not answer in time", ask.missing, speed_ranks(asks));
     else if (ask.code)

@@ -17,7 +17,8 @@
 /*
  * Fetches the tail's rows that commit n does not cover, all of them or (key.ptr not NULL) those of one key, into block
  * (made large enough by the callee, freed by the caller), and adds {"<source>":{"0":next,…}} without the outer braces
- * to speed. Any thread; waits up to deadline (monotonic). LAM_E_TIMEOUT names the silent rank.
+ * to speed. Any thread; waits up to deadline (monotonic). LAM_E_TIMEOUT names the silent rank; LAM_E_CONFLICT: there is no tail of
+ * this commit any more, pin anew.
  */
 struct lam_tail_source {
     int (*fetch)(void *arg, uint64_t commit, struct lam_sv key, int64_t deadline_us, struct lam_block **block,

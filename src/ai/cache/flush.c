@@ -72,8 +72,8 @@ static void retire(struct lam_cache *cache)
     pthread_mutex_lock(&cache->upkeep);
     pthread_mutex_lock(&cache->lock);
     cache->own->own = false;
-    cache->own->sealed = true;
-    cache->own->size = cache->own_at;
+    cache->own->sealed = cache->own->read == cache->own_at;
+    cache->own->size = cache->own->sealed ? cache->own_at : 0;
     cache->own = NULL;
     cache->own_fd = -1;
     pthread_mutex_unlock(&cache->lock);
@@ -115,13 +115,18 @@ static int write_batch(struct lam_cache *cache, const struct cache_batch *batch,
     return rc;
 }
 
-/* Flushed answers can be found from now on. Where memory is full the keys in it become an index first. */
+/*
+ * Flushed answers can be found from now on. Where memory is full the keys in it become an index first. A key that has no room even so ends what is known of
+ * the file there: no index may cover it, and the next look at the folder reads on from it.
+ */
 static void add_keys(struct lam_cache *cache, struct cache_batch *batch)
 {
     uint32_t base = cache->own_at;
     struct lam_error err;
+    bool gap;
 
     pthread_mutex_lock(&cache->lock);
+    gap = cache->own->read != cache->own_at;
     for (size_t i = 0; i < batch->count; i++) {
         struct cache_key key = batch->tickets[i].key;
         int rc;
@@ -137,14 +142,18 @@ static void add_keys(struct lam_cache *cache, struct cache_batch *batch)
             pthread_mutex_lock(&cache->lock);
             rc = cache_keys_put(&cache->keys, &key);
         }
-        if (rc)
-            cache_log(cache, "an answer is kept, but will not be found before the next run: its key does not fit into memory");
-        cache->own->read = cache->own_at = key.offset + CACHE_ENTRY_HEADER + key.len;
-        cache->own->entries++;
+        if (rc && !gap)
+            cache_log(cache, "answers are kept, but cannot be found yet: there is no memory for their keys");
+        gap = gap || rc;
+        cache->own_at = key.offset + CACHE_ENTRY_HEADER + key.len;
+        if (!gap) {
+            cache->own->read = cache->own_at;
+            cache->own->entries++;
+        }
         if (key.time > cache->own->newest)
             cache->own->newest = key.time;
     }
-    cache->own->size = cache->own_at;
+    cache->own->size = gap ? 0 : cache->own_at;
     pthread_mutex_unlock(&cache->lock);
 }
 

@@ -217,7 +217,7 @@ static int read_on(struct lam_cache *cache, uint32_t number, struct lam_error *e
     rc = scan.to <= scan.from ? 0 : cache_scan(cache, file, &scan, &end, err);
     pthread_mutex_lock(&cache->lock);
     if (!rc)
-        file->size = (uint64_t)st.st_size;
+        file->size = file->own && st.st_size != (off_t)cache->own_at ? 0 : (uint64_t)st.st_size;
     file->stuck = rc == LAM_E_CORRUPT && st.st_size >= (off_t)CACHE_FILE_HEADER;
     pthread_mutex_unlock(&cache->lock);
     if (file->stuck)

@@ -79,7 +79,7 @@ static void take_drain(struct lam_llm_client *client)
     for (size_t i = 0; i < client->lane_count; i++)
         lam_llm_queue_drain(&client->lanes[i].queue, draining);
     for (size_t e = 0; e < client->endpoint_count; e++)
-        client->endpoints[e].flow.frozen = draining;
+        lam_llm_flow_forget(&client->endpoints[e].flow, client->now_us);
 }
 
 static void take_all(struct lam_llm_client *client)

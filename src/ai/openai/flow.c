@@ -189,7 +189,7 @@ static void decide(struct lam_llm_flow *flow, int64_t now_us)
     low = neighbour(flow, point, -1, now_us);
     high = neighbour(flow, point, 1, now_us);
     new_window(flow, now_us);
-    if (flow->frozen || !reached)
+    if (!reached)
         return;
     if (low >= 0 && elasticity(flow, low, point) > STAND_IN_LINE && log_latency - flow->points[low].log_latency > log(GROWN)) {
         flow->slow_start = false;
@@ -207,6 +207,13 @@ static void decide(struct lam_llm_flow *flow, int64_t now_us)
     } else {
         set_limit(flow, flow->limit + fmax(1, sqrt(flow->limit)), now_us);
     }
+}
+
+void lam_llm_flow_forget(struct lam_llm_flow *flow, int64_t now_us)
+{
+    for (int i = 0; i < LAM_LLM_FLOW_POINTS; i++)
+        flow->points[i].known = false;
+    new_window(flow, now_us);
 }
 
 /* ---- outcomes ---- */

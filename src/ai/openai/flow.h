@@ -70,7 +70,6 @@ struct lam_llm_flow {
     uint32_t bins[LAM_LLM_FLOW_BINS];
     uint32_t bin_sum;
     double hedge_credit;
-    bool frozen;               /* the mix of requests changes (largest first): latency tells nothing */
 };
 
 enum lam_llm_result {
@@ -83,6 +82,9 @@ enum lam_llm_result {
 };
 
 void lam_llm_flow_init(struct lam_llm_flow *flow, const struct lam_llm_share *share, uint32_t start, int64_t now_us);
+
+/* The mix of requests changes (the largest first): latencies measured before tell nothing about those to come. */
+void lam_llm_flow_forget(struct lam_llm_flow *flow, int64_t now_us);
 
 /* A new share of the endpoint's limits. */
 void lam_llm_flow_set_share(struct lam_llm_flow *flow, const struct lam_llm_share *share, int64_t now_us);

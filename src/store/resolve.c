@@ -249,6 +249,12 @@ static void decide(struct lam_resolve *resolve)
     resolve->pick_count = kept;
 }
 
+/* The input whose columns are checked first: another one for each range, far from its neighbours', so that those who resolve at the same time share the work. */
+static size_t check_first(const struct lam_resolve *resolve)
+{
+    return (size_t)((uint64_t)resolve->input_count * (uint32_t)(resolve->spec.range * UINT32_C(0x9e3779b1)) >> 32);
+}
+
 static int check_input(const struct lam_resolve *resolve, size_t i, struct lam_error *err)
 {
     struct lam_map *map = resolve->inputs[i].map;
@@ -299,7 +305,7 @@ int lam_resolve_plan(const struct lam_resolve_spec *spec, struct lam_resolve **o
         resolve->maps[i] = resolve->inputs[i].map;
     }
     for (size_t i = 0; !rc && i < count; i++)
-        rc = check_input(resolve, i, err);
+        rc = check_input(resolve, (check_first(resolve) + i) % count, err);
     if (rc || (rc = merge_range(resolve, err))) {
         lam_resolve_free(resolve);
         return LAM_PASS(err, rc, "resolve range %u of %u bits", spec->range, spec->range_bits);
@@ -392,7 +398,7 @@ int lam_resolve_put(struct lam_resolve *resolve, const struct lam_fs *fs, const 
 
     if (resolve->segment || resolve->pick_count == 0)
         return 0;
-    what.check_first = (size_t)((uint64_t)resolve->input_count * spec->range >> spec->range_bits);
+    what.check_first = check_first(resolve);
     lam_segment_entry_init(&resolve->run);
     if ((rc = name(arg, LAM_SEGMENT_RUN, path, err)) || (rc = lam_rows_copy_put(&target, &what, &resolve->segment, &resolve->run, &resolve->foreign, err)))
         return LAM_PASS(err, rc, "write range %u of %u bits", spec->range, spec->range_bits);

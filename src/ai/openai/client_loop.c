@@ -21,7 +21,7 @@ uint32_t lam_llm_lane_usable(const struct lam_llm_client *client, const struct l
     for (size_t e = 0; e < client->endpoint_count; e++) {
         const struct lam_llm_flow *flow = &client->endpoints[e].flow;
 
-        if (lane->members >> e & 1 && flow->max && flow->breaker.state == LAM_LLM_CLOSED && flow->paused_until_us < client->now_us + SOON_US)
+        if (lane->members >> e & 1 && flow->max && flow->breaker.state == LAM_LLM_CLOSED && lam_llm_flow_paused_until_us(flow) < client->now_us + SOON_US)
             usable |= 1u << e;
     }
     return usable;
@@ -203,7 +203,7 @@ static bool hopeless(const struct lam_llm_client *client, const struct lam_llm_f
     int64_t give_up_us = (int64_t)client->options.give_up_ms * 1000;
 
     return (flow->breaker.state != LAM_LLM_CLOSED && client->now_us - flow->breaker.down_since_us > give_up_us) ||
-           flow->paused_until_us - client->now_us > give_up_us;
+           lam_llm_flow_paused_until_us(flow) - client->now_us > give_up_us;
 }
 
 /* No endpoint of the lane will take anything for a long time, or ever: what waits there ends, with the last word of one of them. */
@@ -245,7 +245,7 @@ static int health_of(const struct lam_llm_client *client, const struct endpoint 
         return LAM_LLM_OUT;
     if (endpoint->flow.breaker.state != LAM_LLM_CLOSED)
         return endpoint->flow.breaker.state == LAM_LLM_OPEN ? LAM_LLM_BROKEN : LAM_LLM_PROBING;
-    return endpoint->flow.paused_until_us > client->now_us ? LAM_LLM_PAUSED : LAM_LLM_HEALTHY;
+    return lam_llm_flow_paused_until_us(&endpoint->flow) > client->now_us ? LAM_LLM_PAUSED : LAM_LLM_HEALTHY;
 }
 
 static uint32_t to_ms(int64_t us) { return us <= 0 ? 0 : us / 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(us / 1000); }

@@ -113,8 +113,8 @@ void lam_llm_flow_set_share(struct lam_llm_flow *flow, const struct lam_llm_shar
     set_budget(&flow->tokens, share->has_tokens_budget, share->limits.tokens_per_minute);
     if (flow->limit > flow->max)
         set_limit(flow, flow->max, now_us);
-    if (share->pause_ms && now_us + (int64_t)share->pause_ms * 1000 > flow->paused_until_us)
-        flow->paused_until_us = now_us + (int64_t)share->pause_ms * 1000;
+    if (share->pause_ms && now_us + (int64_t)share->pause_ms * 1000 > flow->others_until_us)
+        flow->others_until_us = now_us + (int64_t)share->pause_ms * 1000;
 }
 
 void lam_llm_flow_init(struct lam_llm_flow *flow, const struct lam_llm_share *share, uint32_t start, int64_t now_us)
@@ -122,7 +122,7 @@ void lam_llm_flow_init(struct lam_llm_flow *flow, const struct lam_llm_share *sh
     memset(flow, 0, sizeof *flow);
     flow->start = start ? start : START;
     flow->limited_us = INT64_MIN;
-    flow->paused_until_us = now_us;
+    flow->paused_until_us = flow->others_until_us = now_us;
     flow->slow_start = flow->success_since = true;
     flow->hedge_credit = 1;
     flow->requests.slot = flow->tokens.slot = now_us / BUDGET_SLOT_US;
@@ -137,7 +137,7 @@ int64_t lam_llm_flow_ready_us(struct lam_llm_flow *flow, uint64_t tokens, int64_
 
     if (at_us == INT64_MAX || flow->max == 0 || flow->open + 1 > flow->limit)
         return INT64_MAX;
-    at_us = flow->paused_until_us > at_us ? flow->paused_until_us : at_us;
+    at_us = lam_llm_flow_paused_until_us(flow) > at_us ? lam_llm_flow_paused_until_us(flow) : at_us;
     if ((other_us = budget_ready_us(&flow->requests, 1, now_us)) > at_us)
         at_us = other_us;
     if ((other_us = budget_ready_us(&flow->tokens, tokens, now_us)) > at_us)

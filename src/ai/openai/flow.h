@@ -61,7 +61,8 @@ struct lam_llm_flow {
     int64_t limited_us;        /* when the limit fell for 429/503 */
     bool success_since;
     unsigned limited_rounds;   /* in a row without a success: the back-off's exponent */
-    int64_t paused_until_us;
+    int64_t paused_until_us;   /* as this rank was told by the endpoint */
+    int64_t others_until_us;   /* as other ranks were told: never passed on, or a pause would come back to its origin and grow for ever */
     struct lam_llm_budget requests, tokens;
 
     struct lam_llm_breaker breaker;
@@ -91,6 +92,12 @@ void lam_llm_flow_set_share(struct lam_llm_flow *flow, const struct lam_llm_shar
 
 /* ≤ now_us: a request of that many tokens may go out. Otherwise when to ask again; INT64_MAX: when one has ended. */
 int64_t lam_llm_flow_ready_us(struct lam_llm_flow *flow, uint64_t tokens, int64_t now_us);
+
+/* Nothing goes out before. */
+static inline int64_t lam_llm_flow_paused_until_us(const struct lam_llm_flow *flow)
+{
+    return flow->paused_until_us > flow->others_until_us ? flow->paused_until_us : flow->others_until_us;
+}
 
 /* It went out. True: it is the breaker's probe. */
 bool lam_llm_flow_sent(struct lam_llm_flow *flow, uint64_t tokens, int64_t now_us);

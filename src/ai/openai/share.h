@@ -24,7 +24,7 @@ struct lam_llm_demand {
     uint32_t wanted;      /* requests at once that its flow control would use: at most open + waiting */
     uint32_t minute_requests; /* sent during the last minute */
     uint64_t minute_tokens;
-    uint32_t pause_ms;    /* the endpoint told this rank to wait so long */
+    uint32_t pause_ms;    /* the endpoint told this rank, not another one, to wait so long */
     uint32_t refused;     /* 1: the endpoint refuses all requests */
 };
 

@@ -247,6 +247,37 @@ static void test_pauses_are_obeyed(void **state)
     }
 }
 
+/* Reports and shares cross each other and are old when they arrive; a pause must end all the same, on all ranks. */
+static void test_a_pause_is_for_all_ranks_and_ends(void **state)
+{
+    struct lam_llm_limits limits = {.concurrency = 20};
+    struct lam_llm_flow flows[2];
+    struct lam_llm_share shares[2];
+    struct lam_llm_demand demands[2] = {0};
+    int64_t now_us = SECOND, end_us = 0;
+
+    (void)state;
+    lam_llm_share_even(&limits, 0, 2, &shares[0]);
+    for (int r = 0; r < 2; r++)
+        lam_llm_flow_init(&flows[r], &shares[0], 10, now_us);
+    lam_llm_flow_sent(&flows[0], 0, now_us);
+    end_with(&flows[0], LAM_LLM_R_LIMITED, "retry-after: 5", now_us, now_us);
+    for (int round = 0; round < 200; round++, now_us += 100000) {
+        lam_llm_share_split(&limits, demands, 2, shares); /* of what was reported a round ago */
+        for (int r = 0; r < 2; r++) {
+            int64_t left_us = flows[r].paused_until_us - now_us;
+
+            lam_llm_flow_set_share(&flows[r], &shares[r], now_us);
+            demands[r].pause_ms = left_us > 0 ? (uint32_t)(left_us / 1000) : 0;
+            if (lam_llm_flow_ready_us(&flows[r], 0, now_us) > now_us)
+                end_us = now_us;
+        }
+        if (round == 10)
+            assert_true(lam_llm_flow_ready_us(&flows[1], 0, now_us) > now_us); /* the other one waits, too */
+    }
+    assert_true(end_us >= 5 * SECOND && end_us <= 7 * SECOND);
+}
+
 static void test_durations(void **state)
 {
     static const struct {
@@ -479,6 +510,7 @@ int main(void)
         cmocka_unit_test_setup(test_429_bring_the_limit_down_and_it_comes_back, seed_random),
         cmocka_unit_test_setup(test_who_lets_nothing_through_is_asked_more_and_more_rarely, seed_random),
         cmocka_unit_test(test_pauses_are_obeyed),
+        cmocka_unit_test(test_a_pause_is_for_all_ranks_and_ends),
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_no_minute_sees_more_than_its_budget),
         cmocka_unit_test(test_unused_tokens_come_back_to_the_budget),

@@ -51,8 +51,10 @@ int lam_gazetteer_new(uint32_t count, struct lam_gazetteer **gazetteer, struct l
 void lam_gazetteer_index(struct lam_gazetteer *gazetteer)
 {
     for (uint32_t c = 0; c < gazetteer->count; c++) {
-        size_t i = gazetteer->clues[c].hash & gazetteer->mask;
+        uint64_t hash = gazetteer->clues[c].hash;
+        size_t i = hash & gazetteer->mask;
 
+        gazetteer->filter[hash >> 54] |= (uint64_t)1 << (hash >> 48 & 63);
         while (gazetteer->slots[i])
             i = (i + 1) & gazetteer->mask;
         gazetteer->slots[i] = c + 1;

@@ -45,6 +45,7 @@ struct lam_gazetteer {
     uint32_t count, names;
     uint32_t *slots;        /* clue + 1, by hash */
     size_t mask;
+    uint64_t filter[1024];  /* a bit for each clue: most words are none, and need not look into slots for that */
 };
 
 /*
@@ -68,7 +69,7 @@ int lam_gazetteer_read(struct lam_sv bytes, struct lam_gazetteer **gazetteer, st
 /* What is known of the hash; NULL: nothing. gazetteer may be NULL. */
 static inline const struct lam_clue *lam_gazetteer_find(const struct lam_gazetteer *gazetteer, uint64_t hash)
 {
-    if (!gazetteer || !gazetteer->count)
+    if (!gazetteer || !(gazetteer->filter[hash >> 54] >> (hash >> 48 & 63) & 1))
         return NULL;
     for (size_t i = hash & gazetteer->mask; gazetteer->slots[i]; i = (i + 1) & gazetteer->mask)
         if (gazetteer->clues[gazetteer->slots[i] - 1].hash == hash)

@@ -3,6 +3,7 @@
  *
  *     analyzer.c   open, submit, poll; a document's end
  *     question.c   from the row to the cache and the queue; from an answer to the row
+ *     long.c       documents beyond the context: map and reduce
  *     leave.c      one rank asks for what several want
  *     estimate.c   what it would cost
  *     request.c    from the queue to the client, packed or alone, within the limits

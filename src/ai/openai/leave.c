@@ -52,10 +52,8 @@ int lam_leave_ask(struct lam_openai *o, struct lam_question *question, struct la
 {
     struct lam_question **head;
 
-    if (single(o)) {
-        lam_question_push(o, question);
-        return 0;
-    }
+    if (single(o))
+        return lam_question_ready(o, question, err);
     question->token = ++o->last_token;
     head = &o->asking[question->token % LAM_FLIGHT_BUCKETS];
     question->next = *head;
@@ -75,12 +73,10 @@ void lam_openai_heard(struct lam_openai *o, uint64_t token, bool granted)
         return; /* heard before, or dropped: a grant that nobody uses runs out */
     *link = question->next;
     question->next = NULL;
-    if (granted) {
-        question->granted = true;
-        lam_question_push(o, question);
-    } else if ((rc = lam_question_again(o, question, &err)) && !o->failed.code) {
+    question->granted = granted;
+    rc = granted ? lam_question_ready(o, question, &err) : lam_question_again(o, question, &err);
+    if (rc && !o->failed.code)
         o->failed = err;
-    }
     if (o->options.wake)
         lam_wake_signal(o->options.wake);
 }

@@ -34,6 +34,14 @@ struct lam_openai_sub {
     size_t count, started, left;
 };
 
+/* A document that is longer than the context, and is summarised part by part first. */
+struct lam_openai_map {
+    size_t count, left;     /* parts; those without an end */
+    char **summaries;
+    bool pending;
+    char *rejected;         /* why */
+};
+
 /* One ask about one document. */
 struct lam_question {
     struct lam_question *next;    /* in a queue, or in its request */
@@ -46,6 +54,10 @@ struct lam_question {
     char *owned;                  /* text, where it is not the row's */
     size_t seen;                  /* bytes of the row's text that are in it */
     bool cut, listed;
+    bool mapped;                  /* its text is too long: parts first */
+    struct lam_openai_map *map;   /* while they are asked */
+    struct lam_question *parent;  /* of a part: the question whose map it serves */
+    size_t index;
     bool granted;                 /* this rank has leave to ask it, and will say how it ended */
     uint64_t token;               /* while it waits for leave */
     uint32_t guess;               /* tokens of title and text */
@@ -171,6 +183,16 @@ int lam_request_accept(struct lam_openai *o, struct lam_question *question, cons
 
 /* estimate.c: counts what the question would cost, and leaves it pending. */
 void lam_question_estimate(struct lam_openai *o, struct lam_question *question);
+
+/* long.c: map and reduce */
+bool lam_long_maps(const struct lam_openai *o, const struct lam_question *question);
+int lam_question_ready(struct lam_openai *o, struct lam_question *question, struct lam_error *err); /* to the queue; a long one's parts first */
+void lam_long_free(struct lam_question *question);
+int lam_long_take(struct lam_openai *o, struct lam_question *part, struct lam_error *err); /* of the value that stands in o->value */
+void lam_long_end(struct lam_openai *o, struct lam_question *part, bool pending, const char *rejected);
+uint32_t lam_question_room(const struct lam_openai *o, const struct lam_question *question);
+size_t lam_question_cut_before(struct lam_sv text, size_t at);
+int lam_question_ask(struct lam_openai *o, struct lam_question *question, struct lam_error *err);
 
 /* request.c */
 uint32_t lam_request_pack_room(const struct lam_openai *o, uint32_t ask, uint32_t tier);

@@ -40,6 +40,7 @@ struct lam_question *lam_question_pop(struct lam_question_queue *queue)
 
 static void question_free(struct lam_question *question)
 {
+    lam_long_free(question);
     free(question->owned);
     free(question->bad);
     free(question);
@@ -89,7 +90,7 @@ static void unlist_flight(struct lam_openai *o, struct lam_question *question)
 /* --- what is asked --- */
 
 /* The place in text at or before `at` where a paragraph, else a line, else a sentence, else a word ends; not before half of it. */
-static size_t cut_before(struct lam_sv text, size_t at)
+size_t lam_question_cut_before(struct lam_sv text, size_t at)
 {
     static const char *const ends[] = {"\n\n", "\n", ". ", " ", NULL};
     size_t least = at / 2;
@@ -110,9 +111,13 @@ int lam_question_shorten(struct lam_openai *o, struct lam_question *question, ui
     size_t from;
     char *joined;
 
-    (void)o;
+    if (question->parent) { /* a part has a neighbour at its end, and no tail of its own */
+        question->text = lam_tokens_cut(question->text, tokens);
+        question->guess = lam_tokens_guess(question->text);
+        return 0;
+    }
     head = lam_tokens_cut(whole, tokens - tail_tokens);
-    head.len = cut_before(whole, head.len);
+    head.len = lam_question_cut_before(whole, head.len);
     from = whole.len > head.len ? whole.len - (size_t)((double)head.len * tail_tokens / (tokens - tail_tokens + 1)) : whole.len;
     if (from < head.len)
         from = head.len;
@@ -136,7 +141,7 @@ int lam_question_shorten(struct lam_openai *o, struct lam_question *question, ui
 }
 
 /* Tokens that a document may have beside the prompt and its answer, as guessed. */
-static uint32_t room(const struct lam_openai *o, const struct lam_question *question)
+uint32_t lam_question_room(const struct lam_openai *o, const struct lam_question *question)
 {
     const struct lam_ask *ask = &o->asks.items[question->ask];
     const struct lam_tokens *tokens = &o->tokens[question->tier];
@@ -151,7 +156,7 @@ static uint32_t room(const struct lam_openai *o, const struct lam_question *ques
 
 static int shorten_to_room(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
 {
-    uint32_t all = room(o, question), title = lam_tokens_guess(question->title);
+    uint32_t all = lam_question_room(o, question), title = lam_tokens_guess(question->title);
 
     return lam_question_shorten(o, question, all > title + 16 ? all - title : 16, err);
 }
@@ -161,8 +166,11 @@ static int make_key(struct lam_openai *o, struct lam_question *question, struct 
     int rc;
 
     lam_buf_clear(&o->scratch); /* the whole text: where it is cut follows from what was learned of tokens, and may be another place tomorrow */
-    if ((rc = lam_buf_add_sv(&o->scratch, question->doc->title, err)) || (rc = lam_buf_add(&o->scratch, "\0", 1, err)) ||
-        (rc = lam_buf_add_sv(&o->scratch, question->doc->text, err)))
+    if (question->parent)
+        rc = lam_buf_add_sv(&o->scratch, question->text, err);
+    else if (!(rc = lam_buf_add_sv(&o->scratch, question->doc->title, err)) && !(rc = lam_buf_add(&o->scratch, "\0", 1, err)))
+        rc = lam_buf_add_sv(&o->scratch, question->doc->text, err);
+    if (rc)
         return rc;
     question->key = lam_cache_key(&o->asks.items[question->ask].scope[question->tier], lam_buf_sv(&o->scratch));
     return 0;
@@ -187,7 +195,7 @@ static bool take_kept(struct lam_openai *o, struct lam_question *question, cache
 }
 
 /* To the cache, to one that is under way, or to the queue. The question has its text. */
-static int ask(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
+int lam_question_ask(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
 {
     struct lam_question *other;
     int rc = make_key(o, question, err);
@@ -234,9 +242,11 @@ static int start(struct lam_openai *o, struct lam_openai_doc *doc, uint32_t ask_
     question->text = doc->text;
     question->seen = question->text.len;
     question->guess = lam_tokens_guess(question->title) + lam_tokens_guess(question->text);
-    if (question->guess > room(o, question))
-        rc = shorten_to_room(o, question, err);
-    return rc ? rc : ask(o, question, err);
+    if (question->guess > lam_question_room(o, question)) {
+        question->mapped = lam_long_maps(o, question);
+        rc = question->mapped ? 0 : shorten_to_room(o, question, err);
+    }
+    return rc ? rc : lam_question_ask(o, question, err);
 }
 
 static int add_step(struct lam_openai_doc *doc, const char *model, struct lam_sv category, double confidence, struct lam_error *err)
@@ -330,10 +340,16 @@ int lam_question_value(struct lam_openai *o, const struct lam_question *question
     return lam_buf_addf(out, err, "}}");
 }
 
-static void doc_left(struct lam_openai *o, struct lam_openai_doc *doc)
+/* A question has its end, and is freed: its document waits for one less; a part's parent does. */
+static void end(struct lam_openai *o, struct lam_question *question, bool pending, const char *rejected)
 {
-    if (!--doc->left)
+    struct lam_openai_doc *doc = question->doc;
+
+    if (question->parent)
+        lam_long_end(o, question, pending, rejected);
+    else if (!--doc->left)
         lam_openai_doc_end(o, doc);
+    question_free(question);
 }
 
 /* Does the category of this answer stand, or is the next step to be asked? */
@@ -404,9 +420,8 @@ int lam_question_deliver(struct lam_openai *o, struct lam_question *question, st
         waiter = question->waiters;
         if (waiter && waiter->next)
             waiter->waiters = waiter->next; /* one after the other: each heads the rest */
-        rc = apply(o, question, err);
-        doc_left(o, question->doc);
-        question_free(question);
+        rc = question->parent ? lam_long_take(o, question, err) : apply(o, question, err);
+        end(o, question, false, NULL);
         question = waiter;
         if (question) {
             question->next = NULL;
@@ -426,9 +441,9 @@ void lam_question_pending(struct lam_openai *o, struct lam_question *question)
         waiter = question->waiters;
         if (waiter && waiter->next)
             waiter->waiters = waiter->next;
-        question->doc->pending = true;
-        doc_left(o, question->doc);
-        question_free(question);
+        if (!question->parent)
+            question->doc->pending = true;
+        end(o, question, true, NULL);
     }
 }
 
@@ -441,14 +456,13 @@ void lam_question_reject(struct lam_openai *o, struct lam_question *question, co
         waiter = question->waiters;
         if (waiter && waiter->next)
             waiter->waiters = waiter->next;
-        if (!doc->rejected) {
+        if (!question->parent && !doc->rejected) {
             doc->rejected = true;
             doc->reason = strdup(reason);
             doc->raw = question->bad ? strdup(question->bad) : NULL;
         }
         if (waiter && !waiter->bad && question->bad)
             waiter->bad = strdup(question->bad);
-        doc_left(o, doc);
-        question_free(question);
+        end(o, question, false, reason);
     }
 }

@@ -92,7 +92,7 @@ static bool reserve(struct lam_openai *o, struct lam_openai_request *request, ui
 
 /* --- bodies --- */
 
-static const char *note_of(const struct lam_question *question) { return question->cut ? "long: only its beginning and its end are shown" : ""; }
+static const char *note_of(const struct lam_question *question) { return !question->cut ? "" : question->mapped ? "long: its beginning, and summaries of its parts" : "long: only its beginning and its end are shown"; }
 
 /* {"role":"user","content":…} of the documents. */
 static int write_documents(struct lam_openai *o, const struct lam_openai_request *request, struct lam_buf *out, struct lam_error *err)

@@ -206,14 +206,19 @@ class LlmCase(support.BatchCase):
         self.check_answers(self.rows())
 
     def test_long_texts_are_cut_and_not_paid_again(self):
-        self.write("a.jsonl", "".join(json.dumps({"id": "k%04d" % i, "text": ("invoice %d. " % i if i % 2 else "server %d. " % i) + "word " * 3000}) + "\n" for i in range(12)))
+        self.write("a.jsonl", "".join(json.dumps({"id": "k%04d" % i, "text": ("invoice %d. " % i if i % 2 else "server %d. " % i) + " ".join("w%d" % (i * 1000 + n) for n in range(1500))}) + "\n" for i in range(12)))
         deep = {"endpoints": [{"url": self.model.url, "model": "small", "context": 2048}]}
         job = self.llm_job(deep=deep)
         llm = self.run_batch(job)["llm"]
         self.assertEqual((llm["answered"], llm["cut"]), (12, 12))
-        self.assertTrue(all(len(text) < 9000 for text in self.model.texts()))
-        for record in self.rows().values():
-            self.assertLess(record["provenance"]["trace"]["asks"][0]["seen"]["bytes"], len(record["text"]))
+        texts = self.model.texts()
+        self.assertTrue(all(len(text) < 9000 for text in texts))
+        self.assertEqual(sum("Summaries of all parts" in text for text in texts), 12)
+        for record in self.rows().values():  # all of it was seen, in parts
+            ask = record["provenance"]["trace"]["asks"][0]
+            self.assertEqual(ask["seen"], {"bytes": len(record["text"]), "of": len(record["text"])})
+            self.assertGreater(ask["requests"], 2)
+        self.assertEqual(llm["requests"], len(texts))
         llm = self.run_batch(self.llm_job(deep=deep, limits={"depth": 50}))["llm"]
         self.assertEqual((llm["answered"], llm["requests"]), (12, 0))
 

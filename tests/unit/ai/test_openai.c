@@ -399,6 +399,54 @@ static void a_document_beyond_the_context_is_cut_and_the_row_says_what_was_seen(
     free(text);
 }
 
+static void a_long_document_is_summarised_part_by_part(void **state)
+{
+    struct world *world = begin("plain", false, ",\"answer_tokens\":64", NULL);
+    struct lam_block *block = lam_block_new(3, 4 << 20);
+    char *text = malloc(200001);
+    struct lam_openai_stats stats;
+
+    (void)state;
+    for (int i = 0; i < 200000; i++)
+        text[i] = i % 5 ? (char)('a' + (uint32_t)(i / 5) * 2654435761u / 256 % 26) : i % 400 == 0 ? '\n' : ' '; /* no two parts are the same */
+    for (int i = 0; i < 2; i++) { /* the same twice: its parts are asked once */
+        struct lam_row row = {.rec.flags = LAM_ROW_PENDING, .rec.text = {text, 200000}};
+
+        assert_int_equal(lam_block_add_row(block, &row, &err), 0);
+    }
+    assert_int_equal(run(world, block), 0);
+    assert_int_equal(pending(block), 0);
+    assert_int_equal(world->rejected, 0);
+    stats = stats_of(world);
+    assert_int_equal(stats.asks[0].requests, 1);
+    assert_true(stats.asks[1].requests >= 5 && stats.asks[1].requests <= 12); /* 40,000 words of a token each, in parts of 7,000 */
+    assert_int_equal(lam_block_row(block, 0)->enr.tokens, 120 * (stats.asks[1].requests + 1));
+    assert_non_null(memmem(lam_block_row(block, 1)->enr.trace.ptr, lam_block_row(block, 1)->enr.trace.len, "\"seen\":{\"bytes\":200000,\"of\":200000}", 35));
+    end(world);
+    lam_block_free(block);
+    free(text);
+}
+
+static void a_part_that_fails_takes_its_document_with_it(void **state)
+{
+    struct world *world = begin("always_wrong", false, ",\"answer_tokens\":64", NULL);
+    struct lam_block *block = lam_block_new(2, 4 << 20);
+    struct lam_row row = {.rec.flags = LAM_ROW_PENDING};
+    char *text = malloc(100001);
+
+    (void)state;
+    for (int i = 0; i < 100000; i++)
+        text[i] = i % 5 ? 'w' : ' ';
+    row.rec.text = lam_sv(text, 100000);
+    assert_int_equal(lam_block_add_row(block, &row, &err), 0);
+    assert_int_equal(run(world, block), 0);
+    assert_int_equal(world->rejected, 1);
+    assert_non_null(strstr(world->reason, "a part of it"));
+    end(world);
+    lam_block_free(block);
+    free(text);
+}
+
 static void a_key_that_is_refused_ends_the_run_with_a_word(void **state)
 {
     struct world *world = begin("unauthorized", false, "", NULL);
@@ -538,6 +586,8 @@ int main(void)
         cmocka_unit_test(what_no_model_answers_well_is_rejected_with_the_raw_answer),
         cmocka_unit_test(packs_are_filled_and_those_that_mix_documents_are_split),
         cmocka_unit_test(a_document_beyond_the_context_is_cut_and_the_row_says_what_was_seen),
+        cmocka_unit_test(a_long_document_is_summarised_part_by_part),
+        cmocka_unit_test(a_part_that_fails_takes_its_document_with_it),
         cmocka_unit_test(a_key_that_is_refused_ends_the_run_with_a_word),
         cmocka_unit_test(a_limit_leaves_the_rest_pending_and_is_named),
         cmocka_unit_test(the_next_step_is_asked_where_the_one_before_was_not_sure),

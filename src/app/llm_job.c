@@ -52,7 +52,7 @@ struct lam_llm_job {
     struct refused *refused;
     size_t out;
     int64_t told_us;
-    bool begun;
+    bool estimating; /* agents are not asked either */
     struct status *all; /* rank 0: the last word of each rank */
 };
 
@@ -473,8 +473,10 @@ static int next_done(struct lam_llm_job *llm, struct lam_batch_piece **piece, st
         return with_agents;
     while (!(with_models = lam_openai_poll(llm->openai, &ticket, err))) {
         *piece = ticket;
-        if ((rc = lam_agent_job_submit(llm->agents, ticket, err)))
-            return rc == LAM_END ? 0 : rc;
+        if (llm->estimating || (rc = lam_agent_job_submit(llm->agents, ticket, err)) == LAM_END)
+            return 0;
+        if (rc)
+            return rc;
         with_agents = LAM_PENDING;
     }
     return with_models == LAM_END ? with_agents : with_models;
@@ -501,7 +503,11 @@ void lam_llm_job_drop(struct lam_llm_job *llm)
     lam_agent_job_cancel(llm->agents);
 }
 
-void lam_llm_job_estimate(struct lam_llm_job *llm) { lam_openai_estimate(llm->openai); }
+void lam_llm_job_estimate(struct lam_llm_job *llm)
+{
+    llm->estimating = true;
+    lam_openai_estimate(llm->openai);
+}
 
 /* --- what it cost --- */
 

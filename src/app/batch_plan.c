@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 #define RANGE_ROWS 16384    /* rows that a range of a large view has at most: a run of 60 MB with texts of 2 KB */
-#define RANGE_ROWS_FEW 1024 /* and one of a small view */
-#define RANGES 32           /* that every view but a small one has: work for many workers, and an end that comes for all of them at once */
+#define RANGE_ROWS_FEW 2048 /* and one of a small view */
+#define RANGES 16           /* that every view but a small one has: work for many workers, and an end that comes for all of them at once */
 #define RANGE_BITS_MAX 16
 #define ANSWER_BYTES 2048 /* that a row and its answers take, without the vector */
 #define QUARANTINE_BLOCK ((size_t)1 << 30)

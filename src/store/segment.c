@@ -109,6 +109,13 @@ static void close_slab(struct lam_segment *segment, struct stream *stream)
     stream->cap = 0;
 }
 
+/* A hint: what fails here, the sync will tell. */
+static void begin_writeback(struct lam_segment *segment)
+{
+    sync_file_range(segment->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    segment->dirty = 0;
+}
+
 /* Writes bytes of a dataset behind what it has. */
 static int write_bytes(struct lam_segment *segment, uint32_t dataset, const void *bytes, size_t len, struct lam_error *err)
 {
@@ -121,10 +128,8 @@ static int write_bytes(struct lam_segment *segment, uint32_t dataset, const void
         return segment->rc = LAM_PASS(err, rc, "%s", segment->tmp);
     entry->len += len;
     segment->dirty += len;
-    if (segment->dirty >= WRITEBACK) {
-        sync_file_range(segment->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* a hint: what fails here, the sync will tell */
-        segment->dirty = 0;
-    }
+    if (segment->dirty >= WRITEBACK)
+        begin_writeback(segment);
     if (stream->slab && entry->len == stream->declared)
         close_slab(segment, stream);
     else if (stream->slab)
@@ -289,6 +294,8 @@ int lam_segment_complete(struct lam_segment *segment, struct lam_error *err)
         else if (segment->entries[i].len < stream->declared && !(rc = open_slab(segment, i, err))) /* the offset of no rows */
             rc = flush_stream(segment, i, err);
     }
+    if (!rc && segment->dirty)
+        begin_writeback(segment); /* another thread may sync it, after others: they are written together */
     free(segment->spare);
     segment->spare = NULL;
     segment->spare_size = 0;

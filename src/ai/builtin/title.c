@@ -26,8 +26,8 @@ static bool tells(const struct lam_term *term, enum lam_language language)
 static bool greets(const struct lam_tokens *tokens, const struct lam_sentence *sentence)
 {
     static const char *const words[] = {"dear", "hello", "hi", "hey", "hallo", "liebe", "lieber", "sehr", "guten", "bonjour", "cher",
-                                        "ch\xc3\xa8re", "madame", "hola", "estimado", "estimada", "buenos", "prezado", "gentile", "buongiorno",
-                                        "geachte", "beste"};
+                                        "ch\xc3\xa8re", "madame", "hola", "estimado", "estimada", "buenos", "prezado", "gentile",
+                                        "buongiorno", "geachte", "beste"};
     struct lam_sv first = lam_term_sv(tokens, &tokens->terms[tokens->tokens[sentence->first].term]);
 
     if (sentence->last - sentence->first > GREETING_WORDS)
@@ -95,7 +95,9 @@ static size_t end_of(const struct lam_tokens *tokens, const struct lam_sentence 
     }
     if (part)
         *cut = false;
-    return part ? part : word ? word : lam_utf8_cut(lam_sv(tokens->text.ptr + sentence->start, end - sentence->start), CUT).len + sentence->start;
+    if (part || word)
+        return part ? part : word;
+    return sentence->start + lam_utf8_cut(lam_sv(tokens->text.ptr + sentence->start, end - sentence->start), CUT).len;
 }
 
 int lam_title_make(const struct lam_tokens *tokens, const struct lam_sentences *sentences, enum lam_language language, struct lam_buf *out,

@@ -257,7 +257,9 @@ static int fill_rows(struct lam_training_set *set, struct reader *reader, const 
     double *prior = calloc(set->label_count, sizeof *prior);
     int rc = prior ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for %u labels", set->label_count);
 
-    for (size_t d = 0; d < count && !rc && set->entry_count < most && lam_training_work(set->entry_count, d, set->label_count) < MAX_WORK; d++) {
+    for (size_t d = 0; d < count && !rc; d++) {
+        if (set->entry_count >= most || lam_training_work(set->entry_count, d, set->label_count) >= MAX_WORK)
+            break;
         if (d % 256 == 0 && options->stop && options->stop(options->arg))
             rc = LAM_FAIL(err, LAM_E_CANCELLED, "training was stopped");
         if (rc || (rc = read_doc(reader, &docs[d], err)))

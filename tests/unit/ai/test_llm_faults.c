@@ -14,6 +14,9 @@
 #define DELTA(text) "data: {\"id\":\"c-1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text "\"}}]}\n\n"
 #define FINISH "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
 
+#define PAGE 65536
+static char page[PAGE]; /* of letters: 1,600 of them are 100 MB */
+
 struct fault_case {
     const char *name;
     struct llm_reply reply;
@@ -42,8 +45,8 @@ static const struct fault_case cases[] = {
     {"and null content", {.body = "{\"choices\":[{\"message\":{\"content\":null}}]}"}, LAM_LLM_ANSWERED, 200, "", 0, 0},
     {"chunked", {.chunked = true}, LAM_LLM_ANSWERED, 200, "", 0, 0},
     {"closes behind the answer", {.close_after = true}, LAM_LLM_ANSWERED, 200, "", 0, 0},
-    {"100 MB", {.body = "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", .repeat = 3 << 20}, LAM_LLM_REJECTED, 200, "larger than the limit", 0, 0},
-    {"100 MB, chunked", {.body = "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", .repeat = 3 << 20, .chunked = true}, LAM_LLM_REJECTED, 200, "larger than the limit", 0, 0},
+    {"100 MB", {.body = page, .body_len = PAGE, .repeat = 1600}, LAM_LLM_REJECTED, 200, "larger than the limit", 0, 0},
+    {"100 MB, chunked", {.body = page, .body_len = PAGE, .repeat = 1600, .chunked = true}, LAM_LLM_REJECTED, 200, "larger than the limit", 0, 0},
     {"another host", {.status = 307, .headers = "Location: http://example.org/v1/chat/completions\r\n"}, LAM_LLM_REFUSED, 307, "another host", 0, 0},
     {"another scheme", {.status = 308, .headers = "Location: https://127.0.0.1/v1/\r\n"}, LAM_LLM_REFUSED, 308, "another host", 0, 0},
     {"in circles", {.status = 307, .headers = "Location: /v1/round\r\n"}, LAM_LLM_REJECTED, 307, "redirected too often", 0, 0},
@@ -64,7 +67,7 @@ static const struct fault_case cases[] = {
     {"408", {.status = 408}, LAM_LLM_LATER, 408, "status 408", 0, 0},
     {"429 for ever", {.status = 429, .headers = "retry-after-ms: 20\r\n"}, LAM_LLM_LATER, 429, "still limited", 0, 0},
     {"429 that says not to retry", {.status = 429, .headers = "X-Should-Retry: FALSE\r\n"}, LAM_LLM_REJECTED, 429, "status 429", 0, 0},
-    {"429 for an hour", {.status = 429, .headers = "Retry-After: 3600\r\n"}, LAM_LLM_LATER, 429, "deadline", 0, 0},
+    {"429 for an hour", {.status = 429, .headers = "Retry-After: 3600\r\n"}, LAM_LLM_LATER, 429, "status 429", 0, 0},
     {"a stream", {.content_type = "text/event-stream", .body = DELTA("a") FINISH "data: [DONE]\n\n"}, LAM_LLM_ANSWERED, 200, "", 0, 0},
     {"a stream without its last line", {.content_type = "text/event-stream", .body = DELTA("a") FINISH}, LAM_LLM_ANSWERED, 200, "", 0, 0},
     {"a stream that ends early", {.content_type = "text/event-stream", .body = DELTA("a")}, LAM_LLM_LATER, 0, "before it was whole", 0, 0},
@@ -94,6 +97,8 @@ static void test_each_fault_ends_as_it_should(void **state)
     static struct kit *kits[CASES];
 
     (void)state;
+    memset(page, 'a', PAGE);
+    page[0] = '{';
     for (size_t i = 0; i < CASES; i++) {
         replies[i] = cases[i].reply;
         servers[i] = llm_server_start(kit_same, &replies[i]);

@@ -137,7 +137,8 @@ static void release_settings(struct settings *settings)
     free(settings->own_kinds);
 }
 
-static int new_redactor(const struct settings *settings, const uint8_t key[LAM_REDACT_KEY], struct lam_redactor **redactor, struct lam_error *err)
+static int new_redactor(const struct settings *settings, const uint8_t key[LAM_REDACT_KEY], struct lam_redactor **redactor,
+                        struct lam_error *err)
 {
     struct lam_redact_options options = {.tasks = &settings->tasks, .kinds = settings->kinds, .kind_count = settings->kind_count};
     int rc;

@@ -182,7 +182,8 @@ static const char *const domains[] = {"com", "org", "net", "edu", "gov", "mil", 
                                       "de", "uk", "fr", "nl", "ch", "eu", "us", "ca", "au", "jp", "cn", "ru", "br", "es", "pl", "se", "dk",
                                       "fi", "cz", "hu", "ro", "gr", "pt", "tr", "kr", "tw", "za", "mx", "ar", "cl", "nz", "ie", "il", "ua",
                                       "ai", "tv", "cc", "co"};
-static const char *const words_too[] = {"in", "it", "is", "at", "be", "no", "so", "to", "me", "my", "us", "am", "as", "do", "go", "by", "pl", "sh", "rs", "py", "md"};
+static const char *const words_too[] = {"in", "it", "is", "at", "be", "no", "so", "to", "me", "my", "us",
+                                        "am", "as", "do", "go", "by", "pl", "sh", "rs", "py", "md"};
 static const char *const endings[] = {"txt", "pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "csv", "tsv", "json", "jsonl", "xml", "yaml", "yml",
                                       "toml", "ini", "cfg", "conf", "log", "html", "htm", "css", "js", "ts", "py", "c", "h", "cpp", "hpp", "cc", "rs",
                                       "go", "java", "sh", "sql", "md", "rst", "tex", "png", "jpg", "jpeg", "gif", "svg", "mp3", "mp4", "wav",
@@ -215,7 +216,8 @@ bool lam_match_host(const struct lam_tokens *tokens, size_t i, struct lam_entity
         }
         end++;
     }
-    if (!dots || end - last > 11 || (end < tokens->text.len && ((unsigned char)tokens->text.ptr[end] >= 0x80 || strchr("@/\\", tokens->text.ptr[end]))))
+    if (!dots || end - last > 11 ||
+        (end < tokens->text.len && ((unsigned char)tokens->text.ptr[end] >= 0x80 || strchr("@/\\", tokens->text.ptr[end]))))
         return false;
     set(entity, "host", tokens, start, end);
     for (char *p = entity->value; *p; p++)
@@ -224,7 +226,8 @@ bool lam_match_host(const struct lam_tokens *tokens, size_t i, struct lam_entity
             *p |= 0x20;
         }
     ending = lam_sv(entity->value + (last - start), end - last);
-    if (IN(domains, ending) && !memchr(entity->value, '_', end - start) && !(upper && ending.len == 2) && (dots >= 2 || !IN(words_too, ending)))
+    if (IN(domains, ending) && !memchr(entity->value, '_', end - start) && !(upper && ending.len == 2) &&
+        (dots >= 2 || !IN(words_too, ending)))
         return true;
     if (dots > 2 || upper || !IN(endings, ending) || end - last == 1)
         return false;

@@ -109,7 +109,8 @@ static const char *unit_behind(const struct lam_tokens *tokens, size_t at, size_
     unit = len <= SYMBOL_LEN ? symbol_at(tokens, at, apart && lam_at(tokens, at - 1) != '-', end) : NULL;
     if (!unit && len >= 3)
         unit = word_at(tokens, at, end);
-    if (unit && !strcmp(unit, "lb") && apart && lam_at(tokens, at) == 'p' && lam_at(tokens, *end) == ' ' && !memcmp(tokens->text.ptr + at, "pound ", 6))
+    if (unit && !strcmp(unit, "lb") && apart && lam_at(tokens, at) == 'p' && lam_at(tokens, *end) == ' ' &&
+        !memcmp(tokens->text.ptr + at, "pound ", 6))
         return NULL; /* five pound coins */
     return unit;
 }

@@ -67,7 +67,9 @@ static void set_day(struct lam_entity *entity, int64_t days)
 
 static void set_month(struct lam_entity *entity, int64_t months) /* since year 0 */
 {
-    snprintf(entity->value, sizeof entity->value, "%04lld-%02u", (long long)floor_div(months, 12), (unsigned)(months - floor_div(months, 12) * 12) + 1);
+    int64_t year = floor_div(months, 12);
+
+    snprintf(entity->value, sizeof entity->value, "%04lld-%02u", (long long)year, (unsigned)(months - year * 12) + 1);
 }
 
 /* The ISO week that a day is in: that of its Thursday. */
@@ -162,7 +164,8 @@ static bool found(const struct lam_tokens *tokens, size_t first, size_t last, st
 /* Does the sentence tell of the future, within a few words before token i? */
 static bool looks_ahead(const struct lam_tokens *tokens, size_t i)
 {
-    static const char *const names[] = {"will", "shall", "due", "expires", "expire", "starts", "begins", "ends", "leaves", "arrives", "meet", "meets"};
+    static const char *const names[] = {"will", "shall", "due",    "expires", "expire", "starts",
+                                        "begins", "ends", "leaves", "arrives", "meet",   "meets"};
 
     for (size_t back = 1; back <= 7 && i >= tokens->title_count + back; back++) {
         struct lam_sv word = lam_folded(tokens, i - back);
@@ -247,7 +250,8 @@ static bool beside_now(const struct lam_tokens *tokens, size_t i, int64_t now_us
         set_day(entity, today - weekday_of(today) + 5 + 7 * sign);
         return true;
     }
-    if (lex->flags & LAM_LEX_MONTH && tokens->tokens[i + 1].flags & LAM_TOKEN_UPPER && !lam_is_digit(lam_at(tokens, tokens->tokens[i + 1].end + 1))) {
+    if (lex->flags & LAM_LEX_MONTH && tokens->tokens[i + 1].flags & LAM_TOKEN_UPPER &&
+        !lam_is_digit(lam_at(tokens, tokens->tokens[i + 1].end + 1))) {
         int64_t month = months - months % 12 + lex->value - 1;
 
         month += sign < 0 && month >= months ? -12 : sign > 0 && month <= months ? 12 : 0;

@@ -110,7 +110,8 @@ static void by_words(const struct lam_name_reader *reader, const struct look *lo
         add(name, 0, 0, LIKELY);
     if (look->first & LAM_NAME_DIRECTION && look->last & LAM_NAME_KNOWN_PLACE && look->words == 2)
         add(name, 0, 0, SURE);
-    else if (look->known_prefix && look->known_prefix < name->last - name->first && tokens->text.ptr[tokens->tokens[name->first + look->known_prefix].start - 1] != '-' && !(look->last & LAM_NAME_SITE))
+    else if (look->known_prefix && look->known_prefix < name->last - name->first &&
+             tokens->text.ptr[tokens->tokens[name->first + look->known_prefix].start - 1] != '-' && !(look->last & LAM_NAME_SITE))
         add(name, look->first & LAM_NAME_FIRST ? 0 : -HINT, LIKELY, 0); /* Boston Red Sox */
     if (memchr(tokens->text.ptr + start, '&', name->end - start))
         add(name, -HINT, LIKELY, 0);

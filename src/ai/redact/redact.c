@@ -258,7 +258,8 @@ static int mask_value(struct lam_redactor *redactor, uint32_t at, bool *changed,
 }
 
 /* A JSON text of the row; one that cannot be read is not shown. */
-static int mask_json(struct lam_redactor *redactor, enum lam_redact_reading reading, struct lam_sv text, struct lam_sv *out, struct lam_error *err)
+static int mask_json(struct lam_redactor *redactor, enum lam_redact_reading reading, struct lam_sv text, struct lam_sv *out,
+                     struct lam_error *err)
 {
     bool changed = false;
     int rc;
@@ -324,7 +325,8 @@ int lam_redact_row(struct lam_redactor *redactor, const struct lam_row *row, str
     if ((rc = mask_string(redactor, rec->title, &out->rec.title, err)) || (rc = mask_string(redactor, enr->summary, &out->enr.summary, err)) ||
         (rc = mask_json(redactor, LAM_REDACT_WORDS, enr->keywords, &out->enr.keywords, err)) ||
         (rc = mask_json(redactor, LAM_REDACT_ANY_CASE, rec->structure, &out->rec.structure, err)) ||
-        (rc = mask_json(redactor, LAM_REDACT_ANY_CASE, rec->metadata, &out->rec.metadata, err)) || (rc = mask_json(redactor, LAM_REDACT_ANY_CASE, enr->custom, &out->enr.custom, err)))
+        (rc = mask_json(redactor, LAM_REDACT_ANY_CASE, rec->metadata, &out->rec.metadata, err)) ||
+        (rc = mask_json(redactor, LAM_REDACT_ANY_CASE, enr->custom, &out->enr.custom, err)))
         return rc;
     return mask_json(redactor, LAM_REDACT_ANY_CASE, enr->trace, &out->enr.trace, err);
 }

@@ -121,6 +121,22 @@ class Kafka(RunCase):
             if exactly:
                 self.assertEqual(len(got[event]), len(times), event)
 
+    def test_outputs_too_large_for_their_topic_are_given_up_and_the_rest_is_delivered(self):
+        """The broker refuses a whole batch for one record: those that fit are sent again by themselves."""
+        self.create()
+        self.fill(self.lines)
+        out = self.prefix + "all"
+        self.tool_of_kafka("TopicCommand", "--create", "--topic", out, "--partitions", "2", "--replication-factor", "1", "--config", "max.message.bytes=760")
+        job = self.kafka_job(replay=False, brokers=BROKER, route=out, route_default=out)
+        _, told = self.to_end(job, 2, ["--until-end", "--json"], verb="speed")
+        report = json.loads(told)
+        delivered = len(self.outputs())
+        self.assertEqual((report["archived"], report["answered"]), (len(self.lines), delivered + report["undelivered"]))
+        self.assertGreater(report["undelivered"], 0)
+        self.assertGreater(delivered, 0)
+        _, told = self.to_end(job, 2, ["--until-end", "--json"], verb="speed")
+        self.assertEqual((json.loads(told)["consumed"], len(self.outputs())), (0, delivered))
+
     def test_run_with_one_field_changed(self):
         self.create()
         run = self.start(self.kafka_job(), 4, ["--json", "--set", "stream.brokers=" + BROKER])

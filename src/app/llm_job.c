@@ -265,7 +265,8 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
 {
     struct lam_engine *engine = llm->engine;
     struct lam_cache_options cache = {.fs = engine->fs, .clock = engine->clock, .log = &engine->log, .max_age_us = engine->job->deep.cache.age_us};
-    struct lam_openai_options options = {.job = engine->job, .log = &engine->log, .clock = engine->clock, .wake = &engine->wake, .rank = (unsigned)lam_roles_index(&engine->roles, LAM_ROLE_BATCH, engine->rank),
+    int index = lam_roles_index(&engine->roles, LAM_ROLE_BATCH, engine->rank); /* -1: it asks nothing */
+    struct lam_openai_options options = {.job = engine->job, .log = &engine->log, .clock = engine->clock, .wake = &engine->wake, .rank = index < 0 ? 0 : (unsigned)index,
                                          .size = (unsigned)engine->roles.count[LAM_ROLE_BATCH], .reject = on_reject, .arg = llm};
     int rc;
 

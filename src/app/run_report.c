@@ -181,12 +181,29 @@ static void print_report(const struct lam_run_job *run, const json_t *report)
                (long long)json_integer_value(json_object_get(speed, "outputs_undelivered")));
     printf("\n");
     lam_report_print_ranks(&run->session->engine, json_real_value(json_object_get(report, "seconds")));
+    lam_llm_job_print(run->batch_job.llm);
     printf("\nTry next:\n"
            "  lamina query %s --aggregate '{\"metrics\":[{\"op\":\"count\"}],\"group_by\":[\"category\"]}'\n"
            "  lamina store show %s\n"
            "  lamina export %s | head\n",
            run->session->job->store.path, run->session->job->store.path, run->session->job->store.path);
     free(as_of);
+}
+
+/* What models did for the last view. */
+static void add_llm(const struct lam_run_job *run, json_t *report)
+{
+    struct lam_error err;
+    struct lam_buf text;
+    json_t *llm;
+
+    lam_buf_init(&text, (size_t)1 << 20);
+    if (run->batch_job.llm && !lam_buf_addf(&text, &err, "{\"job\":0") && !lam_llm_job_report(run->batch_job.llm, &text, &err) && !lam_buf_addf(&text, &err, "}") &&
+        (llm = json_loadb(text.ptr, text.len, 0, NULL))) {
+        json_object_set(report, "llm", json_object_get(llm, "llm"));
+        json_decref(llm);
+    }
+    lam_buf_release(&text);
 }
 
 void lam_run_report(struct lam_run_job *run, int *code)
@@ -208,6 +225,11 @@ void lam_run_report(struct lam_run_job *run, int *code)
     counts = count(run, &balanced, &all, &bad);
     if (*code == LAM_EXIT_DONE && bad > session->job->quarantine.records && (double)bad > session->job->quarantine.max * (double)all)
         *code = LAM_EXIT_QUARANTINE;
+    if (*code == LAM_EXIT_DONE && lam_llm_job_limit(run->batch_job.llm)[0]) {
+        lam_log_error(&session->engine.log, "batch", "%s was reached: records without an answer are pending, and the next run goes on with them",
+                      lam_llm_job_limit(run->batch_job.llm));
+        *code = LAM_EXIT_FAILED;
+    }
     if (!balanced)
         *code = LAM_EXIT_FAILED;
     json_object_set_new(report, "job", json_string(session->job->name));
@@ -226,6 +248,7 @@ void lam_run_report(struct lam_run_job *run, int *code)
     add_ranks(run, report);
     add_views(run, report);
     add_model(run, report);
+    add_llm(run, report);
     add_speed(run, report);
     text = json_dumps(report, JSON_INDENT(1));
     if (text && snprintf(path, sizeof path, "%s/runs/%s/report.json", session->job->store.path, run->batch_job.run) < (int)sizeof path &&

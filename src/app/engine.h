@@ -1,7 +1,7 @@
 /*
  * The engine: what every layer of a job stands on in one process, made once and handed around.
  *
- * Threads: main (MPI, role steps), storage (HDF5, and the only one that touches the commit log), CPU workers of each layer, HTTP and Kafka threads.
+ * Threads: main (MPI, role steps), storage (segments, and the only one that touches the commit log), CPU workers of each layer, HTTP and Kafka threads.
  * What a member may be touched by is said beside it.
  */
 #ifndef LAMINA_APP_ENGINE_H

@@ -58,7 +58,7 @@ static void place_streams(struct lam_segment *segment, const struct lam_segment_
 }
 
 /*
- * How much fills a slab: up to a multiple of SLAB in the file, for the page cache takes large aligned writes in large pieces, which costs half as much;
+ * How much fills a slab: up to a multiple of SLAB in the file, for the page cache takes large aligned writes in large pieces, which costs far less;
  * or up to the dataset's end.
  */
 static size_t room(const struct lam_segment *segment, uint32_t dataset)

@@ -24,6 +24,9 @@ struct lam_reject *lam_block_reject(struct lam_block *block, size_t i);
 /* Memory of the block's arena, 16-aligned, that lives until the block is cleared; NULL when the block is full. */
 void *lam_block_alloc(struct lam_block *block, size_t len);
 
+/* A copy of text there; its ptr is NULL when the block is full. */
+struct lam_sv lam_block_keep(struct lam_block *block, struct lam_sv text);
+
 /* Adds a row or a reject with copies of all that it points to: LAM_E_LIMIT when the block is full, and nothing was added. */
 int lam_block_add_row(struct lam_block *block, const struct lam_row *row, struct lam_error *err);
 int lam_block_add_reject(struct lam_block *block, const struct lam_reject *reject, struct lam_error *err);

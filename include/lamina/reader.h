@@ -97,7 +97,7 @@ enum lam_want {
     LAM_WANT_ANSWERS = 8,    /* category, confidence, sentiment, language */
     LAM_WANT_DETAILS = 16,   /* entities, summary, keywords, custom */
     LAM_WANT_EMBEDDING = 32,
-    LAM_WANT_PROVENANCE = 64, /* layer, depth, analyzer, model, prompt, tokens, processed, trace */
+    LAM_WANT_PROVENANCE = 64, /* layer, depth, analyzer, model, prompt, tokens, processed, trace, space */
     LAM_WANT_ALL = 127
 };
 

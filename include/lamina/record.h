@@ -63,6 +63,7 @@ struct lam_enrichment {
     struct lam_sv custom;    /* JSON object: the answer to the job's own question; empty: none */
     const float *embedding;  /* dim values, unit length; NULL: none */
     uint32_t dim;
+    struct lam_sv space;     /* name of the vector space: only vectors of one space can be compared; empty: no embedding */
     /* provenance */
     uint8_t layer, depth;    /* enum lam_layer, enum lam_depth */
     struct lam_sv analyzer;  /* "builtin", "openai", … */

@@ -14,7 +14,8 @@ struct near {
 struct search {
     struct lam_sv key;
     float *vector;
-    uint32_t dim, model;
+    uint32_t dim;
+    struct lam_buf space;
     struct near best[LAM_RELATED_MAX + 1]; /* the most similar first; the last is scratch */
     size_t limit, count;
 };
@@ -30,8 +31,7 @@ static int keep_vector(void *arg, const struct lam_hit *hit, struct lam_error *e
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a vector");
     memcpy(search->vector, enr->embedding, enr->dim * sizeof *search->vector);
     search->dim = enr->dim;
-    search->model = enr->model;
-    return 0;
+    return lam_buf_add_sv(&search->space, enr->space, err);
 }
 
 static struct lam_sv head(struct lam_sv text) { return lam_sv(text.ptr, text.len < TEXT_MAX ? text.len : TEXT_MAX); }
@@ -57,7 +57,7 @@ static int look(void *arg, const struct lam_hit *hit, struct lam_error *err)
     size_t at;
     int rc;
 
-    if (!enr->embedding || enr->dim != search->dim || enr->model != search->model || lam_sv_eq(hit->row.rec.key, search->key))
+    if (!enr->embedding || enr->dim != search->dim || !lam_sv_eq(enr->space, lam_buf_sv(&search->space)) || lam_sv_eq(hit->row.rec.key, search->key))
         return 0;
     for (uint32_t i = 0; i < enr->dim; i++)
         similarity += enr->embedding[i] * search->vector[i];
@@ -98,6 +98,7 @@ int lam_related(const struct lam_reader *reader, struct lam_sv key, size_t limit
     if (!search)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a search");
     search->key = key;
+    lam_buf_init(&search->space, 4096);
     search->limit = limit < LAM_RELATED_MAX ? limit : LAM_RELATED_MAX;
     for (size_t i = 0; i <= LAM_RELATED_MAX; i++)
         lam_buf_init(&search->best[i].json, 16 * TEXT_MAX + (1 << 16));
@@ -108,6 +109,7 @@ int lam_related(const struct lam_reader *reader, struct lam_sv key, size_t limit
     reader->ops->release(snapshot);
     for (size_t i = 0; i <= LAM_RELATED_MAX; i++)
         lam_buf_release(&search->best[i].json);
+    lam_buf_release(&search->space);
     free(search->vector);
     free(search);
     return rc;

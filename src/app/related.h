@@ -3,8 +3,7 @@
  *
  *     {"key":"INC-7","related":[{"key":"INC-9","similarity":0.83,"category":"outage","title":"…","summary":"…"},…]}
  *
- * Vectors have unit length, so the similarity is their dot product: 1 the same direction, 0 nothing in common. Compared are vectors of one space: as many
- * dimensions, made with the same model. Time is linear in the rows, memory in limit.
+ * Vectors have unit length, so the similarity is their dot product: 1 the same direction, 0 nothing in common. Compared are vectors of one space. Time is linear in the rows, memory in limit.
  */
 #ifndef LAMINA_APP_RELATED_H
 #define LAMINA_APP_RELATED_H

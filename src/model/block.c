@@ -50,6 +50,15 @@ struct lam_row *lam_block_row(struct lam_block *block, size_t i) { return &block
 struct lam_reject *lam_block_reject(struct lam_block *block, size_t i) { return &block->rejects[i]; }
 void *lam_block_alloc(struct lam_block *block, size_t len) { return lam_arena_alloc(&block->arena, len); }
 
+struct lam_sv lam_block_keep(struct lam_block *block, struct lam_sv text)
+{
+    char *kept = lam_block_alloc(block, text.len + 1);
+
+    if (kept)
+        memcpy(kept, text.len ? text.ptr : "", text.len);
+    return lam_sv(kept, kept ? text.len : 0);
+}
+
 /* Room for one more item of size bytes in *items: doubles, up to max items. */
 static int make_room(void **items, size_t count, size_t *cap, size_t max, size_t size, struct lam_error *err)
 {
@@ -86,7 +95,7 @@ int lam_block_add_row(struct lam_block *block, const struct lam_row *row, struct
     struct lam_enrichment *enr = &copy.enr;
     struct lam_sv *const views[] = {&rec->key,      &rec->order,    &rec->media_type, &rec->title,   &rec->text,     &rec->structure,
                                     &rec->metadata, &enr->category, &enr->entities,   &enr->summary, &enr->language, &enr->keywords,
-                                    &enr->analyzer, &enr->custom,   &enr->trace};
+                                    &enr->analyzer, &enr->custom,   &enr->trace,     &enr->space};
     int rc = make_room((void **)&block->rows, block->row_count, &block->row_cap, block->max_rows, sizeof *block->rows, err);
 
     if (rc)

@@ -5,8 +5,8 @@
 #include "base/hash.h"
 
 #define MAGIC "LAMW"
-#define VERSION 2
-#define ROW_STRINGS 15
+#define VERSION 3
+#define ROW_STRINGS 16
 #define POSITION_BYTES 32
 #define ROW_FIXED (POSITION_BYTES + 8 + 8 + 8 + 1 + 4 + 4 + 4 + 1 + 1 + 4 + 4 + 4 + 8 + 1 + 4)
 #define ROW_MIN (ROW_FIXED + 4 * ROW_STRINGS)
@@ -138,7 +138,7 @@ int lam_wire_add_row(struct lam_wire *wire, const struct lam_row *row, struct la
     const struct lam_sv strings[ROW_STRINGS] = {
         rec->key,      rec->order,    rec->media_type, rec->title,    rec->text,     rec->structure, rec->metadata,
         enr->category, enr->entities, enr->summary,    enr->language, enr->keywords, enr->analyzer,
-        enr->custom,   enr->trace};
+        enr->custom,   enr->trace,    enr->space};
     uint32_t dim = enr->embedding ? enr->dim : 0;
     int rc = make_room(wire, strings, ROW_STRINGS, ROW_FIXED + (size_t)dim * 4, err);
     char *out;
@@ -248,7 +248,7 @@ static void get_row(struct reader *reader, struct lam_row *row, const unsigned c
     struct lam_sv *const strings[ROW_STRINGS] = {&rec->key,      &rec->order,     &rec->media_type, &rec->title,
                                                  &rec->text,     &rec->structure, &rec->metadata,   &enr->category,
                                                  &enr->entities, &enr->summary,   &enr->language,   &enr->keywords,
-                                                 &enr->analyzer, &enr->custom,    &enr->trace};
+                                                 &enr->analyzer, &enr->custom,    &enr->trace,      &enr->space};
     uint64_t has_embedding;
 
     get_position(reader, &rec->pos);

@@ -131,6 +131,7 @@ static int add_enrichment(struct lam_buf *out, const struct lam_enrichment *enr,
         (rc = ADD(out, ",\"keywords\":", err)) || (rc = lam_json_add_raw(out, enr->keywords, "null", err)) ||
         (rc = ADD(out, ",\"entities\":", err)) || (rc = lam_json_add_raw(out, enr->entities, "null", err)) ||
         (enr->custom.len && ((rc = ADD(out, ",\"custom\":", err)) || (rc = lam_json_add_raw(out, enr->custom, "null", err)))) ||
+        (enr->space.len && ((rc = ADD(out, ",\"space\":", err)) || (rc = add_text(out, enr->space, err)))) ||
         (flags & LAM_JSON_ROW_EMBEDDING && (rc = add_embedding(out, enr, err))))
         return rc;
     return ADD(out, "}", err);

@@ -93,7 +93,7 @@ const char lam_openapi_json[] =
     "\"confidence\": {\"type\": [\"number\", \"null\"]}, \"sentiment\": {\"type\": [\"number\", \"null\"]}, "
     "\"language\": {\"type\": [\"string\", \"null\"]}, \"summary\": {\"type\": [\"string\", \"null\"]}, "
     "\"keywords\": {\"type\": [\"array\", \"null\"]}, \"entities\": {\"type\": [\"array\", \"null\"]}, "
-    "\"custom\": {\"type\": \"object\"}, \"embedding\": {\"type\": [\"array\", \"null\"]}}}, \"provenance\": {\"type\": \"object\", "
+    "\"custom\": {\"type\": \"object\"}, \"space\": {\"type\": \"string\"}, \"embedding\": {\"type\": [\"array\", \"null\"]}}}, \"provenance\": {\"type\": \"object\", "
     "\"properties\": {\"layer\": {\"enum\": [\"batch\", \"speed\"]}, \"depth\": {\"enum\": [\"fast\", \"deep\"]}, "
     "\"analyzer\": {\"type\": [\"string\", \"null\"]}, \"model\": {\"type\": \"integer\"}, \"prompt\": {\"type\": \"integer\"}, "
     "\"tokens\": {\"type\": \"integer\"}, \"escalated\": {\"type\": \"boolean\"}, \"processed_at\": {\"type\": [\"string\", "

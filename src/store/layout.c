@@ -36,6 +36,7 @@ static const struct lam_column rows[] = {
     {"processed_at", LAM_COL_I64},
     {"custom", LAM_COL_STRING},
     {"trace", LAM_COL_STRING},
+    {"space", LAM_COL_STRING},
 };
 
 static const struct lam_column bronze[] = {
@@ -83,7 +84,7 @@ _Static_assert(COUNT(manifest) == LAM_MANIFEST_COLUMNS, "a column of manifests w
 _Static_assert(COUNT(mask) == LAM_MASK_COLUMNS, "a column of masks without its number");
 
 static const struct lam_layout layouts[] = {
-    {LAM_LAYOUT_ROWS, "rows", rows, COUNT(rows), 48},
+    {LAM_LAYOUT_ROWS, "rows", rows, COUNT(rows), 50},
     {LAM_LAYOUT_BRONZE, "bronze", bronze, COUNT(bronze), 14},
     {LAM_LAYOUT_REJECTS, "rejects", rejects, COUNT(rejects), 12},
     {LAM_LAYOUT_MANIFEST, "manifest", manifest, COUNT(manifest), 11},

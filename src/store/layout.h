@@ -91,6 +91,7 @@ enum lam_rows_column {
     LAM_ROWS_PROCESSED_AT,
     LAM_ROWS_CUSTOM,
     LAM_ROWS_TRACE,
+    LAM_ROWS_SPACE,
     LAM_ROWS_COLUMNS
 };
 

@@ -45,6 +45,7 @@ const size_t lam_rows_field[LAM_ROWS_COLUMNS] = {
     [LAM_ROWS_PROCESSED_AT] = E(processed_us),
     [LAM_ROWS_CUSTOM] = E(custom),
     [LAM_ROWS_TRACE] = E(trace),
+    [LAM_ROWS_SPACE] = E(space),
 };
 
 int lam_row_cmp(const struct lam_row *a, const struct lam_row *b)

@@ -69,7 +69,7 @@ size_t lam_builtin_answer_max(const struct lam_tasks *tasks)
     len += tasks->wanted & LAM_TASK_KEYWORDS ? KEYWORD_BYTES + 16 : 0;
     len += tasks->wanted & LAM_TASK_TITLE ? LAM_TITLE_BYTES + 16 : 0;
     len += tasks->wanted & LAM_TASK_READABILITY ? STRUCTURE_BYTES + READABILITY_BYTES + 16 : 0;
-    len += tasks->wanted & LAM_TASK_EMBED ? tasks->dim * sizeof(float) + 16 : 0;
+    len += tasks->wanted & LAM_TASK_EMBED ? tasks->dim * sizeof(float) + 16 + LAM_BUILTIN_SPACE_TEXT + 16 : 0;
     return len;
 }
 
@@ -251,10 +251,15 @@ static int embed(struct lam_analyzer *analyzer, enum lam_language language, stru
 {
     uint32_t dim = analyzer->tasks->dim;
     float *embedding = lam_block_alloc(block, dim * sizeof *embedding);
+    char space[LAM_BUILTIN_SPACE_TEXT];
 
     if (!embedding)
         return LAM_FAIL(err, LAM_E_LIMIT, "the block has no room for an embedding");
     if (lam_embed(&analyzer->tokens, language, dim, analyzer->sums, embedding)) {
+        lam_builtin_space_of(dim, analyzer->model, analyzer->number, space);
+        enr->space = lam_block_keep(block, lam_sv_of(space));
+        if (!enr->space.ptr)
+            return LAM_FAIL(err, LAM_E_LIMIT, "the block has no room for an embedding");
         enr->embedding = embedding;
         enr->dim = dim;
     }
@@ -371,6 +376,7 @@ static void clear(struct lam_enrichment *enr, uint32_t number)
     enr->sentiment = NAN;
     enr->embedding = NULL;
     enr->dim = 0;
+    enr->space = lam_sv("", 0);
     enr->analyzer = LAM_SV("builtin");
     enr->model = number;
     enr->prompt = enr->tokens = 0;

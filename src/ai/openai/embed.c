@@ -165,9 +165,28 @@ cleanup:
     return rc;
 }
 
+/* "openai-<dim>/<model>": vectors of two models have nothing in common. */
+static struct lam_sv space_of(struct lam_openai *o, struct lam_block *block, struct lam_error *err)
+{
+    const struct lam_job_deep *deep = &o->job->deep;
+    const char *model = "";
+    struct lam_buf name;
+    struct lam_sv kept = {0};
+
+    for (size_t i = deep->endpoint_count; i-- > 0;)
+        if (deep->endpoints[i].kind == LAM_JOB_EMBEDDINGS)
+            model = deep->endpoints[i].model;
+    lam_buf_init(&name, 1024);
+    if (!lam_buf_addf(&name, err, "openai-%" PRIu32 "/%s", o->job->tasks.dim, model))
+        kept = lam_block_keep(block, lam_buf_sv(&name));
+    lam_buf_release(&name);
+    return kept;
+}
+
 int lam_embed_apply(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
 {
     uint32_t dim = o->job->tasks.dim;
+    struct lam_sv space;
     struct lam_buf bytes;
     float *kept;
     int rc;
@@ -176,12 +195,13 @@ int lam_embed_apply(struct lam_openai *o, struct lam_question *question, struct 
     rc = lam_base64_undo(lam_json_string(o->value, lam_json_find(o->value, LAM_JSON_ROOT, LAM_SV("/answer/embedding"))), &bytes, err);
     if (!rc && bytes.len != dim * sizeof *kept)
         rc = LAM_FAIL(err, LAM_E_INVALID, "a kept vector of %zu bytes", bytes.len);
-    if (!rc && !(kept = lam_block_alloc(question->doc->sub->block, bytes.len)))
+    if (!rc && (!(space = space_of(o, question->doc->sub->block, err)).ptr || !(kept = lam_block_alloc(question->doc->sub->block, bytes.len))))
         rc = LAM_FAIL(err, LAM_E_LIMIT, "the block is full");
     if (!rc) {
         memcpy(kept, bytes.ptr, bytes.len);
         question->doc->row->enr.embedding = kept;
         question->doc->row->enr.dim = dim;
+        question->doc->row->enr.space = space;
     }
     lam_buf_release(&bytes);
     return rc;

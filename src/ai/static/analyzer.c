@@ -50,6 +50,9 @@ static int embed(struct lam_analyzer *analyzer, struct lam_block *block, struct 
         return rc;
     row->enr.embedding = found ? vector : NULL;
     row->enr.dim = found ? dim : 0;
+    row->enr.space = found ? lam_block_keep(block, lam_sv_of(lam_static_space(analyzer->table))) : LAM_SV("");
+    if (!row->enr.space.ptr)
+        return LAM_FAIL(err, LAM_E_LIMIT, "no room for an embedding");
     return 0;
 }
 

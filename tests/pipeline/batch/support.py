@@ -22,7 +22,7 @@ POSITION = [("source", "I"), ("life", "I"), ("partition", "16"), ("offset", "Q")
 ROWS = POSITION + [("hash", "Q"), ("key", "s"), ("order", "s"), ("event_time", "q"), ("arrival", "q"), ("op", "B"), ("flags", "I"), ("media_type", "s"), ("title", "s"),
                    ("text", "s"), ("structure", "s"), ("metadata", "s"), ("category", "s"), ("confidence", "4"), ("sentiment", "4"), ("entities", "s"), ("summary", "s"),
                    ("language", "s"), ("keywords", "s"), ("embedding", "v"), ("layer", "B"), ("depth", "B"), ("analyzer", "s"), ("model", "I"), ("prompt", "I"),
-                   ("tokens", "I"), ("processed_at", "q"), ("custom", "s"), ("trace", "s")]
+                   ("tokens", "I"), ("processed_at", "q"), ("custom", "s"), ("trace", "s"), ("space", "s")]
 BRONZE = POSITION + [("arrival", "q"), ("timestamp", "q"), ("has_key", "B"), ("key", "s"), ("has_raw", "B"), ("raw", "s"), ("headers", "s")]
 REJECTS = POSITION + [("kind", "B"), ("arrival", "q"), ("place", "s"), ("reason", "s"), ("raw", "s")]
 MANIFEST = [("path", "s"), ("partition", "16"), ("size", "Q"), ("mtime_ns", "q"), ("digest", "16"), ("ended", "B"), ("rows", "Q"), ("life", "I"), ("media", "s")]

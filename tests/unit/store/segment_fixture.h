@@ -120,7 +120,7 @@ static inline struct lam_row random_row(struct lam_arena *arena, uint64_t *seed,
     struct lam_sv *const texts[] = {&row.rec.media_type, &row.rec.title,    &row.rec.text,     &row.rec.structure, &row.rec.metadata,
                                     &row.enr.category,
                                     &row.enr.entities,   &row.enr.summary,  &row.enr.language, &row.enr.keywords,  &row.enr.analyzer,
-                                    &row.enr.custom,     &row.enr.trace};
+                                    &row.enr.custom,     &row.enr.trace,    &row.enr.space};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = random_text(arena, seed, 40);
@@ -177,6 +177,7 @@ static inline void assert_rows_equal(const struct lam_row *a, const struct lam_r
     assert_sv_equal(a->enr.keywords, b->enr.keywords);
     assert_sv_equal(a->enr.custom, b->enr.custom);
     assert_sv_equal(a->enr.trace, b->enr.trace);
+    assert_sv_equal(a->enr.space, b->enr.space);
     assert_int_equal(a->enr.dim, b->enr.dim);
     if (a->enr.dim)
         assert_memory_equal(a->enr.embedding, b->enr.embedding, a->enr.dim * sizeof(float));

@@ -27,6 +27,7 @@ struct lam_job_endpoint {
     enum lam_job_endpoint_kind kind;
     double weight;
     uint32_t concurrency; /* requests at once, over all ranks */
+    uint32_t start;       /* requests at once to begin with */
     uint32_t rpm;         /* requests a minute, over all ranks; 0: no limit */
     uint64_t tpm;         /* tokens a minute */
     uint32_t context;     /* tokens of prompt and answer together */

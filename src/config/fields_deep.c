@@ -22,6 +22,8 @@ static const struct lam_field endpoint_fields[] = {
      .doc = "Its share of the requests, against the other endpoints."},
     {.name = "concurrency", .kind = LAM_KIND_INT, REST, AT(lam_job_endpoint, concurrency), .def = "64", .min = 1, .max = 100000,
      .doc = "Requests at once at most, over all ranks; how many it is follows what the endpoint can take."},
+    {.name = "start", .kind = LAM_KIND_INT, REST, AT(lam_job_endpoint, start), .def = "16", .min = 1, .max = 100000,
+     .doc = "Requests at once to begin with, before anything is known of it. More spares a large server the first seconds; a small one then answers late at first."},
     {.name = "rpm", .kind = LAM_KIND_INT, REST, AT(lam_job_endpoint, rpm), .def = "0", .max = 4e9,
      .doc = "Requests a minute, over all ranks; 0: no limit."},
     {.name = "tpm", .kind = LAM_KIND_INT, REST, AT(lam_job_endpoint, tpm), .def = "0", .max = 1e15,

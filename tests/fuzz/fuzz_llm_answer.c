@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         certainty = lam_llm_reader_certainty(reader, &reply, "category");
         CHECK(isnan(certainty) || (certainty >= 0 && certainty <= 1));
         if (!lam_llm_reader_content(reader, reply.content, NULL) &&
-            !lam_llm_schema_check(schema(), LAM_JSON_ROOT, lam_llm_reader_answer(reader), LAM_JSON_ROOT, NULL))
+            !lam_llm_schema_check(schema(), LAM_JSON_ROOT, lam_llm_reader_answer(reader), LAM_JSON_ROOT, false, NULL))
             fill(lam_llm_reader_answer(reader), certainty);
     }
     lam_llm_reader_error(reader, body, reason, sizeof reason);

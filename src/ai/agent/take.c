@@ -106,7 +106,7 @@ static int check_arguments(struct lam_agent *agent, const struct step *step, str
         return rc;
     if (lam_json_type(step->json, step->arguments) != LAM_JSON_OBJECT)
         snprintf(why, LAM_ERROR_TEXT, "the arguments are no JSON object");
-    else if (lam_llm_schema_check(agent->schema, LAM_JSON_ROOT, step->json, step->arguments, &wrong))
+    else if (lam_llm_schema_check(agent->schema, LAM_JSON_ROOT, step->json, step->arguments, true, &wrong))
         snprintf(why, LAM_ERROR_TEXT, "the arguments do not hold the schema: %.400s", wrong.text);
     return 0;
 }

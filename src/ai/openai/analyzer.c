@@ -43,7 +43,7 @@ static int open_client(struct lam_openai *o, struct lam_error *err)
 
         endpoints[i] = (struct lam_llm_endpoint){.url = from->url, .model = from->model, .key_env = from->key_env, .tier = from->tier, .weight = from->weight,
                                                  .kinds = from->kind == LAM_JOB_CHAT ? 1u << LAM_LLM_CHAT : 1u << LAM_LLM_EMBEDDINGS,
-                                                 .limits = {from->concurrency, from->rpm, from->tpm}, .price_in = from->price_in, .price_out = from->price_out,
+                                                 .limits = {from->concurrency, from->rpm, from->tpm}, .start = from->start < from->concurrency ? from->start : from->concurrency, .price_in = from->price_in, .price_out = from->price_out,
                                                  .stream = from->stream};
         options.max_open += 2 * (size_t)from->concurrency;
     }

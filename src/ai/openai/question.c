@@ -410,7 +410,7 @@ int lam_question_deliver(struct lam_openai *o, struct lam_question *question, st
     struct lam_buf copy;
     int rc = lam_json_parse(o->value, value, err);
 
-    if (rc || (rc = lam_ask_embeds(o, question->ask) ? 0 : lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("answer")), err)))
+    if (rc || (rc = lam_ask_embeds(o, question->ask) ? 0 : lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("answer")), false, err)))
         return LAM_PASS(err, LAM_E_INVALID, "a kept answer");
     unlist_flight(o, question);
     lam_buf_init(&copy, LAM_CACHE_VALUE_MAX);

@@ -151,7 +151,7 @@ static int take_single(struct lam_openai *o, struct lam_openai_request *request,
     struct lam_error why;
     double certainty;
 
-    if (lam_llm_reader_content(o->reader, reply->content, &why) || lam_llm_schema_check(ask->check, LAM_JSON_ROOT, answer, LAM_JSON_ROOT, &why)) {
+    if (lam_llm_reader_content(o->reader, reply->content, &why) || lam_llm_schema_check(ask->check, LAM_JSON_ROOT, answer, LAM_JSON_ROOT, false, &why)) {
         wrong(o, lam_request_take_first(request), request->endpoint, reply->content, why.text);
         return 0;
     }
@@ -230,7 +230,7 @@ static int take_packed(struct lam_openai *o, struct lam_openai_request *request,
         lam_buf_clear(&o->scratch3);
         if (value && (rc = without_id(answer, value, &o->scratch3, err)))
             break;
-        if (value && !lam_json_parse(o->value, lam_buf_sv(&o->scratch3), &why) && !lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, LAM_JSON_ROOT, &why)) {
+        if (value && !lam_json_parse(o->value, lam_buf_sv(&o->scratch3), &why) && !lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, LAM_JSON_ROOT, false, &why)) {
             rc = lam_request_accept(o, question, reply, lam_buf_sv(&o->scratch3), NAN, err);
             continue;
         }

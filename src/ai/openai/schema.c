@@ -124,6 +124,7 @@ struct check {
     struct lam_error *err;
     char path[PATH_MAX_LEN];
     size_t path_len;
+    bool strict;
 };
 
 static int check_value(struct check *check, uint32_t at, uint32_t value, unsigned depth);
@@ -261,8 +262,8 @@ static int check_array(struct check *check, uint32_t at, uint32_t value, unsigne
     return rc ? rc : check_range(check, at, (double)count, "minItems", "maxItems", "items: ");
 }
 
-/* Below /custom the job's own word counts. Elsewhere a field too many harms nobody: servers without schemas add their remarks. */
-static bool is_own(const struct check *check) { return !strncmp(check->path, "/custom", 7); }
+/* Below /custom the job's own word counts. In other answers a field too many harms nobody: servers without schemas add their remarks. */
+static bool is_closed(const struct check *check) { return check->strict || !strncmp(check->path, "/custom", 7); }
 
 static int check_object(struct check *check, uint32_t at, uint32_t value, unsigned depth)
 {
@@ -282,7 +283,7 @@ static int check_object(struct check *check, uint32_t at, uint32_t value, unsign
 
         if (property)
             rc = check_below(check, property, iter.value, iter.name.ptr, iter.name.len, depth);
-        else if (is_own(check) && lam_json_type(check->schema, closed) == LAM_JSON_BOOL && !lam_json_bool(check->schema, closed))
+        else if (is_closed(check) && lam_json_type(check->schema, closed) == LAM_JSON_BOOL && !lam_json_bool(check->schema, closed))
             rc = LAM_FAIL(check->err, LAM_E_INVALID, "%s: \"%.*s\" is no field of the answer", path(check), (int)(iter.name.len < 60 ? iter.name.len : 60), iter.name.ptr);
     }
     return rc;
@@ -312,9 +313,9 @@ static int check_value(struct check *check, uint32_t at, uint32_t value, unsigne
     }
 }
 
-int lam_llm_schema_check(const struct lam_json *schema, uint32_t at, const struct lam_json *json, uint32_t value, struct lam_error *err)
+int lam_llm_schema_check(const struct lam_json *schema, uint32_t at, const struct lam_json *json, uint32_t value, bool strict, struct lam_error *err)
 {
-    struct check check = {.schema = schema, .json = json, .err = err};
+    struct check check = {.strict = strict, .schema = schema, .json = json, .err = err};
 
     return check_value(&check, at, value, 0);
 }

@@ -28,8 +28,9 @@ int lam_llm_schema_write(const struct lam_tasks *tasks, uint32_t wanted, uint32_
 /*
  * Does the value hold the schema? LAM_E_INVALID with the first thing that does not, and where, in words that a model can be told: "/category: …".
  * Understands type, enum, properties, required, additionalProperties, items, minimum, maximum, min- and maxLength, min- and maxItems; passes by all else.
- * additionalProperties counts below /custom alone.
+ * additionalProperties counts everywhere if strict, else below /custom alone.
  */
-int lam_llm_schema_check(const struct lam_json *schema, uint32_t at, const struct lam_json *json, uint32_t value, struct lam_error *err);
+int lam_llm_schema_check(const struct lam_json *schema, uint32_t at, const struct lam_json *json, uint32_t value, bool strict,
+                         struct lam_error *err);
 
 #endif

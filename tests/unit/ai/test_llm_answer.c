@@ -75,7 +75,7 @@ static void what_holds_the_schema_is_good_and_what_does_not_is_named(void **stat
         assert_non_null(at);
         snprintf(text, sizeof text, "%.*s%s%s", (int)(at - GOOD), GOOD, cases[i].to, at + strlen(cases[i].change));
         answer = parsed(text);
-        assert_int_equal(lam_llm_schema_check(schema, LAM_JSON_ROOT, answer, LAM_JSON_ROOT, &err), LAM_E_INVALID);
+        assert_int_equal(lam_llm_schema_check(schema, LAM_JSON_ROOT, answer, LAM_JSON_ROOT, false, &err), LAM_E_INVALID);
         if (!strstr(err.text, cases[i].why))
             fail_msg("\"%s\" is not in \"%s\"", cases[i].why, err.text);
         lam_json_free(answer);
@@ -83,7 +83,7 @@ static void what_holds_the_schema_is_good_and_what_does_not_is_named(void **stat
     {
         struct lam_json *answer = parsed(GOOD);
 
-        assert_int_equal(lam_llm_schema_check(schema, LAM_JSON_ROOT, answer, LAM_JSON_ROOT, &err), 0);
+        assert_int_equal(lam_llm_schema_check(schema, LAM_JSON_ROOT, answer, LAM_JSON_ROOT, false, &err), 0);
         lam_json_free(answer);
     }
     lam_json_free(schema);
@@ -96,8 +96,8 @@ static void a_packed_schema_has_the_ids_and_the_same_fields(void **state)
     struct lam_json *bad = parsed("{\"answers\":[{\"id\":\"d1\",\"sentiment\":1},{\"id\":\"d3\",\"sentiment\":2}]}");
 
     (void)state;
-    assert_int_equal(lam_llm_schema_check(schema, LAM_JSON_ROOT, good, LAM_JSON_ROOT, &err), 0);
-    assert_int_equal(lam_llm_schema_check(schema, LAM_JSON_ROOT, bad, LAM_JSON_ROOT, &err), LAM_E_INVALID);
+    assert_int_equal(lam_llm_schema_check(schema, LAM_JSON_ROOT, good, LAM_JSON_ROOT, false, &err), 0);
+    assert_int_equal(lam_llm_schema_check(schema, LAM_JSON_ROOT, bad, LAM_JSON_ROOT, false, &err), LAM_E_INVALID);
     lam_json_free(schema);
     lam_json_free(good);
     lam_json_free(bad);

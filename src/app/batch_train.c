@@ -70,7 +70,7 @@ int lam_batch_choose_model(struct lam_batch_job *batch, struct lam_error *err)
     if (artifact.number && !artifact.empty)
         rc = lam_trained_load(batch->engine, &artifact, &batch->trained, err);
     if (batch->training && state->view.number)
-        lam_log_info(&batch->engine->log, "batch", "a model is trained: this is a new full view");
+        lam_log_info(&batch->engine->log, "batch", "there may be enough to train a model now: this is a new full view");
     batch->report.model.number = lam_trained_number(batch->trained);
     return rc;
 }

@@ -370,6 +370,7 @@ int lam_llm_client_submit(struct lam_llm_client *client, const struct lam_llm_re
     job->submitted_us = lam_mono_us(client->options.clock);
     if (id)
         *id = (uint64_t)job->generation << 32 | slot;
+    atomic_fetch_add(&client->busy, 1);
     lam_ring_push(client->submitted, &job); /* has room for every slot */
     if (!pthread_equal(pthread_self(), client->thread)) /* a callback's are seen when it is back */
         lam_wake_signal(&client->wake);
@@ -441,6 +442,8 @@ void lam_llm_client_demand(const struct lam_llm_client *client, size_t e, struct
         .pause_ms = SEEN(pause_ms),
         .refused = SEEN(refused),
     };
+    if (!atomic_load(&client->busy)) /* what was shown last is from before the last answer, and who has no more work looks no more */
+        demand->open = demand->waiting = demand->wanted = demand->pause_ms = 0;
 }
 
 void lam_llm_client_set_share(struct lam_llm_client *client, size_t e, const struct lam_llm_share *share)

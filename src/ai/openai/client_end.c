@@ -66,6 +66,7 @@ static void call_back(struct lam_llm_client *client, struct job *job, struct lam
         withdraw(client, job->attempts[0]);
     client->jobs[slot] = NULL;
     lam_ring_push(client->slots, &slot); /* before the callback, which may want it */
+    atomic_fetch_sub(&client->busy, 1);
     job->request.done(job->request.arg, response);
     free(job);
     atomic_fetch_sub(&client->open, 1);

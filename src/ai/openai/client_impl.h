@@ -122,6 +122,7 @@ struct lam_llm_client {
     _Atomic uint32_t *cancels;  /* of a slot: the generation to cancel */
     _Atomic bool cancel_some, cancel_all, drain, news, stop;
     _Atomic size_t open;
+    _Atomic size_t busy;        /* requests without an end: open, but told before the callback */
     pthread_mutex_t lock;       /* guards shares and share_new */
     struct lam_llm_share shares[LAM_LLM_ENDPOINTS];
     bool share_new[LAM_LLM_ENDPOINTS];

@@ -469,6 +469,8 @@ static void test_a_share_holds_and_is_followed(void **state)
     kit_wait(kit);
     llm_server_counts(server, &counts);
     assert_in_range(counts.open_max, 1, 3);
+    lam_llm_client_demand(kit->client, 0, &demand);
+    assert_int_equal(demand.open + demand.waiting + demand.wanted, 0); /* others may have it all, though nobody asks again */
     kit_free(kit);
     llm_server_stop(server);
 }

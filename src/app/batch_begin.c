@@ -121,15 +121,14 @@ static void number_sources(struct lam_batch_job *batch)
 static int adopt(struct lam_batch_job *batch, struct lam_error *err)
 {
     const struct lam_job *job = batch->engine->job;
-    struct lam_adoption adoption = {batch->run, batch->term, batch->state, job->identity_digest, lam_batch_staging_digest(batch)};
+    struct lam_adoption adoption = {batch->run, batch->term, batch->state, job->identity_digest, lam_batch_staging_digest(batch), false};
     char from[LAM_RUN_ID];
     int rc;
 
+    adoption.answered = batch->llm && job->deep.require; /* staged pending rows would stay so: what was answered is in the cache */
     lam_staged_list_release(&batch->adopted);
     if ((rc = lam_stage_adopt(batch->engine->commits, &adoption, &batch->adopted, from, err)))
         return rc;
-    if (batch->llm && job->deep.require && lam_batch_staged_pending(&batch->adopted)) /* staged pending rows would stay so: what was answered is in the cache */
-        lam_staged_list_release(&batch->adopted);
     if (batch->adopted.count)
         lam_log_info(&batch->engine->log, "batch", "takes over %zu groups of run %s, which did not publish", batch->adopted.count, from);
     return 0;

@@ -189,9 +189,6 @@ int lam_batch_owed_open(struct lam_batch_job *batch, const struct lam_state_segm
 void lam_batch_owed_close(struct lam_batch_owed *owed);
 bool lam_batch_owed_at(const struct lam_batch_owed *owed, uint64_t row);
 
-/* Rows of these groups that were staged without their answer. */
-uint64_t lam_batch_staged_pending(const struct lam_staged_list *list);
-
 /* Emits a split "P<path>" for each run that has such rows; nothing where no model is asked, or the view is made anew. Lister's thread. */
 int lam_batch_list_pending(struct lam_batch_job *batch, struct lam_batch_lister *lister, struct lam_error *err);
 

@@ -4,76 +4,90 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* An adopted piece of one file; number: which of them, in the order in which they were adopted. */
+struct candidate {
+    struct lam_piece *piece;
+    size_t number;
+};
+
+/* Of those that begin at one place the youngest comes first. */
 static int by_begin(const void *a, const void *b)
 {
-    const struct lam_range *x = a, *y = b;
+    const struct candidate *x = a, *y = b;
 
-    return (x->begin > y->begin) - (x->begin < y->begin);
+    if (x->piece->begin != y->piece->begin)
+        return x->piece->begin < y->piece->begin ? -1 : 1;
+    return (x->number < y->number) - (x->number > y->number);
 }
 
-/* Ranges of this file that adopted groups hold. Sorted; of a packed file only those that follow each other from 0 on. */
-static int adopted_ranges(struct lam_batch_job *batch, uint32_t source, const struct lam_scan_file *file, struct lam_range **ranges, size_t *count, struct lam_error *err)
+/* Pieces of this file, as it is, that adopted groups hold. */
+static int find_adopted(struct lam_batch_job *batch, uint32_t source, const struct lam_scan_file *file, struct candidate **found, size_t *count, struct lam_error *err)
 {
     size_t cap = 0;
 
-    *ranges = NULL;
-    *count = 0;
     for (size_t g = 0; g < batch->adopted.count; g++)
         for (size_t p = 0; p < batch->adopted.groups[g].piece_count; p++) {
-            const struct lam_piece *piece = &batch->adopted.groups[g].pieces[p];
+            struct lam_piece *piece = &batch->adopted.groups[g].pieces[p];
 
             if (piece->stream || piece->source != batch->sources[source].number || piece->life != batch->sources[source].life ||
                 piece->size != file->size || piece->mtime_ns != file->mtime_ns || !lam_sv_eq(piece->path, file->path))
                 continue;
             if (*count == cap) {
                 size_t more = cap ? 2 * cap : 8;
-                struct lam_range *grown = realloc(*ranges, more * sizeof *grown);
+                struct candidate *grown = realloc(*found, more * sizeof *grown);
 
                 if (!grown)
                     return LAM_FAIL(err, LAM_E_MEMORY, "no memory for adopted ranges");
-                *ranges = grown;
+                *found = grown;
                 cap = more;
             }
-            (*ranges)[(*count)++] = (struct lam_range){piece->begin, piece->end};
+            (*found)[*count] = (struct candidate){piece, *count};
+            ++*count;
         }
     if (*count)
-        qsort(*ranges, *count, sizeof **ranges, by_begin);
-    if (file->pack != LAM_PACK_NONE) {
-        size_t keep = 0;
-        uint64_t reached = 0;
-
-        while (keep < *count && (*ranges)[keep].begin == reached)
-            reached = (*ranges)[keep++].end;
-        *count = keep;
-    }
+        qsort(*found, *count, sizeof **found, by_begin);
     return 0;
 }
 
-/* Pieces of a packed file that were adopted but do not follow from its start are read again: what was staged of them must not count. */
-static void note_adopted(struct lam_batch_job *batch, struct lam_batch_file *file, const struct lam_range *ranges, size_t count, struct lam_error *err)
+/* What such a piece is to the file as a whole. */
+static int note_adopted(struct lam_batch_job *batch, struct lam_batch_file *file, const struct lam_piece *piece, struct lam_error *err)
 {
-    for (size_t g = 0; g < batch->adopted.count; g++)
-        for (size_t p = 0; p < batch->adopted.groups[g].piece_count; p++) {
-            struct lam_piece *piece = &batch->adopted.groups[g].pieces[p];
-            bool kept = false;
+    file->rows += piece->rows;
+    batch->report.adopted++;
+    if (!piece->last)
+        return 0;
+    file->ended = file->ended || piece->ended;
+    return lam_batch_file_put_blocks(file, piece->first_block, piece->blocks, piece->block_count, err);
+}
 
-            if (piece->stream || piece->source != batch->sources[file->source].number || !lam_sv_eq(piece->path, lam_sv(file->path, file->path_len)) ||
-                piece->size != file->size || piece->mtime_ns != file->mtime_ns || piece->life != batch->sources[file->source].life)
-                continue;
-            for (size_t r = 0; r < count; r++)
-                kept = kept || (ranges[r].begin == piece->begin && ranges[r].end == piece->end);
-            if (!kept) {
-                piece->mtime_ns = INT64_MIN; /* holds for no file any more */
-                continue;
-            }
-            file->rows += piece->rows;
-            if (piece->last) {
-                lam_batch_file_put_blocks(file, piece->first_block, piece->blocks, piece->block_count, err);
-                if (piece->ended)
-                    file->ended = true;
-            }
-            batch->report.adopted++;
+/*
+ * Ranges of this file that adopted groups hold, sorted; of a packed file only those that follow each other from 0 on. No two of them overlap: what an earlier run
+ * could not use and read again may have been staged a second time since. What of a piece is not taken is read again, or stands in another one: it must not count.
+ */
+static int adopted_ranges(struct lam_batch_job *batch, struct lam_batch_file *file, uint32_t source, const struct lam_scan_file *scanned, struct lam_range **ranges,
+                          size_t *count, struct lam_error *err)
+{
+    struct candidate *found = NULL;
+    size_t candidates = 0;
+    uint64_t reached = 0;
+    int rc = find_adopted(batch, source, scanned, &found, &candidates, err);
+
+    *count = 0;
+    if (!rc && !(*ranges = calloc(candidates + 1, sizeof **ranges)))
+        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for adopted ranges");
+    for (size_t i = 0; !rc && i < candidates; i++) {
+        struct lam_piece *piece = found[i].piece;
+
+        if (scanned->pack == LAM_PACK_NONE ? piece->begin < reached : piece->begin != reached) {
+            piece->mtime_ns = INT64_MIN; /* holds for no file any more */
+            continue;
         }
+        reached = piece->end;
+        (*ranges)[(*count)++] = (struct lam_range){piece->begin, piece->end};
+        rc = note_adopted(batch, file, piece, err);
+    }
+    free(found);
+    return rc;
 }
 
 static int emit_splits(struct lam_batch_job *batch, struct lam_batch_lister *lister, uint32_t source, const struct lam_scan_file *found, struct lam_error *err)
@@ -85,19 +99,17 @@ static int emit_splits(struct lam_batch_job *batch, struct lam_batch_lister *lis
     struct lam_buf payload;
     struct lam_batch_file *file;
     size_t count = 0;
-    int rc = adopted_ranges(batch, source, found, &ranges, &count, err);
+    int rc;
 
     lam_buf_init(&payload, LAM_PATH_MAX + 256);
-    if (!rc) {
-        pthread_mutex_lock(&files->lock);
-        file = lam_batch_files_find(files, source, found->path);
-        note_adopted(batch, file, ranges, count, err);
-        if (found->state == LAM_FILE_GROWN) {
-            rc = lam_batch_file_put_blocks(file, 0, found->blocks, found->block_count, err);
-            file->rows += found->before->rows;
-        }
-        pthread_mutex_unlock(&files->lock);
+    pthread_mutex_lock(&files->lock);
+    file = lam_batch_files_find(files, source, found->path);
+    rc = adopted_ranges(batch, file, source, found, &ranges, &count, err);
+    if (!rc && found->state == LAM_FILE_GROWN) {
+        rc = lam_batch_file_put_blocks(file, 0, found->blocks, found->block_count, err);
+        file->rows += found->before->rows;
     }
+    pthread_mutex_unlock(&files->lock);
     if (!rc)
         rc = lam_cutter_open(&cutter, &batch->sources[source].files, source, found, batch->engine->job->batch.split, ranges, count, err);
     while (!rc && !(rc = lam_cutter_next(cutter, &split, err))) {

@@ -42,16 +42,6 @@ bool lam_batch_owed_at(const struct lam_batch_owed *owed, uint64_t row)
     return lam_map_u32(owed->map, LAM_ROWS_FLAGS)[row] & LAM_ROW_PENDING && lam_map_u8(owed->map, LAM_ROWS_OP)[row] == LAM_OP_UPSERT;
 }
 
-uint64_t lam_batch_staged_pending(const struct lam_staged_list *list)
-{
-    uint64_t pending = 0;
-
-    for (size_t g = 0; g < list->count; g++)
-        for (size_t p = 0; p < list->groups[g].piece_count; p++)
-            pending += list->groups[g].pieces[p].pending;
-    return pending;
-}
-
 int lam_batch_list_pending(struct lam_batch_job *batch, struct lam_batch_lister *lister, struct lam_error *err)
 {
     const struct lam_state_segment *segment;

@@ -174,7 +174,7 @@ static uint64_t range_rows(const struct lam_batch_job *batch)
     const struct lam_job *job = batch->engine->job;
     uint64_t answer = ANSWER_BYTES + job->tasks.dim * sizeof(float), rows = job->batch.memory / 8 / batch->reader_count / answer;
 
-    if (!batch->training)
+    if (!batch->training && !(batch->gathered_pending && job->deep.analyzer == LAM_JOB_DEEP_BUILTIN)) /* the second: staged by a run that trained */
         return RANGE_ROWS;
     return rows < RANGE_ROWS_FEW ? RANGE_ROWS_FEW : rows > RANGE_ROWS ? RANGE_ROWS : rows;
 }

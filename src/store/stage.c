@@ -319,6 +319,24 @@ static int drop_damaged(struct lam_commitlog *log, const struct lam_fs *fs, stru
     return rc;
 }
 
+/* Before `adopted` is written, as above: what is read again must not stand in it beside what was read before. */
+static void drop_pending(struct lam_staged_list *list)
+{
+    size_t kept = 0;
+
+    for (size_t at = 0; at < list->count; at++) {
+        uint64_t pending = 0;
+
+        for (size_t p = 0; p < list->groups[at].piece_count; p++)
+            pending += list->groups[at].pieces[p].pending;
+        if (pending)
+            staged_release(&list->groups[at]);
+        else
+            list->groups[kept++] = list->groups[at];
+    }
+    list->count = kept;
+}
+
 int lam_stage_adopt(struct lam_commitlog *log, const struct lam_adoption *adoption, struct lam_staged_list *list, char from[LAM_RUN_ID], struct lam_error *err)
 {
     const struct lam_fs *fs = lam_commitlog_options(log)->fs ? lam_commitlog_options(log)->fs : &lam_fs_system;
@@ -339,6 +357,8 @@ int lam_stage_adopt(struct lam_commitlog *log, const struct lam_adoption *adopti
         }
         if (!rc)
             rc = lam_stage_read_run(fs, root, from, list, err);
+        if (!rc && adoption->answered)
+            drop_pending(list);
         if (rc == LAM_E_CORRUPT || rc == LAM_E_NOT_FOUND) { /* damaged: nothing of it is used, the work is done again */
             lam_staged_list_release(list);
             from[0] = '\0';

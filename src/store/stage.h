@@ -50,6 +50,7 @@ struct lam_adoption {
     uint64_t term;                      /* its own */
     const struct lam_state *state;      /* as of that term */
     struct lam_digest identity, analysis;
+    bool answered;                      /* groups with records that wait for an answer are left out, here and for all that adopt from this run */
 };
 
 /*

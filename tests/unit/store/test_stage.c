@@ -32,10 +32,11 @@ static void write_segment(const char *root, const char *path, struct lam_segment
     lam_block_free(block);
 }
 
-/* Lists a group of one segment, which is all of one piece; its name says whose it is. */
-static void stage(const char *root, const char *run, int rank, unsigned number)
+/* Lists a group of one segment, which is all of one piece; its name says whose it is. pending: of its rows. */
+static void stage_pending(const char *root, const char *run, int rank, unsigned number, uint64_t pending)
 {
-    struct lam_piece piece = {.source = 1, .life = 1, .path = LAM_SV("a.jsonl"), .begin = number, .end = number + 1, .blocks = &(struct lam_digest){{0}}};
+    struct lam_piece piece = {.source = 1, .life = 1, .path = LAM_SV("a.jsonl"), .begin = number, .end = number + 1, .rows = pending, .pending = pending,
+                              .blocks = &(struct lam_digest){{0}}};
     struct lam_segment_entry entry;
     struct lam_error err = {0};
     struct lam_buf json;
@@ -52,6 +53,8 @@ static void stage(const char *root, const char *run, int rank, unsigned number)
     lam_buf_release(&json);
     lam_segment_entry_release(&entry);
 }
+
+static void stage(const char *root, const char *run, int rank, unsigned number) { stage_pending(root, run, rank, number, 0); }
 
 static uint64_t term_of(struct lam_commitlog *log, const char *run)
 {
@@ -71,7 +74,7 @@ static uint64_t term_of(struct lam_commitlog *log, const char *run)
 static size_t adopt_as(struct lam_commitlog *log, const char *run, uint64_t term, struct lam_digest by, struct lam_staged_list *list, char from[LAM_RUN_ID])
 {
     const struct lam_state *state = lam_commitlog_snapshot(log);
-    struct lam_adoption adoption = {run, term, state, identity, by};
+    struct lam_adoption adoption = {run, term, state, identity, by, false};
     struct lam_error err = {0};
 
     make_run(lam_commitlog_root(log), run);
@@ -346,6 +349,32 @@ static void a_group_with_a_damaged_or_missing_segment_is_left_out_for_good(void 
     }
 }
 
+/* What is left out is read again and staged anew: were it still handed on, a run that takes everything would have it twice. */
+static void groups_that_wait_for_answers_are_left_out_for_good_where_that_is_asked_for(void **state)
+{
+    struct lam_commitlog *log = open_log(*state, NULL, NULL);
+    struct lam_staged_list list = {0};
+    struct lam_adoption adoption = {.run = runs[1], .identity = identity, .analysis = analysis, .answered = true};
+    struct lam_error err = {0};
+    char from[LAM_RUN_ID];
+
+    begin(log, runs[0], "");
+    stage_pending(*state, runs[0], 0, 0, 0);
+    stage_pending(*state, runs[0], 0, 1, 3);
+    adoption.term = term_of(log, runs[1]);
+    adoption.state = lam_commitlog_snapshot(log);
+    make_run(*state, runs[1]);
+    OK(lam_stage_adopt(log, &adoption, &list, from, &err));
+    lam_state_unref(adoption.state);
+    assert_string_equal(from, runs[0]);
+    assert_int_equal(list.count, 1);
+    assert_true(has(&list, "runs/00000000000000000000000000000000/staged-0-0.json"));
+    lam_staged_list_release(&list);
+    stage_pending(*state, runs[1], 0, 1, 2);
+    assert_int_equal(begin(log, runs[2], runs[1]), 2);
+    lam_commitlog_close(log);
+}
+
 static void a_list_that_was_adopted_and_is_gone_means_doing_it_again(void **state)
 {
     struct lam_commitlog *log = open_log(*state, NULL, NULL);
@@ -374,6 +403,7 @@ int main(void)
         TEST(other_layers_terms_and_commits_between_do_not_matter),
         TEST(damage_means_doing_it_again_and_never_a_run_that_cannot_begin),
         TEST(a_group_with_a_damaged_or_missing_segment_is_left_out_for_good),
+        TEST(groups_that_wait_for_answers_are_left_out_for_good_where_that_is_asked_for),
         TEST(a_list_that_was_adopted_and_is_gone_means_doing_it_again),
     };
 

@@ -418,13 +418,15 @@ static int quarantine(struct lam_llm_job *llm, struct lam_batch_piece *piece, st
 
     for (struct refused **link = &llm->refused; !rc && *link;) {
         struct refused *refused = *link;
-        const struct lam_record *rec = &lam_block_row(piece->block, refused->row)->rec;
-        struct lam_reject reject = {.pos = rec->pos, .kind = LAM_QUARANTINED, .arrival_us = rec->arrival_us, .place = place, .reason = lam_sv_of(refused->reason),
+        struct lam_reject reject = {.kind = LAM_QUARANTINED, .place = place, .reason = lam_sv_of(refused->reason),
                                     .raw = lam_sv(refused->raw, refused->raw ? strlen(refused->raw) : 0)};
 
-        if (refused->ticket == piece)
-            rc = lam_block_add_reject(piece->block, &reject, err);
         link = &refused->next;
+        if (refused->ticket != piece) /* of one that is with agents: its row is none of this block's */
+            continue;
+        reject.pos = lam_block_row(piece->block, refused->row)->rec.pos;
+        reject.arrival_us = lam_block_row(piece->block, refused->row)->rec.arrival_us;
+        rc = lam_block_add_reject(piece->block, &reject, err);
     }
     for (size_t i = 0; !rc && i < rows; i++)
         if (!is_refused(llm, piece, i)) {
@@ -478,6 +480,7 @@ static int next_done(struct lam_llm_job *llm, struct lam_batch_piece **piece, st
             return 0;
         if (rc)
             return rc;
+        *piece = NULL; /* it is with the agents */
         with_agents = LAM_PENDING;
     }
     return with_models == LAM_END ? with_agents : with_models;
@@ -487,15 +490,16 @@ int lam_llm_job_analyzed(struct lam_llm_job *llm, bool last, struct lam_batch_pi
 {
     int rc;
 
+    *piece = NULL;
     lam_openai_drain(llm->openai, last);
     rc = next_done(llm, piece, err);
     if (lam_mono_us(llm->engine->clock) - llm->told_us >= TELL_US)
         tell(llm);
-    if (rc)
+    if (!*piece)
         return rc;
     if (--llm->out == 0)
         tell(llm); /* before the coordinator hears that this rank is done */
-    return rewrite_note(llm, *piece, err);
+    return rc ? rc : rewrite_note(llm, *piece, err);
 }
 
 void lam_llm_job_drop(struct lam_llm_job *llm)

@@ -78,7 +78,8 @@ struct lam_batch_ops {
     /*
      * Worker, main thread; all three or none: answers that come from elsewhere, for accepted pieces. analyze takes a piece and does not wait; LAM_END: it has its
      * answers already; LAM_PENDING: later. analyzed gives one back, in any order, its rows and its note as they now stand; LAM_PENDING: none yet, LAM_END: none is
-     * out. last: no more pieces come until these are back. drop: what is out is to come back soon, answered or not. The wake is signalled when one is back.
+     * out; another error: with it *piece may come back, or else be NULL. last: no more pieces come until these are back. drop: what is out is to come back soon,
+     * answered or not. The wake is signalled when one is back.
      */
     int (*analyze)(void *arg, struct lam_batch_piece *piece, struct lam_error *err);
     int (*analyzed)(void *arg, bool last, struct lam_batch_piece **piece, struct lam_error *err);

@@ -72,10 +72,17 @@ int lam_batch_analysis_step(struct lam_batch_worker *w, struct lam_error *err)
     if (!w->ending && !w->failed && (rc = submit_waiting(w, err)))
         return rc;
     last = !w->waiting && !w->tasks && !w->offered;
-    while (w->analysing && !(rc = ops_of(w)->analyzed(arg_of(w), last, &piece, err))) {
+    while (w->analysing) {
+        piece = NULL;
+        piece = NULL;
+        rc = ops_of(w)->analyzed(arg_of(w), last, &piece, err);
+        if (!piece)
+            break;
         w->analysing--;
-        if (w->ending) {
+        if (rc || w->ending) { /* with an error, too: it is not out any more */
             lam_batch_piece_free(w, piece);
+            if (!w->ending)
+                return rc;
             continue;
         }
         recount(w, piece);
@@ -100,13 +107,16 @@ void lam_batch_analysis_close(struct lam_batch_worker *w)
     struct lam_error err;
 
     while (w->analysing) {
-        int rc = ops_of(w)->analyzed(arg_of(w), true, &piece, &err);
+        int rc;
 
+        piece = NULL;
+        piece = NULL;
+        rc = ops_of(w)->analyzed(arg_of(w), true, &piece, &err);
         if (rc == LAM_PENDING) {
             lam_wake_wait(lam_batch_worker_options(w)->wake, CLOSE_WAIT_US);
             continue;
         }
-        if (rc)
+        if (!piece)
             return;
         w->analysing--;
         lam_batch_piece_free(w, piece);

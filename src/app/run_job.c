@@ -118,6 +118,7 @@ static void note_view(struct lam_run_job *run)
     const struct lam_batch_report *report = &run->batch_job.report;
 
     run->first_done = true;
+    run->batch_cancelled = false;
     if (!report->view) {
         lam_log_info(&run->session->engine.log, "batch", "nothing new: no view was published");
         return;
@@ -139,9 +140,13 @@ static void step_batch(struct lam_run_job *run)
     run->batch_running = false;
     if (lam_term_wait_takes(&run->wait, &run->session->engine, rc, &err))
         return;
-    if (rc == LAM_E_CANCELLED)
+    if (rc == LAM_E_CANCELLED) {
         run->batch_cancelled = true;
-    else if (rc)
+        if (!run->stopping) { /* nobody asked for it: answers are missing that the job requires. The others go on, and so may a later view */
+            lam_log_warn(&run->session->engine.log, "batch", "%s", err.text);
+            run->first_done = true;
+        }
+    } else if (rc)
         run->session->failure = err;
     else
         note_view(run);

@@ -8,6 +8,7 @@
 
 #include "schema.h"
 
+#define TEXT_MAX ((size_t)64 << 20) /* bytes of a row's entities */
 #define MARGIN 64u /* tokens that are left free in a context, for marks and what the estimate misses */
 
 void lam_question_push(struct lam_openai *o, struct lam_question *question)
@@ -369,6 +370,28 @@ static uint32_t count_of(const struct lam_json *json, const char *pointer)
     return lam_json_number(json, lam_json_find(json, LAM_JSON_ROOT, lam_sv_of(pointer)), &number) && number.kind == LAM_NUMBER_I64 ? (uint32_t)number.i64 : 0;
 }
 
+/* Entities that the model was not shown stay with the row: by them it is masked wherever it is shown. */
+static int keep_masked(struct lam_openai *o, struct lam_openai_doc *doc, struct lam_sv before, struct lam_error *err)
+{
+    struct lam_buf all;
+    char *kept;
+    int rc;
+
+    if (!o->options.redactor || !before.len)
+        return 0;
+    lam_buf_init(&all, TEXT_MAX);
+    if (!(rc = lam_redact_keep(o->options.redactor, before, doc->row->enr.entities, &all, err))) {
+        if ((kept = lam_block_alloc(doc->sub->block, all.len))) {
+            memcpy(kept, all.ptr, all.len);
+            doc->row->enr.entities = lam_sv(kept, all.len);
+        } else {
+            rc = LAM_FAIL(err, LAM_E_LIMIT, "the block is full");
+        }
+    }
+    lam_buf_release(&all);
+    return rc;
+}
+
 /* Puts the value that stands in o->value into the question's row. */
 static int apply(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
 {
@@ -377,6 +400,7 @@ static int apply(struct lam_openai *o, struct lam_question *question, struct lam
     uint32_t answer = lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("answer"));
     double certainty = NAN, confidence;
     struct lam_sv trace = lam_json_raw(o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("trace")));
+    struct lam_sv before = doc->row->enr.entities;
     struct lam_number number;
     int rc;
 
@@ -384,6 +408,8 @@ static int apply(struct lam_openai *o, struct lam_question *question, struct lam
         certainty = lam_number_as_double(&number);
     rc = lam_ask_embeds(o, question->ask) ? lam_embed_apply(o, question, err)
                                           : lam_llm_answer_apply(&o->job->tasks, ask->tasks, o->value, answer, certainty, doc->sub->block, doc->row, err);
+    if (!rc && ask->tasks & LAM_TASK_ENTITIES)
+        rc = keep_masked(o, doc, before, err);
     if (rc || (doc->asks.len && (rc = lam_buf_add(&doc->asks, ",", 1, err))) || (rc = lam_buf_add_sv(&doc->asks, trace, err)))
         return rc;
     doc->tokens += count_of(o->value, "/trace/tokens_in") + count_of(o->value, "/trace/tokens_out");

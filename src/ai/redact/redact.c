@@ -330,3 +330,40 @@ int lam_redact_row(struct lam_redactor *redactor, const struct lam_row *row, str
         return rc;
     return mask_json(redactor, LAM_REDACT_ANY_CASE, enr->trace, &out->enr.trace, err);
 }
+
+/* Adds the entities of an array that lie beside those that are there; masked: only kinds that are. */
+static int add_kept(struct lam_redactor *redactor, struct lam_sv entities, bool masked, struct lam_buf *out, struct lam_error *err)
+{
+    static const char no_tag[LAM_REDACT_TAG] = "";
+    struct lam_json *json = redactor->json;
+    struct lam_json_iter iter;
+    int rc = 0;
+
+    if (!entities.len || lam_json_parse(json, entities, NULL))
+        return 0;
+    iter = lam_json_iter(json, LAM_JSON_ROOT);
+    while (!rc && lam_json_next(&iter)) {
+        size_t start, end, i = 0;
+
+        if ((masked && !lam_redact_wanted(redactor, lam_json_string(json, lam_json_field(json, iter.value, LAM_SV("type"))))) ||
+            !offset_at(json, iter.value, LAM_SV("start"), &start) || !offset_at(json, iter.value, LAM_SV("end"), &end))
+            continue;
+        while (i < redactor->span_count && (start >= redactor->spans[i].end || end <= redactor->spans[i].start))
+            i++;
+        if (i < redactor->span_count)
+            continue;
+        if (!(rc = redactor->span_count ? lam_buf_add(out, ",", 1, err) : 0) && !(rc = lam_redact_add_span(redactor, start, end, false, no_tag, err)))
+            rc = lam_buf_add_sv(out, lam_json_raw(json, iter.value), err);
+    }
+    return rc;
+}
+
+int lam_redact_keep(struct lam_redactor *redactor, struct lam_sv before, struct lam_sv after, struct lam_buf *out, struct lam_error *err)
+{
+    int rc;
+
+    redactor->span_count = 0;
+    if ((rc = lam_buf_add(out, "[", 1, err)) || (rc = add_kept(redactor, before, true, out, err)) || (rc = add_kept(redactor, after, false, out, err)))
+        return rc;
+    return lam_buf_add(out, "]", 1, err);
+}

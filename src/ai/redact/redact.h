@@ -48,4 +48,10 @@ int lam_redact_row(struct lam_redactor *redactor, const struct lam_row *row, str
  */
 int lam_redact_text(struct lam_redactor *redactor, struct lam_sv text, struct lam_sv entities, struct lam_sv *out, struct lam_error *err);
 
+/*
+ * Adds to out the entities of a row that was asked about anew: of those before what is masked, which a model was not shown and cannot tell again, and all of
+ * the new ones beside them. Both are JSON arrays as in struct lam_enrichment.
+ */
+int lam_redact_keep(struct lam_redactor *redactor, struct lam_sv before, struct lam_sv after, struct lam_buf *out, struct lam_error *err);
+
 #endif

@@ -15,7 +15,7 @@ bool lam_redact_wanted(const struct lam_redactor *redactor, struct lam_sv kind)
     for (size_t i = 0; i < redactor->kind_count; i++)
         if (lam_sv_eq(redactor->kinds[i], kind))
             return true;
-    return false;
+    return lam_sv_eq(kind, LAM_SV("org")) && lam_redact_wanted(redactor, LAM_SV("organization")); /* as models call it */
 }
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
@@ -26,6 +26,8 @@ void lam_redact_tag(const struct lam_redactor *redactor, struct lam_sv kind, str
     size_t len = 0;
     uint64_t hash;
 
+    if (lam_sv_eq(kind, LAM_SV("org")))
+        kind = LAM_SV("organization");
     for (size_t i = 0; i < kind.len && len < 64; i++)
         bytes[len++] = kind.ptr[i];
     bytes[len++] = '\0';

@@ -209,13 +209,41 @@ static void kinds_are_checked(void **state)
     lam_redactor_free(NULL);
 }
 
+static void what_a_model_was_not_shown_stays_masked(void **state)
+{
+    struct lam_sv before = LAM_SV("[{\"type\":\"person\",\"text\":\"zorblatt\",\"value\":\"zorblatt\",\"start\":4,\"end\":12},{\"type\":\"place\",\"text\":\"here\",\"value\":\"here\","
+                                  "\"start\":17,\"end\":21}]");
+    struct lam_sv after = LAM_SV("[{\"type\":\"product\",\"text\":\"blatt is\",\"value\":\"x\",\"start\":7,\"end\":15},{\"type\":\"org\",\"text\":\"at\",\"value\":\"at\",\"start\":22,\"end\":24}]");
+    struct lam_sv text = LAM_SV("but zorblatt is, here at last"), out, kind = LAM_SV("organization");
+    struct lam_redactor *redactor = redactor_with("secret");
+    struct lam_redact_options options = {.tasks = &tasks, .kinds = &kind, .kind_count = 1};
+    struct lam_error err;
+    struct lam_buf all;
+
+    (void)state;
+    lam_buf_init(&all, 4096);
+    OK(lam_redact_keep(redactor, before, after, &all, &err));
+    assert_true(holds(lam_buf_sv(&all), "zorblatt") && holds(lam_buf_sv(&all), "},{\"type\":\"org\""));
+    assert_false(holds(lam_buf_sv(&all), "place") || holds(lam_buf_sv(&all), "product"));
+    OK(lam_redact_text(redactor, text, after, &out, &err));
+    assert_true(holds(out, "zorblatt"));
+    OK(lam_redact_text(redactor, text, lam_buf_sv(&all), &out, &err));
+    assert_false(holds(out, "zorblatt"));
+    lam_redactor_free(redactor);
+    OK(lam_redactor_new(&options, &redactor, &err));
+    OK(lam_redact_text(redactor, text, after, &out, &err)); /* models say org, and mean organizations */
+    assert_true(holds(out, "here [ORG-"));
+    lam_redactor_free(redactor);
+    lam_buf_release(&all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(siphash_gives_its_published_values), cmocka_unit_test(a_text_is_masked_by_what_is_found_in_it),
         cmocka_unit_test(another_secret_gives_other_pseudonyms), cmocka_unit_test(a_row_holds_nothing_of_what_is_masked),
         cmocka_unit_test(wrong_offsets_harm_nobody), cmocka_unit_test(a_long_text_is_masked_to_its_end), cmocka_unit_test(one_huge_word_is_bounded),
-        cmocka_unit_test(kinds_are_checked)};
+        cmocka_unit_test(kinds_are_checked), cmocka_unit_test(what_a_model_was_not_shown_stays_masked)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

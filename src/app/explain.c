@@ -9,6 +9,8 @@
 
 static int prompt_path(char path[LAM_PATH_MAX], const char *store, const char *digest)
 {
+    if (digest[strspn(digest, "0123456789abcdef")]) /* from a record's trace, which an import may have brought */
+        return LAM_E_INVALID;
     return snprintf(path, LAM_PATH_MAX, "%s/prompts/%s.json", store, digest) < LAM_PATH_MAX ? 0 : LAM_E_LIMIT;
 }
 

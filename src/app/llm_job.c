@@ -60,7 +60,9 @@ uint32_t lam_llm_job_builtin_tasks(const struct lam_job *job)
 {
     bool first = job->deep.cascade_count && !strcmp(job->deep.cascade[0].model, "builtin");
 
-    return job->tasks.wanted & ~(first ? (uint32_t)LAM_TASK_CUSTOM : lam_openai_tasks(job));
+    uint32_t masked = job->redact.kinds.count ? LAM_TASK_ENTITIES : 0; /* what is to be masked is found before a model sees the text */
+
+    return (job->tasks.wanted & ~(first ? (uint32_t)LAM_TASK_CUSTOM : lam_openai_tasks(job))) | (masked & job->tasks.wanted);
 }
 
 void lam_llm_job_defer(struct lam_block *block, size_t first)

@@ -168,7 +168,7 @@ static bool hedge_target(struct lam_llm_client *client, const struct attempt *at
     for (size_t i = 1; i <= client->endpoint_count; i++) {
         size_t e = (own + i) % client->endpoint_count;
 
-        if (lane->members >> e & 1 && lam_llm_flow_may_hedge(&client->endpoints[e].flow, attempt->tokens, client->now_us)) {
+        if (lane->members >> e & 1 && !(attempt->job->request.avoid >> e & 1) && lam_llm_flow_may_hedge(&client->endpoints[e].flow, attempt->tokens, client->now_us)) {
             *target = e;
             return true;
         }

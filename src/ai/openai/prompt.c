@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 
+#define MARK_TEXT 16 /* bytes of a mark's number, NUL included */
 #define TEMPLATE_MAX ((size_t)1 << 20)
 
 struct lam_llm_prompts {
@@ -186,13 +187,24 @@ int lam_llm_prompt_system(const struct lam_llm_prompts *prompts, const struct la
     return rc;
 }
 
-int lam_llm_prompt_document(struct lam_sv title, struct lam_sv text, const char *note, size_t id, struct lam_buf *out, struct lam_error *err)
+static bool stands_in(struct lam_sv text, const char *name) { return text.len && memmem(text.ptr, text.len, name, strlen(name)); }
+
+/* A number that stands neither in title nor in text, so that nothing in them can be the closing mark: the hash, or the next one that does not. */
+static void mark_of(struct lam_sv title, struct lam_sv text, char name[MARK_TEXT])
 {
     uint32_t number = (uint32_t)lam_hash64(text.ptr, text.len) ^ (uint32_t)lam_hash64(title.ptr, title.len);
-    char name[48];
+
+    do
+        snprintf(name, MARK_TEXT, "%010" PRIu32, number++);
+    while (stands_in(title, name) || stands_in(text, name));
+}
+
+int lam_llm_prompt_document(struct lam_sv title, struct lam_sv text, const char *note, size_t id, struct lam_buf *out, struct lam_error *err)
+{
+    char name[MARK_TEXT];
     int rc;
 
-    snprintf(name, sizeof name, "%" PRIu32, number);
+    mark_of(title, text, name);
     if ((rc = lam_buf_addf(out, err, "<document %s", name)) || (id && (rc = lam_buf_addf(out, err, " id=\"d%zu\"", id))) ||
         (*note && (rc = lam_buf_addf(out, err, " note=\"%s\"", note))) || (rc = lam_buf_add(out, ">\n", 2, err)) ||
         (title.len && ((rc = lam_buf_addf(out, err, "Title: ")) || (rc = lam_buf_add_sv(out, title, err)) || (rc = lam_buf_add(out, "\n\n", 2, err)))) ||

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "ai/openai/prompt.h"
-#include "ai/openai/tokens.h"
+#include "ai/openai/token_estimate.h"
 
 #define JSON_MAX ((size_t)4 << 20)
 #define JSON_DEPTH 40
@@ -253,7 +253,7 @@ int lam_agent_request(struct lam_agent *agent, struct lam_llm_request *request, 
         return over(agent, err, "limit: its time is up");
     if ((rc = write_body(agent, err)))
         return rc;
-    agent->guess = lam_tokens_guess(lam_buf_sv(&agent->body));
+    agent->guess = lam_token_guess(lam_buf_sv(&agent->body));
     if (agent->tokens + agent->guess + o->answer_tokens > o->limits.tokens)
         return over(agent, err, "limit: its tokens are used up");
     lam_buf_clear(&agent->number);

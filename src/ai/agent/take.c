@@ -6,7 +6,7 @@
 
 #include "ai/openai/prompt.h"
 #include "ai/openai/schema.h"
-#include "ai/openai/tokens.h"
+#include "ai/openai/token_estimate.h"
 
 #define TRAIL_RESULT 400    /* bytes of a result that the trail keeps */
 #define TRAIL_ARGUMENTS 2000
@@ -214,7 +214,7 @@ static uint64_t used(const struct lam_agent *agent, struct lam_sv body)
 {
     uint64_t in = count(agent->json, "/usage/prompt_tokens"), out = count(agent->json, "/usage/completion_tokens");
 
-    return in + out ? in + out : agent->guess + lam_tokens_guess(body) / 2;
+    return in + out ? in + out : agent->guess + lam_token_guess(body) / 2;
 }
 
 /* The tool protocol's call. Its arguments are JSON in a string; some servers send the object itself. */

@@ -66,7 +66,7 @@ static uint32_t expected_tokens(const struct lam_tasks *tasks, uint32_t wanted)
 static int set_system(struct lam_ask *ask, int which, struct lam_sv text, struct lam_error *err)
 {
     lam_buf_clear(&ask->system[which]);
-    ask->guess[which] = lam_tokens_guess(text) + CHAT_TOKENS;
+    ask->guess[which] = lam_token_guess(text) + CHAT_TOKENS;
     ask->prefix[which] = lam_hash64(text.ptr, text.len) | 1;
     return lam_buf_add_json(&ask->system[which], text, err);
 }

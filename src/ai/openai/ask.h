@@ -10,7 +10,7 @@
 #include "config/job.h"
 #include "model/json.h"
 #include "prompt.h"
-#include "tokens.h"
+#include "token_estimate.h"
 
 #define LAM_ASKS_MAX 9 /* seven tasks, parts of long documents, embeddings */
 

@@ -34,7 +34,7 @@ void lam_question_estimate(struct lam_openai *o, struct lam_question *question)
         share = room && size < room ? (double)size / room : 1;
         share = share < 1.0 / 64 ? 1.0 / 64 : share;
     }
-    in = lam_tokens_correct(&o->tokens[question->tier], (uint32_t)(ask->guess[share < 1] * share) + question->guess);
+    in = lam_token_correct(&o->tokens[question->tier], (uint32_t)(ask->guess[share < 1] * share) + question->guess);
     o->estimated[question->ask] += share;
     usage->requests = (uint64_t)(o->estimated[question->ask] + 0.999);
     usage->tokens_in += in;

@@ -35,7 +35,7 @@ void lam_long_free(struct lam_question *question)
 static int join(struct lam_openai *o, struct lam_question *question, struct lam_buf *out, struct lam_error *err)
 {
     uint32_t room = lam_question_room(o, question);
-    struct lam_sv head = lam_tokens_cut(question->doc->text, room / 4);
+    struct lam_sv head = lam_token_cut(question->doc->text, room / 4);
     int rc;
 
     head.len = lam_question_cut_before(head, head.len);
@@ -43,7 +43,7 @@ static int join(struct lam_openai *o, struct lam_question *question, struct lam_
         return rc;
     for (size_t i = 0; !rc && i < question->map->count; i++)
         rc = lam_buf_addf(out, err, "%zu. %s\n", i + 1, question->map->summaries[i] ? question->map->summaries[i] : "");
-    out->len = lam_tokens_cut(lam_buf_sv(out), room).len;
+    out->len = lam_token_cut(lam_buf_sv(out), room).len;
     return rc;
 }
 
@@ -60,7 +60,7 @@ static int reduce(struct lam_openai *o, struct lam_question *question, struct la
     free(question->owned);
     question->owned = text.ptr;
     question->text = lam_buf_sv(&text);
-    question->guess = lam_tokens_guess(question->title) + lam_tokens_guess(question->text);
+    question->guess = lam_token_guess(question->title) + lam_token_guess(question->text);
     question->cut = true;
     o->stats.cut++;
     lam_long_free(question);
@@ -122,11 +122,11 @@ static struct lam_question *next_part(struct lam_openai *o, struct lam_question 
     part->tier = question->tier;
     part->parent = question;
     part->index = index;
-    len = lam_tokens_cut(*rest, lam_question_room(o, part)).len;
+    len = lam_token_cut(*rest, lam_question_room(o, part)).len;
     if (len && len < rest->len)
         len = lam_question_cut_before(*rest, len);
     part->text = lam_sv(rest->ptr, len ? len : rest->len);
-    part->guess = lam_tokens_guess(part->text);
+    part->guess = lam_token_guess(part->text);
     *rest = lam_sv(rest->ptr + part->text.len, rest->len - part->text.len);
     return part;
 }

@@ -121,9 +121,9 @@ struct lam_openai {
     struct lam_llm_reader *reader;
     struct lam_json *value;         /* what the cache gave */
     struct lam_buf scratch, scratch2, scratch3;
-    struct lam_tokens tokens[LAM_JOB_CASCADE_MAX]; /* by tier */
+    struct lam_token_estimate tokens[LAM_JOB_CASCADE_MAX]; /* by tier */
     uint32_t context[LAM_JOB_CASCADE_MAX];         /* by tier; lowered by what servers say */
-    struct lam_tokens embed_tokens; /* the same two of the endpoints for embeddings, which have one tier */
+    struct lam_token_estimate embed_tokens; /* the same two of the endpoints for embeddings, which have one tier */
     uint32_t embed_context;
     bool builtin_first;             /* step 0 of the cascade */
 

@@ -113,18 +113,18 @@ int lam_question_shorten(struct lam_openai *o, struct lam_question *question, ui
     char *joined;
 
     if (question->parent) { /* a part has a neighbour at its end, and no tail of its own */
-        question->text = lam_tokens_cut(question->text, tokens);
-        question->guess = lam_tokens_guess(question->text);
+        question->text = lam_token_cut(question->text, tokens);
+        question->guess = lam_token_guess(question->text);
         return 0;
     }
-    head = lam_tokens_cut(whole, tokens - tail_tokens);
+    head = lam_token_cut(whole, tokens - tail_tokens);
     head.len = lam_question_cut_before(whole, head.len);
     from = whole.len > head.len ? whole.len - (size_t)((double)head.len * tail_tokens / (tokens - tail_tokens + 1)) : whole.len;
     if (from < head.len)
         from = head.len;
     while (from < whole.len && whole.ptr[from] != ' ' && whole.ptr[from] != '\n') /* begins with a word */
         from++;
-    tail = lam_tokens_cut(lam_sv(whole.ptr + from, whole.len - from), tail_tokens);
+    tail = lam_token_cut(lam_sv(whole.ptr + from, whole.len - from), tail_tokens);
     if (!(joined = malloc(head.len + sizeof gap + tail.len)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a question");
     memcpy(joined, whole.ptr, head.len);
@@ -135,7 +135,7 @@ int lam_question_shorten(struct lam_openai *o, struct lam_question *question, ui
     question->owned = joined;
     question->text = lam_sv(joined, head.len + sizeof gap - 1 + tail.len);
     question->seen = head.len + tail.len;
-    question->guess = lam_tokens_guess(question->title) + lam_tokens_guess(question->text);
+    question->guess = lam_token_guess(question->title) + lam_token_guess(question->text);
     question->cut = true;
     o->stats.cut++;
     return 0;
@@ -145,9 +145,9 @@ int lam_question_shorten(struct lam_openai *o, struct lam_question *question, ui
 uint32_t lam_question_room(const struct lam_openai *o, const struct lam_question *question)
 {
     const struct lam_ask *ask = &o->asks.items[question->ask];
-    const struct lam_tokens *tokens = &o->tokens[question->tier];
+    const struct lam_token_estimate *tokens = &o->tokens[question->tier];
     bool embeds = lam_ask_embeds(o, question->ask);
-    uint32_t taken = lam_tokens_correct(tokens, ask->guess[0]) + ask->answer_tokens + MARGIN, context = o->context[question->tier];
+    uint32_t taken = lam_token_correct(tokens, ask->guess[0]) + ask->answer_tokens + MARGIN, context = o->context[question->tier];
     double factor = tokens->factor > 0 ? tokens->factor : 1.1; /* careful until something was counted */
 
     if (embeds)
@@ -157,7 +157,7 @@ uint32_t lam_question_room(const struct lam_openai *o, const struct lam_question
 
 static int shorten_to_room(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
 {
-    uint32_t all = lam_question_room(o, question), title = lam_tokens_guess(question->title);
+    uint32_t all = lam_question_room(o, question), title = lam_token_guess(question->title);
 
     return lam_question_shorten(o, question, all > title + 16 ? all - title : 16, err);
 }
@@ -242,7 +242,7 @@ static int start(struct lam_openai *o, struct lam_openai_doc *doc, uint32_t ask_
     question->title = doc->title;
     question->text = doc->text;
     question->seen = question->text.len;
-    question->guess = lam_tokens_guess(question->title) + lam_tokens_guess(question->text);
+    question->guess = lam_token_guess(question->title) + lam_token_guess(question->text);
     if (question->guess > lam_question_room(o, question)) {
         question->mapped = lam_long_maps(o, question);
         rc = question->mapped ? 0 : shorten_to_room(o, question, err);

@@ -217,7 +217,7 @@ static int send_request(struct lam_openai *o, struct lam_openai_request *request
     const struct lam_ask *ask = &o->asks.items[request->ask];
     char most[16];
     struct lam_llm_option options[4];
-    struct lam_llm_request llm = {.kind = LAM_LLM_CHAT, .tokens = lam_tokens_correct(&o->tokens[request->tier], request->guess), .max_tokens = answer_tokens,
+    struct lam_llm_request llm = {.kind = LAM_LLM_CHAT, .tokens = lam_token_correct(&o->tokens[request->tier], request->guess), .max_tokens = answer_tokens,
                                   .prefix = ask->prefix[request->packed], .tier = request->tier, .avoid = request->questions->avoid, .done = on_done, .arg = request};
     int rc;
 
@@ -272,7 +272,7 @@ static void give_up(struct lam_openai *o, struct lam_question *questions)
 static int dispatch(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)
 {
     const struct lam_ask *ask = &o->asks.items[request->ask];
-    const struct lam_tokens *tokens = lam_ask_embeds(o, request->ask) ? &o->embed_tokens : &o->tokens[request->tier];
+    const struct lam_token_estimate *tokens = lam_ask_embeds(o, request->ask) ? &o->embed_tokens : &o->tokens[request->tier];
     uint32_t answer = request->packed ? 16 + (uint32_t)request->count * (ask->expected_tokens * 2 < ask->answer_tokens ? ask->expected_tokens * 2 : ask->answer_tokens)
                                       : ask->answer_tokens;
     uint32_t prompt = ask->guess[request->packed];
@@ -281,7 +281,7 @@ static int dispatch(struct lam_openai *o, struct lam_openai_request *request, st
     for (const struct lam_question *question = request->questions; question; question = question->next)
         prompt += question->guess + MARKS + (question->repairs ? ask->expected_tokens : 0);
     request->guess = prompt;
-    if (!reserve(o, request, lam_tokens_correct(tokens, prompt), ask->expected_tokens * (uint32_t)request->count)) {
+    if (!reserve(o, request, lam_token_correct(tokens, prompt), ask->expected_tokens * (uint32_t)request->count)) {
         give_up(o, request->questions);
         lam_request_free(request);
         return 0;
@@ -363,7 +363,7 @@ uint32_t lam_request_pack_room(const struct lam_openai *o, uint32_t ask_index, u
 {
     const struct lam_ask *ask = &o->asks.items[ask_index];
     uint32_t budget = o->job->deep.token_budget < o->context[tier] ? o->job->deep.token_budget : o->context[tier];
-    uint32_t taken = lam_tokens_correct(&o->tokens[tier], ask->guess[1]) + MARGIN;
+    uint32_t taken = lam_token_correct(&o->tokens[tier], ask->guess[1]) + MARGIN;
     double factor = o->tokens[tier].factor > 0 ? o->tokens[tier].factor : 1.1;
 
     return budget > taken ? (uint32_t)((budget - taken) / factor) : 0;

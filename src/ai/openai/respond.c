@@ -37,17 +37,17 @@ static void add_usage(struct lam_openai_usage *usage, const struct lam_llm_reply
 void lam_request_account(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply)
 {
     const struct lam_job_endpoint *endpoint = &o->job->deep.endpoints[request->endpoint];
-    struct lam_tokens *tokens = lam_ask_embeds(o, request->ask) ? &o->embed_tokens : &o->tokens[request->tier];
-    uint64_t in = reply->tokens_in ? reply->tokens_in : lam_tokens_correct(tokens, request->guess);
-    uint64_t out = reply->tokens_out ? reply->tokens_out : reply->tokens_in ? 0 : lam_tokens_correct(tokens, lam_tokens_guess(reply->content));
+    struct lam_token_estimate *tokens = lam_ask_embeds(o, request->ask) ? &o->embed_tokens : &o->tokens[request->tier];
+    uint64_t in = reply->tokens_in ? reply->tokens_in : lam_token_correct(tokens, request->guess);
+    uint64_t out = reply->tokens_out ? reply->tokens_out : reply->tokens_in ? 0 : lam_token_correct(tokens, lam_token_guess(reply->content));
     double cost = ((double)in * endpoint->price_in + (double)out * endpoint->price_out) / 1e6, sum = 0;
 
     add_usage(&o->stats.asks[request->ask], reply, in, out, cost);
     add_usage(&o->stats.endpoints[request->endpoint], reply, in, out, cost);
     if (reply->tokens_in) {
         o->stats.estimates++;
-        o->stats.estimate_error += fabs((double)lam_tokens_correct(tokens, request->guess) - reply->tokens_in) / reply->tokens_in;
-        lam_tokens_learn(tokens, request->guess, reply->tokens_in);
+        o->stats.estimate_error += fabs((double)lam_token_correct(tokens, request->guess) - reply->tokens_in) / reply->tokens_in;
+        lam_token_learn(tokens, request->guess, reply->tokens_in);
     }
     for (struct lam_question *question = request->questions; question; question = question->next)
         sum += question->guess + 1;
@@ -276,14 +276,14 @@ static int too_long(struct lam_openai *o, struct lam_openai_request *request, st
 {
     const struct lam_ask *ask = &o->asks.items[request->ask];
     bool embeds = lam_ask_embeds(o, request->ask);
-    struct lam_tokens *tokens = embeds ? &o->embed_tokens : &o->tokens[request->tier];
+    struct lam_token_estimate *tokens = embeds ? &o->embed_tokens : &o->tokens[request->tier];
     uint32_t *context = embeds ? &o->embed_context : &o->context[request->tier];
     struct lam_question *question;
     uint32_t taken, room, guess;
     int rc;
 
     if (request->prompt_tokens)
-        lam_tokens_learn(tokens, request->guess, request->prompt_tokens);
+        lam_token_learn(tokens, request->guess, request->prompt_tokens);
     if (request->context && request->context < *context) {
         lam_log_warn(o->options.log, "llm", "%s takes %" PRIu32 " tokens, not the %" PRIu32 " of deep.endpoints: documents are cut to that",
                      o->job->deep.endpoints[request->endpoint].url, request->context, *context);
@@ -295,7 +295,7 @@ static int too_long(struct lam_openai *o, struct lam_openai_request *request, st
     }
     question = lam_request_take_first(request);
     question->requests++;
-    taken = lam_tokens_correct(tokens, ask->guess[0]) + ask->answer_tokens;
+    taken = lam_token_correct(tokens, ask->guess[0]) + ask->answer_tokens;
     room = *context > taken ? *context - taken : 16;
     guess = tokens->factor > 0 ? (uint32_t)(room / tokens->factor) : room;
     if (guess >= question->guess)

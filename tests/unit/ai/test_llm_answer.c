@@ -11,7 +11,7 @@
 #include "openai/answer.h"
 #include "openai/prompt.h"
 #include "openai/schema.h"
-#include "openai/tokens.h"
+#include "openai/token_estimate.h"
 
 #define ALL (LAM_TASK_CLASSIFY | LAM_TASK_ENTITIES | LAM_TASK_SUMMARIZE | LAM_TASK_SENTIMENT | LAM_TASK_KEYWORDS | LAM_TASK_LANGUAGE | LAM_TASK_CUSTOM)
 
@@ -296,26 +296,26 @@ static void a_document_cannot_close_its_marks(void **state)
 static void token_estimates_follow_the_script_and_learn(void **state)
 {
     static const char english[] = "The mortgage company misread the flood insurance coverage dates for my condo.";
-    struct lam_tokens tokens = {0};
-    uint32_t guess = lam_tokens_guess(lam_sv_of(english));
+    struct lam_token_estimate tokens = {0};
+    uint32_t guess = lam_token_guess(lam_sv_of(english));
 
     (void)state;
     assert_in_range(guess, 13, 24); /* 14 with common tokenizers */
-    assert_in_range(lam_tokens_guess(LAM_SV("\xe4\xbd\xa0\xe5\xa5\xbd\xe4\xb8\x96\xe7\x95\x8c")), 3, 6);
-    assert_int_equal(lam_tokens_guess(LAM_SV("")), 0);
+    assert_in_range(lam_token_guess(LAM_SV("\xe4\xbd\xa0\xe5\xa5\xbd\xe4\xb8\x96\xe7\x95\x8c")), 3, 6);
+    assert_int_equal(lam_token_guess(LAM_SV("")), 0);
     for (int i = 0; i < 200; i++)
-        lam_tokens_learn(&tokens, 100, 150);
-    assert_in_range(lam_tokens_correct(&tokens, 100), 149, 151);
-    assert_true(lam_tokens_error(&tokens) < 0.01);
-    lam_tokens_learn(&tokens, 100, 0);
+        lam_token_learn(&tokens, 100, 150);
+    assert_in_range(lam_token_correct(&tokens, 100), 149, 151);
+    assert_true(lam_token_error(&tokens) < 0.01);
+    lam_token_learn(&tokens, 100, 0);
     assert_int_equal(tokens.samples, 200);
     for (uint32_t most = 0; most <= guess; most++) {
-        struct lam_sv cut = lam_tokens_cut(lam_sv_of(english), most);
+        struct lam_sv cut = lam_token_cut(lam_sv_of(english), most);
 
-        assert_true(lam_tokens_guess(cut) <= most);
+        assert_true(lam_token_guess(cut) <= most);
         assert_true(cut.len <= strlen(english));
     }
-    assert_int_equal(lam_tokens_cut(lam_sv_of(english), guess).len, strlen(english));
+    assert_int_equal(lam_token_cut(lam_sv_of(english), guess).len, strlen(english));
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-#include "tokens.h"
+#include "token_estimate.h"
 
 #include <math.h>
 
@@ -79,7 +79,7 @@ static size_t next_rune(struct lam_sv text, size_t at, uint32_t *rune)
     return len ? len : 1;
 }
 
-uint32_t lam_tokens_guess(struct lam_sv text)
+uint32_t lam_token_guess(struct lam_sv text)
 {
     struct walk walk = {.last = SPACE};
     uint64_t whole = 0;
@@ -97,7 +97,7 @@ uint32_t lam_tokens_guess(struct lam_sv text)
     return whole > UINT32_MAX ? UINT32_MAX : (uint32_t)whole;
 }
 
-struct lam_sv lam_tokens_cut(struct lam_sv text, uint32_t most)
+struct lam_sv lam_token_cut(struct lam_sv text, uint32_t most)
 {
     struct walk walk = {.last = SPACE};
     uint64_t limit = (uint64_t)most * ONE;
@@ -112,20 +112,20 @@ struct lam_sv lam_tokens_cut(struct lam_sv text, uint32_t most)
     return text;
 }
 
-uint32_t lam_tokens_correct(const struct lam_tokens *tokens, uint32_t guess)
+uint32_t lam_token_correct(const struct lam_token_estimate *tokens, uint32_t guess)
 {
     double corrected = tokens->factor > 0 ? ceil(guess * tokens->factor) : guess;
 
     return corrected > UINT32_MAX ? UINT32_MAX : (uint32_t)corrected;
 }
 
-void lam_tokens_learn(struct lam_tokens *tokens, uint32_t guess, uint32_t counted)
+void lam_token_learn(struct lam_token_estimate *tokens, uint32_t guess, uint32_t counted)
 {
     double ratio, weight;
 
     if (!guess || !counted)
         return;
-    tokens->error += fabs((double)lam_tokens_correct(tokens, guess) - counted) / counted;
+    tokens->error += fabs((double)lam_token_correct(tokens, guess) - counted) / counted;
     tokens->samples++;
     ratio = (double)counted / guess;
     ratio = ratio < FACTOR_MIN ? FACTOR_MIN : ratio > FACTOR_MAX ? FACTOR_MAX : ratio;
@@ -135,4 +135,4 @@ void lam_tokens_learn(struct lam_tokens *tokens, uint32_t guess, uint32_t counte
     tokens->factor = tokens->samples == 1 ? ratio : tokens->factor + weight * (ratio - tokens->factor);
 }
 
-double lam_tokens_error(const struct lam_tokens *tokens) { return tokens->samples ? tokens->error / (double)tokens->samples : 0; }
+double lam_token_error(const struct lam_token_estimate *tokens) { return tokens->samples ? tokens->error / (double)tokens->samples : 0; }

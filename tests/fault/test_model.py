@@ -98,10 +98,12 @@ class Interrupted(BatchCase):
         store.check_counts(self)
         self.assertEqual(sum(c["pending"] for c in store.counts.values()), 0)
         self.assertEqual(self.model_of(store), model, "the model is another one than that of an undisturbed run")
-        apart = ("model",) if view == 1 else ("model", "life", "order")  # the scan of another view is another life
+        apart = ("model", "space") if view == 1 else ("model", "space", "life", "order")  # the scan of another view is another life
         same = lambda rows: [sorted(tuple(f for f in row if f[0] not in apart) for row in part) for part in rows]
         self.assertTrue(same(store.answer()) == same(answer), "the view is another one than that of an undisturbed run")
         self.assertEqual(len({row["model"] for row in store.rows()}), 1)
+        for row in store.rows():
+            self.assertTrue(row["space"].endswith(b"+m%d" % row["model"]), "a vector's space names the model that it was made with")
 
     def interrupted(self, moment, kind, ranks, rank, then):
         job = self.job(dataset=dict(KINDS[kind]), **SMALL)

@@ -55,7 +55,7 @@ def check_places(path, f, entry):
     assert len(file) == entry["bytes"]
     placed = sorted((d for d in f.values() if d.size), key=lambda d: d.id.get_offset())
     listed = [d for d in entry["datasets"] if d[1]]
-    assert len(entry["datasets"]) == len(f) == 48 and len(placed) == len(listed)
+    assert len(entry["datasets"]) == len(f) == 50 and len(placed) == len(listed)
     for dataset, (offset, length, crc) in zip(placed, listed):
         assert dataset.chunks is None and dataset.compression is None
         assert dataset.id.get_offset() == offset and offset % 64 == 0 and dataset.id.get_storage_size() == length, dataset.name

@@ -204,7 +204,7 @@ static void entities_with_a_gazetteer(void **state)
     struct lam_error err;
     struct lam_buf buf;
     char path[4096];
-    FILE *file;
+    FILE *file = NULL;
 
     (void)state;
     snprintf(path, sizeof path, "%s/news.jsonl", folder ? folder : "");

@@ -40,7 +40,7 @@ static void *read_snapshots(void *arg)
 static void snapshots_are_read_and_let_go_by_other_threads_while_commits_go_on(void **state)
 {
     struct faulty_fs quick;
-    struct shelf shelves[READERS] = {0};
+    static struct shelf shelves[READERS]; /* all zero */
     pthread_t threads[READERS];
     struct lam_commitlog *log;
     struct lam_error err = {0};

@@ -100,34 +100,8 @@ void lam_agent_job_close(struct lam_agent_job *job)
 
 /* --- which records --- */
 
-struct asked {
-    const struct lam_record *rec;
-    struct lam_json *metadata;
-};
-
-static bool rule_field(void *arg, struct lam_sv field, struct lam_rule_value *value)
-{
-    const struct asked *asked = arg;
-    uint32_t at;
-
-    if (lam_sv_eq(field, LAM_SV("$text"))) {
-        *value = lam_rule_value_string(asked->rec->text);
-        return true;
-    }
-    if (lam_sv_eq(field, LAM_SV("$key"))) {
-        *value = lam_rule_value_string(asked->rec->key);
-        return true;
-    }
-    if ((at = lam_json_find(asked->metadata, LAM_JSON_ROOT, field)) == LAM_JSON_NONE)
-        return false;
-    *value = lam_rule_value_json(asked->metadata, at);
-    return true;
-}
-
 static bool is_asked(struct lam_agent_job *job, const struct lam_record *rec)
 {
-    struct asked asked = {rec, job->metadata};
-    const struct lam_rule_source source = {rule_field, &asked};
     struct lam_error err;
 
     if (rec->op == LAM_OP_DELETE || (rec->flags & (LAM_ROW_PENDING | LAM_ROW_NO_TEXT)))
@@ -135,7 +109,7 @@ static bool is_asked(struct lam_agent_job *job, const struct lam_record *rec)
     if (!job->agent->when)
         return true;
     lam_json_parse(job->metadata, rec->metadata.len ? rec->metadata : LAM_SV("{}"), &err); /* no JSON: its fields are absent */
-    return lam_rule_eval(job->agent->when, &source);
+    return lam_rule_holds(job->agent->when, job->metadata, rec);
 }
 
 /* --- pieces --- */

@@ -112,39 +112,6 @@ static void close_all(struct lam_speed_thread *t)
     free(t->heard);
 }
 
-/* --- rules --- */
-
-struct rule_record {
-    const struct lam_json *json;
-    const struct lam_record *rec;
-};
-
-static bool rule_field(void *arg, struct lam_sv field, struct lam_rule_value *value)
-{
-    const struct rule_record *record = arg;
-
-    if (lam_sv_eq(field, LAM_SV("$text")))
-        *value = lam_rule_value_string(record->rec->text);
-    else if (lam_sv_eq(field, LAM_SV("$key")))
-        *value = lam_rule_value_string(record->rec->key);
-    else {
-        uint32_t at = lam_json_find(record->json, LAM_JSON_ROOT, field);
-
-        if (at == LAM_JSON_NONE)
-            return false;
-        *value = lam_rule_value_json(record->json, at);
-    }
-    return true;
-}
-
-static bool asked_for_depth(const struct lam_speed_thread *t, const struct lam_json *json, const struct lam_record *rec)
-{
-    struct rule_record record = {json, rec};
-    const struct lam_rule_source source = {rule_field, &record};
-
-    return lam_rule_eval(t->engine->job->stream->analyze_when, &source);
-}
-
 /* --- one batch of messages --- */
 
 static int refine(struct lam_speed_thread *t, const struct lam_kafka_event *event, bool archived, size_t *count)
@@ -168,7 +135,7 @@ static int refine(struct lam_speed_thread *t, const struct lam_kafka_event *even
 
         if (t->setup->other_analysis)
             rec->flags |= LAM_ROW_OTHER_ANALYSIS;
-        if (engine->job->stream->analyze_when && rec->op != LAM_OP_DELETE && asked_for_depth(t, lam_refiner_json(refiner), rec))
+        if (rec->op != LAM_OP_DELETE && lam_rule_holds(engine->job->stream->analyze_when, lam_refiner_json(refiner), rec))
             rec->flags |= LAM_ROW_ESCALATED;
     }
     if (!archived)

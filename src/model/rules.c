@@ -201,3 +201,31 @@ bool lam_rule_eval_json(const struct lam_rule *rule, const struct lam_json *json
 
     return lam_rule_eval(rule, &source);
 }
+
+/* --- over a record --- */
+
+struct of_record {
+    const struct lam_json *json;
+    const struct lam_record *rec;
+};
+
+static bool record_field(void *arg, struct lam_sv field, struct lam_rule_value *value)
+{
+    const struct of_record *of = arg;
+
+    if (lam_sv_eq(field, LAM_SV("$text")))
+        *value = lam_rule_value_string(of->rec->text);
+    else if (lam_sv_eq(field, LAM_SV("$key")))
+        *value = lam_rule_value_string(of->rec->key);
+    else
+        return get_json((void *)(uintptr_t)of->json, field, value);
+    return true;
+}
+
+bool lam_rule_holds(const struct lam_rule *rule, const struct lam_json *json, const struct lam_record *rec)
+{
+    struct of_record of = {json, rec};
+    const struct lam_rule_source source = {record_field, &of};
+
+    return lam_rule_eval(rule, &source);
+}

@@ -18,6 +18,8 @@
 #ifndef LAMINA_MODEL_RULES_H
 #define LAMINA_MODEL_RULES_H
 
+#include <lamina/record.h>
+
 #include "json.h"
 
 enum lam_rule_op {
@@ -59,6 +61,12 @@ struct lam_rule_source {
 
 /* Any thread. A NULL rule is false. */
 bool lam_rule_eval(const struct lam_rule *rule, const struct lam_rule_source *source);
+
+/*
+ * The same for a record: $key and $text are its own, any other field is a pointer into json, which is what the record came as, or its metadata.
+ * A document that could not be parsed has no fields.
+ */
+bool lam_rule_holds(const struct lam_rule *rule, const struct lam_json *json, const struct lam_record *rec);
 
 /* Over a parsed document: fields are JSON pointers. */
 bool lam_rule_eval_json(const struct lam_rule *rule, const struct lam_json *json);

@@ -153,6 +153,28 @@ static void words_name_operations(void **state)
     assert_int_equal(lam_rule_op_of(LAM_SV("equals")), -1);
 }
 
+static void a_record_has_its_key_and_text_besides_its_fields(void **state)
+{
+    struct lam_rule_value wanted = lam_rule_value_string(LAM_SV("k7"));
+    struct lam_rule rule = {.op = LAM_RULE_EQ, .field = LAM_SV("$key"), .values = &wanted, .value_count = 1};
+    struct lam_record rec = {.key = LAM_SV("k7"), .text = LAM_SV("k8")};
+    struct lam_error failure;
+
+    (void)state;
+    assert_int_equal(lam_json_parse(json, LAM_SV("{\"id\":\"k7\",\"$key\":\"other\"}"), &failure), 0);
+    assert_true(lam_rule_holds(&rule, json, &rec));
+    rule.field = LAM_SV("$text");
+    assert_false(lam_rule_holds(&rule, json, &rec));
+    rule.field = LAM_SV("/id");
+    assert_true(lam_rule_holds(&rule, json, &rec));
+    rule.field = LAM_SV("/none");
+    assert_false(lam_rule_holds(&rule, json, &rec));
+    assert_false(lam_rule_holds(NULL, json, &rec));
+    assert_int_equal(lam_json_parse(json, LAM_SV("no JSON"), &failure), LAM_E_INVALID);
+    rule.field = LAM_SV("/id");
+    assert_false(lam_rule_holds(&rule, json, &rec));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_list_means_one_of_it),
         cmocka_unit_test(trees_combine),
         cmocka_unit_test(words_name_operations),
+        cmocka_unit_test(a_record_has_its_key_and_text_besides_its_fields),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

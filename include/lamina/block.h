@@ -18,6 +18,7 @@ void lam_block_clear(struct lam_block *block);
 size_t lam_block_rows(const struct lam_block *block);
 size_t lam_block_rejects(const struct lam_block *block);
 size_t lam_block_bytes(const struct lam_block *block); /* of strings, for rolling by size */
+size_t lam_block_held(const struct lam_block *block);  /* memory that it has, used or not: a cleared block keeps it */
 struct lam_row *lam_block_row(struct lam_block *block, size_t i);
 struct lam_reject *lam_block_reject(struct lam_block *block, size_t i);
 

@@ -46,6 +46,12 @@ void lam_block_clear(struct lam_block *block)
 size_t lam_block_rows(const struct lam_block *block) { return block->row_count; }
 size_t lam_block_rejects(const struct lam_block *block) { return block->reject_count; }
 size_t lam_block_bytes(const struct lam_block *block) { return block->arena.used; }
+
+size_t lam_block_held(const struct lam_block *block)
+{
+    return block->arena.held + block->row_cap * sizeof *block->rows + block->reject_cap * sizeof *block->rejects + block->copy_cap * sizeof *block->copies;
+}
+
 struct lam_row *lam_block_row(struct lam_block *block, size_t i) { return &block->rows[i]; }
 struct lam_reject *lam_block_reject(struct lam_block *block, size_t i) { return &block->rejects[i]; }
 void *lam_block_alloc(struct lam_block *block, size_t len) { return lam_arena_alloc(&block->arena, len); }

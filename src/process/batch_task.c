@@ -13,9 +13,9 @@ uint64_t lam_batch_block_bytes(const struct lam_block *block)
 }
 
 /* Of a piece that is in no sum: any thread. */
-static void free_uncounted(struct lam_batch_piece *piece)
+static void free_uncounted(struct lam_batch_worker *w, struct lam_batch_piece *piece)
 {
-    lam_block_free(piece->block);
+    lam_block_spares_give(w->spares, piece->block);
     lam_buf_release(&piece->note);
     free(piece);
 }
@@ -26,7 +26,7 @@ void lam_batch_piece_free(struct lam_batch_worker *w, struct lam_batch_piece *pi
         return;
     if (piece->block)
         atomic_fetch_sub(&w->bytes, piece->counted);
-    free_uncounted(piece);
+    free_uncounted(w, piece);
     for (struct lam_batch_task *task = w->tasks; task; task = task->next) { /* one may wait for these bytes */
         pthread_mutex_lock(&task->lock);
         pthread_cond_signal(&task->changed);
@@ -38,7 +38,7 @@ void lam_batch_piece_free(struct lam_batch_worker *w, struct lam_batch_piece *pi
 
 struct lam_block *lam_batch_block(struct lam_batch_task *task, size_t max_rows, size_t max_bytes)
 {
-    return (void)task, lam_block_new(max_rows, max_bytes);
+    return lam_block_spares_take(task->worker->spares, max_rows, max_bytes);
 }
 
 uint32_t lam_batch_first_piece(const struct lam_batch_task *task) { return task->first_piece; }
@@ -73,7 +73,7 @@ int lam_batch_piece_emit(struct lam_batch_task *task, struct lam_block *block, s
         }
     }
     if (rc) {
-        free_uncounted(item.piece);
+        free_uncounted(w, item.piece);
         return rc;
     }
     task->emitted++;

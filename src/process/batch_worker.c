@@ -172,6 +172,7 @@ static void finish_run(struct lam_batch_worker *w)
     lam_claimer_close(w->ranges);
     w->splits = w->ranges = NULL;
     w->running = false;
+    lam_block_spares_drop(w->spares);
     lam_batch_worker_report(w, MSG_ENDED, NULL);
 }
 
@@ -214,6 +215,7 @@ int lam_batch_worker_step(struct lam_batch *batch, struct lam_error *err)
         lam_batch_group_close(w);
         if (!w->staging) {
             w->flush = false;
+            lam_block_spares_drop(w->spares);
             lam_batch_worker_report(w, MSG_FLUSHED, NULL);
         }
     }
@@ -308,7 +310,8 @@ int lam_batch_worker_open(struct lam_batch *batch, struct lam_error *err)
     w->waiting_end = &w->waiting;
     lam_buf_init(&w->control_bytes, LAM_COMM_MESSAGE_MAX);
     /* tasks: those that are read and the one ahead, each with its open pieces */
-    if (!(w->ring = lam_ring_new(sizeof(struct lam_batch_offer_item), (workers + 2) * (LAM_BATCH_PIECES_OPEN + 1))))
+    if (!(w->spares = lam_block_spares_new(batch->options.max_bytes)) ||
+        !(w->ring = lam_ring_new(sizeof(struct lam_batch_offer_item), (workers + 2) * (LAM_BATCH_PIECES_OPEN + 1))))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a worker");
     if ((rc = lam_pool_new(&w->pool, "batch", workers, 4 * workers + 8, batch->options.wake, err)))
         return rc;
@@ -336,6 +339,7 @@ void lam_batch_worker_close(struct lam_batch *batch)
         lam_batch_task_free(task);
     }
     lam_ring_free(w->ring);
+    lam_block_spares_free(w->spares);
     lam_claimer_close(w->splits);
     lam_claimer_close(w->ranges);
     lam_comm_off(batch->options.comm, MSG_START);

@@ -6,6 +6,7 @@
 
 #include "base/ring.h"
 #include "batch_parts.h"
+#include "block_spares.h"
 
 struct lam_batch_task {
     struct lam_work work; /* first: what the pool gives back */
@@ -73,6 +74,7 @@ struct lam_batch_worker {
     uint32_t epoch;
     bool dropped;
     atomic_uint_fast64_t bytes; /* of all blocks that live */
+    struct lam_block_spares *spares; /* any thread */
     unsigned reading, resolving, staging;
     bool running, splits_ended, ranges_open, ranges_ended, seal, flush, ending, failed;
     struct lam_work control; /* start and prepare, on the storage thread */

@@ -45,9 +45,10 @@ static void test_a_given_block_is_taken_again_and_empty(void **state)
 static void test_what_is_kept_is_bounded(void **state)
 {
     struct lam_block_spares *spares = lam_block_spares_new(MAX_HELD);
-    struct lam_block *small = filled(spares, 1000), *half = filled(spares, MAX_HELD / 2), *large = filled(spares, 2 * MAX_HELD), *other = filled(spares, MAX_HELD / 2);
+    struct lam_block *small = filled(spares, 1000), *half = filled(spares, MAX_HELD / 4), *large = filled(spares, 2 * MAX_HELD), *other = filled(spares, MAX_HELD / 4);
 
     (void)state;
+    assert_true(lam_block_held(half) > MAX_HELD / 2 && lam_block_held(half) < MAX_HELD - lam_block_held(small)); /* its arena doubles */
     lam_block_spares_give(spares, small);
     lam_block_spares_give(spares, half);
     lam_block_spares_give(spares, large); /* freed: ASan tells when it is not */

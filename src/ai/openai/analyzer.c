@@ -275,7 +275,7 @@ static void drop_ready(struct lam_openai *o)
 int lam_openai_poll(struct lam_openai *o, void **ticket, struct lam_error *err)
 {
     struct lam_openai_sub *sub;
-    int rc = o->failed.code;
+    int rc = o->cancelled ? 0 : o->failed.code;
 
     if (rc)
         *err = o->failed;

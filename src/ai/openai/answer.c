@@ -62,7 +62,7 @@ int lam_llm_reader_chat(struct lam_llm_reader *reader, struct lam_sv body, struc
 
     *reply = (struct lam_llm_reply){0};
     if ((rc = lam_json_parse(reader->body, body, err)))
-        return LAM_PASS(err, LAM_E_INVALID, "the server's answer is no JSON");
+        return LAM_PASS(err, rc == LAM_E_MEMORY ? rc : LAM_E_INVALID, "the server's answer is no JSON");
     reply->model = lam_json_string(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("model")));
     reply->tokens_in = count_at(json, LAM_JSON_ROOT, "/usage/prompt_tokens");
     reply->tokens_out = count_at(json, LAM_JSON_ROOT, "/usage/completion_tokens");

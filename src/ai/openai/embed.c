@@ -55,13 +55,12 @@ int lam_embed_write(struct lam_openai *o, const struct lam_openai_request *reque
 }
 
 /* The vector of one answer as floats in out, either form. */
-static int read_vector(struct lam_openai *o, const struct lam_json *json, uint32_t at, struct lam_buf *out, struct lam_error *err)
+static int read_vector(const struct lam_json *json, uint32_t at, struct lam_buf *out, struct lam_error *err)
 {
     struct lam_json_iter iter = lam_json_iter(json, at);
     struct lam_number number;
     int rc = 0;
 
-    (void)o;
     lam_buf_clear(out);
     if (lam_json_type(json, at) == LAM_JSON_STRING)
         return lam_base64_undo(lam_json_string(json, at), out, err);
@@ -98,8 +97,10 @@ static int take_one(struct lam_openai *o, struct lam_question *question, const s
     int rc;
 
     lam_buf_clear(&o->scratch3);
-    if ((rc = lam_buf_addf(&o->scratch3, err, "{\"embedding\":")) || (rc = lam_base64_add(&o->scratch3, lam_buf_sv(vector), err)) || (rc = lam_buf_addf(&o->scratch3, err, "}")))
+    if ((rc = lam_buf_addf(&o->scratch3, err, "{\"embedding\":")) || (rc = lam_base64_add(&o->scratch3, lam_buf_sv(vector), err)) || (rc = lam_buf_addf(&o->scratch3, err, "}"))) {
+        lam_question_pending(o, question);
         return rc;
+    }
     return lam_request_accept(o, question, reply, lam_buf_sv(&o->scratch3), NAN, err);
 }
 
@@ -147,7 +148,9 @@ int lam_embed_take(struct lam_openai *o, struct lam_openai_request *request, str
         lam_request_account(o, request, reply);
     }
     while (!rc && request->questions) {
-        if (read_vector(o, json, by_index[at++], &vector, &why) || vector.len % sizeof(float) || vector.len / sizeof(float) != dim) {
+        if ((rc = read_vector(json, by_index[at++], &vector, err)) == LAM_E_MEMORY)
+            break;
+        if (rc || vector.len % sizeof(float) || vector.len / sizeof(float) != dim) {
             rc = LAM_FAIL(err, LAM_E_INVALID, "%s answers with vectors of %zu dimensions, and tasks.embed.dim is %" PRIu32 ": one of them has to change",
                           o->job->deep.endpoints[request->endpoint].url, vector.len / sizeof(float), dim);
             break;

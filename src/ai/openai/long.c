@@ -81,8 +81,10 @@ static void finish(struct lam_openai *o, struct lam_question *question)
         lam_question_reject(o, question, reason);
     } else if (question->map->pending) {
         lam_question_pending(o, question);
-    } else if ((rc = reduce(o, question, &err)) && !o->failed.code) {
-        o->failed = err;
+    } else if ((rc = reduce(o, question, &err))) {
+        if (!o->failed.code)
+            o->failed = err;
+        lam_question_pending(o, question);
     }
 }
 
@@ -92,8 +94,8 @@ void lam_long_end(struct lam_openai *o, struct lam_question *part, bool pending,
     struct lam_openai_map *map = question->map;
 
     map->pending |= pending;
-    if (rejected && !map->rejected)
-        map->rejected = strdup(rejected);
+    if (rejected && !map->rejected && !(map->rejected = strdup(rejected)))
+        map->pending = true; /* without memory for the reason it is not known that it was bad */
     question->requests += part->requests;
     question->tokens_in += part->tokens_in;
     question->tokens_out += part->tokens_out;
@@ -138,10 +140,15 @@ static int begin(struct lam_openai *o, struct lam_question *question, struct lam
     size_t count = 0;
     int rc = 0;
 
-    if (!(question->map = calloc(1, sizeof *question->map)) || !(question->map->summaries = calloc(PARTS_MAX, sizeof *question->map->summaries)))
+    if (!(question->map = calloc(1, sizeof *question->map)) || !(question->map->summaries = calloc(PARTS_MAX, sizeof *question->map->summaries))) {
+        lam_question_pending(o, question);
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a long document");
+    }
     while (rest.len && count < PARTS_MAX && (parts[count] = next_part(o, question, &rest, count)))
         count++;
+    if (rest.len && count < PARTS_MAX)
+        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a part of a long document");
+    question->map->pending = rc != 0;
     question->seen = question->doc->text.len - rest.len;
     question->map->count = count;
     question->map->left = count + 1; /* one more, so that parts from the cache do not end it before all are asked */

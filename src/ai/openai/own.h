@@ -149,7 +149,7 @@ struct lam_openai {
 
 /* question.c */
 int lam_question_start_doc(struct lam_openai *o, struct lam_openai_doc *doc, struct lam_error *err);
-int lam_question_deliver(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err); /* to its waiters too; frees */
+int lam_question_deliver(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err); /* to its waiters too; frees, with an error too */
 void lam_question_pending(struct lam_openai *o, struct lam_question *question);
 void lam_question_reject(struct lam_openai *o, struct lam_question *question, const char *reason);
 int lam_question_value(struct lam_openai *o, const struct lam_question *question, struct lam_sv answer, double certainty, struct lam_sv model, struct lam_buf *out,

@@ -177,7 +177,27 @@ static int make_key(struct lam_openai *o, struct lam_question *question, struct 
     return 0;
 }
 
+/* Parses a value that is to be the question's answer into o->value. LAM_E_INVALID: it is none; the question is as it was. */
+static int read_value(struct lam_openai *o, const struct lam_question *question, struct lam_sv value, struct lam_error *err)
+{
+    const struct lam_ask *ask = &o->asks.items[question->ask];
+    int rc = lam_json_parse(o->value, value, err);
+
+    if (!rc && !lam_ask_embeds(o, question->ask))
+        rc = lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("answer")), false, err);
+    return rc ? LAM_PASS(err, rc == LAM_E_MEMORY ? rc : LAM_E_INVALID, "a kept answer") : 0;
+}
+
+/* It cannot go on: its row waits for the next run. Returns rc. */
+static int leave(struct lam_openai *o, struct lam_question *question, int rc)
+{
+    lam_question_pending(o, question);
+    return rc;
+}
+
 typedef int cache_get(struct lam_cache *cache, struct lam_digest key, struct lam_buf *value, struct lam_cache_meta *meta, struct lam_error *err);
+
+static int hand_out(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err);
 
 /* Is the answer in the cache? Then the question has ended, with *rc. */
 static bool take_kept(struct lam_openai *o, struct lam_question *question, cache_get *get, int *rc, struct lam_error *err)
@@ -187,22 +207,23 @@ static bool take_kept(struct lam_openai *o, struct lam_question *question, cache
     lam_buf_clear(&o->scratch2);
     if (!o->options.cache || get(o->options.cache, question->key, &o->scratch2, &meta, NULL))
         return false;
-    if ((*rc = lam_question_deliver(o, question, lam_buf_sv(&o->scratch2), err)) == LAM_E_INVALID)
+    if ((*rc = read_value(o, question, lam_buf_sv(&o->scratch2), err)) == LAM_E_INVALID)
         return false; /* of another format: asked again */
+    *rc = *rc ? leave(o, question, *rc) : hand_out(o, question, lam_buf_sv(&o->scratch2), err);
     o->stats.hits++;
     o->stats.saved_in += meta.tokens_in;
     o->stats.saved_out += meta.tokens_out;
     return true;
 }
 
-/* To the cache, to one that is under way, or to the queue. The question has its text. */
+/* To the cache, to one that is under way, or to the queue. The question has its text; from here on it ends by itself, with an error too. */
 int lam_question_ask(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
 {
     struct lam_question *other;
     int rc = make_key(o, question, err);
 
     if (rc)
-        return rc;
+        return leave(o, question, rc);
     if ((other = find_flight(o, question))) {
         question->next = other->waiters;
         other->waiters = question;
@@ -225,17 +246,21 @@ int lam_question_again(struct lam_openai *o, struct lam_question *question, stru
     if (take_kept(o, question, lam_cache_get_fresh, &rc, err))
         return rc;
     if ((rc = o->options.leave_done(o->options.arg, question->key, false, err))) /* it is said to be there, and is not */
-        return rc;
+        return leave(o, question, rc);
     return lam_leave_ask(o, question, err);
 }
 
+/* One more question that the document waits for. Without memory for it the document stays pending. */
 static int start(struct lam_openai *o, struct lam_openai_doc *doc, uint32_t ask_index, uint32_t tier, struct lam_error *err)
 {
     struct lam_question *question = calloc(1, sizeof *question);
     int rc = 0;
 
-    if (!question)
+    if (!question) {
+        doc->pending = true;
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a question");
+    }
+    doc->left++;
     question->doc = doc;
     question->ask = ask_index;
     question->tier = tier;
@@ -247,7 +272,7 @@ static int start(struct lam_openai *o, struct lam_openai_doc *doc, uint32_t ask_
         question->mapped = lam_long_maps(o, question);
         rc = question->mapped ? 0 : shorten_to_room(o, question, err);
     }
-    return rc ? rc : lam_question_ask(o, question, err);
+    return rc ? leave(o, question, rc) : lam_question_ask(o, question, err);
 }
 
 static int add_step(struct lam_openai_doc *doc, const char *model, struct lam_sv category, double confidence, struct lam_error *err)
@@ -290,32 +315,30 @@ static int mask(struct lam_openai *o, struct lam_openai_doc *doc, struct lam_err
     return 0;
 }
 
+/* Step 0 of a cascade that begins with builtin: its answer stands in the row. *sure: no model is asked. */
+static int take_builtin(struct lam_openai *o, struct lam_openai_doc *doc, bool *sure, struct lam_error *err)
+{
+    const struct lam_enrichment *enr = &doc->row->enr;
+    double confidence = enr->category.len ? (double)enr->confidence : 0;
+
+    doc->category = enr->category;
+    *sure = confidence >= o->job->deep.cascade[0].accept;
+    o->stats.steps[0] += *sure;
+    return add_step(doc, "builtin", enr->category, confidence, err);
+}
+
 int lam_question_start_doc(struct lam_openai *o, struct lam_openai_doc *doc, struct lam_error *err)
 {
-    const struct lam_job_step *cascade = o->job->deep.cascade;
-    struct lam_row *row = doc->row;
-    int rc = 0;
+    bool sure = false;
+    int rc = mask(o, doc, err);
 
-    if ((rc = mask(o, doc, err)))
-        return rc;
-    if (o->builtin_first) {
-        double confidence = row->enr.category.len ? (double)row->enr.confidence : 0;
-
-        if ((rc = add_step(doc, "builtin", row->enr.category, confidence, err)))
-            return rc;
-        doc->category = row->enr.category;
-        if (confidence >= cascade[0].accept) {
-            o->stats.steps[0]++;
-            lam_openai_doc_end(o, doc);
-            return 0;
-        }
-    }
     doc->left = 1; /* so that answers from the cache do not end it before all was asked */
-    for (uint32_t i = 0; !rc && i < o->asks.count; i++)
-        if (o->asks.items[i].tasks) {
-            doc->left++;
+    if (!rc && o->builtin_first)
+        rc = take_builtin(o, doc, &sure, err);
+    for (uint32_t i = 0; !rc && !sure && i < o->asks.count; i++)
+        if (o->asks.items[i].tasks)
             rc = start(o, doc, i, 0, err);
-        }
+    doc->pending |= rc != 0; /* it comes back all the same */
     if (!--doc->left)
         lam_openai_doc_end(o, doc);
     return rc;
@@ -425,39 +448,43 @@ static int apply(struct lam_openai *o, struct lam_question *question, struct lam
         return 0;
     }
     doc->category = doc->row->enr.category;
-    doc->left++;
     return start(o, doc, question->ask, question->tier + 1, err);
+}
+
+/* The answer that stands in o->value, to the question and to all that wait with it. After an error those without it are pending: all of them end. */
+static int hand_out(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err)
+{
+    struct lam_question *waiter;
+    struct lam_buf copy;
+    int rc = 0;
+
+    unlist_flight(o, question);
+    lam_buf_init(&copy, LAM_CACHE_VALUE_MAX);
+    if (question->waiters || o->job->deep.cascade_count) /* the next step of a cascade may read another one meanwhile */
+        rc = lam_buf_add_sv(&copy, value, err);
+    for (; question; question = waiter) {
+        waiter = question->waiters;
+        if (waiter && waiter->next)
+            waiter->waiters = waiter->next; /* one after the other: each heads the rest */
+        if (!rc)
+            rc = question->parent ? lam_long_take(o, question, err) : apply(o, question, err);
+        if (rc && !question->parent)
+            question->doc->pending = true;
+        end(o, question, rc != 0, NULL);
+        if (waiter)
+            waiter->next = NULL;
+        if (waiter && !rc)
+            rc = lam_json_parse(o->value, lam_buf_sv(&copy), err);
+    }
+    lam_buf_release(&copy);
+    return rc == LAM_E_INVALID ? LAM_FAIL(err, LAM_E_CORRUPT, "an answer that was checked cannot be read again") : rc;
 }
 
 int lam_question_deliver(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err)
 {
-    const struct lam_ask *ask = &o->asks.items[question->ask];
-    struct lam_question *waiter;
-    struct lam_buf copy;
-    int rc = lam_json_parse(o->value, value, err);
+    int rc = read_value(o, question, value, err);
 
-    if (rc || (rc = lam_ask_embeds(o, question->ask) ? 0 : lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("answer")), false, err)))
-        return LAM_PASS(err, LAM_E_INVALID, "a kept answer");
-    unlist_flight(o, question);
-    lam_buf_init(&copy, LAM_CACHE_VALUE_MAX);
-    if ((question->waiters || o->job->deep.cascade_count) && (rc = lam_buf_add_sv(&copy, value, err))) /* the next step of a cascade may read another one meanwhile */
-        goto cleanup;
-    while (!rc && question) {
-        waiter = question->waiters;
-        if (waiter && waiter->next)
-            waiter->waiters = waiter->next; /* one after the other: each heads the rest */
-        rc = question->parent ? lam_long_take(o, question, err) : apply(o, question, err);
-        end(o, question, false, NULL);
-        question = waiter;
-        if (question) {
-            question->next = NULL;
-            if (!rc)
-                rc = lam_json_parse(o->value, lam_buf_sv(&copy), err);
-        }
-    }
-cleanup:
-    lam_buf_release(&copy);
-    return rc == LAM_E_INVALID ? LAM_FAIL(err, LAM_E_CORRUPT, "an answer that was checked cannot be read again") : rc;
+    return rc ? leave(o, question, rc) : hand_out(o, question, value, err);
 }
 
 void lam_question_pending(struct lam_openai *o, struct lam_question *question)

@@ -138,8 +138,10 @@ int lam_request_accept(struct lam_openai *o, struct lam_question *question, cons
     int rc;
 
     lam_buf_clear(&o->scratch);
-    if ((rc = lam_question_value(o, question, raw, certainty, model, &o->scratch, err)))
+    if ((rc = lam_question_value(o, question, raw, certainty, model, &o->scratch, err))) {
+        lam_question_pending(o, question);
         return rc;
+    }
     lam_leave_keep(o, question, lam_buf_sv(&o->scratch), &meta);
     return lam_question_deliver(o, question, lam_buf_sv(&o->scratch), err);
 }
@@ -228,8 +230,10 @@ static int take_packed(struct lam_openai *o, struct lam_openai_request *request,
         uint32_t value = by_id[at++];
 
         lam_buf_clear(&o->scratch3);
-        if (value && (rc = without_id(answer, value, &o->scratch3, err)))
+        if (value && (rc = without_id(answer, value, &o->scratch3, err))) {
+            lam_question_pending(o, question);
             break;
+        }
         if (value && !lam_json_parse(o->value, lam_buf_sv(&o->scratch3), &why) && !lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, LAM_JSON_ROOT, false, &why)) {
             rc = lam_request_accept(o, question, reply, lam_buf_sv(&o->scratch3), NAN, err);
             continue;
@@ -238,7 +242,12 @@ static int take_packed(struct lam_openai *o, struct lam_openai_request *request,
         missing = question;
         missed++;
     }
-    if (missed) { /* these again, in a smaller pack */
+    while (rc && (question = missing)) {
+        missing = question->next;
+        question->next = NULL;
+        lam_question_pending(o, question);
+    }
+    if (missing) { /* these again, in a smaller pack */
         request->questions = missing;
         request->count = missed;
         split(o, request);
@@ -258,6 +267,10 @@ static int take_answer(struct lam_openai *o, struct lam_openai_request *request,
         return lam_embed_take(o, request, &reply, err);
     rc = lam_llm_reader_chat(o->reader, lam_sv(request->body, request->body_len), &reply, &why);
     lam_request_account(o, request, &reply);
+    if (rc == LAM_E_MEMORY) {
+        *err = why;
+        return rc;
+    }
     if (rc)
         wrong_request(o, request, lam_sv(NULL, 0), why.text);
     else if (reply.finish == LAM_LLM_LENGTH)
@@ -305,8 +318,10 @@ static int too_long(struct lam_openai *o, struct lam_openai_request *request, st
         return 0;
     }
     if ((rc = lam_question_shorten(o, question, guess, err)))
-        return rc;
-    lam_question_push(o, question);
+        lam_question_pending(o, question);
+    else
+        lam_question_push(o, question);
+    return rc;
     return 0;
 }
 

@@ -9,24 +9,20 @@
 #include "ai/openai/recording.h"
 #include "process/refine.h"
 #include "explain.h"
+#include "llm_share.h"
 #include "store/piece.h"
 #include "redact_reader.h"
 
 #define TELL_US 200000 /* between two words to the coordinator */
 #define RAW_MAX ((size_t)64 << 10)
 
-enum { MSG_STATUS = 0x0300, MSG_SHARE, MSG_FLIGHTS = 0x0310 };
+enum { MSG_STATUS = 0x0300, MSG_FLIGHTS = 0x0310 };
 
 /* Plain bytes, one build on all ranks. */
 struct status {
     struct lam_openai_stats stats;
-    struct lam_llm_demand demand[LAM_LLM_ENDPOINTS];
     struct lam_agent_stats agents;
     char limit[64];
-};
-
-struct share {
-    struct lam_llm_share shares[LAM_LLM_ENDPOINTS];
 };
 
 /* What leaves a block for the quarantine, until its piece is back. */
@@ -48,6 +44,7 @@ struct lam_llm_job {
     char rank_name[24];
     struct lam_batch_writer *writer; /* where requests go in place of models; NULL: models are asked */
     struct lam_openai *openai;
+    struct lam_llm_shares *shares; /* NULL: one rank */
     struct lam_agent_job *agents; /* NULL: the job has none */
     struct refused *refused;
     size_t out;
@@ -89,54 +86,19 @@ static void tell(struct lam_llm_job *llm)
 
     lam_openai_stats(llm->openai, &status.stats);
     lam_agent_job_stats(llm->agents, &status.agents);
-    for (size_t i = 0; i < llm->engine->job->deep.endpoint_count; i++)
-        lam_llm_client_demand(lam_openai_client(llm->openai), i, &status.demand[i]);
     snprintf(status.limit, sizeof status.limit, "%s", lam_openai_limit(llm->openai));
     llm->told_us = lam_mono_us(llm->engine->clock);
     lam_comm_send(llm->engine->comm, 0, MSG_STATUS, lam_sv((const char *)&status, sizeof status), &err); /* a full outbox: the next word says more */
 }
 
-/* Rank 0: the word of a rank; its part of each endpoint goes back. */
-static void on_status(struct lam_llm_job *llm, int src, struct lam_sv bytes)
-{
-    const struct lam_job_deep *deep = &llm->engine->job->deep;
-    size_t size = (size_t)llm->engine->size;
-    struct lam_llm_demand *demands = calloc(size, sizeof *demands);
-    struct lam_llm_share *shares = calloc(size, sizeof *shares);
-    struct share share = {0};
-    struct lam_error err;
-
-    if (bytes.len != sizeof llm->all[src] || !demands || !shares)
-        goto cleanup;
-    memcpy(&llm->all[src], bytes.ptr, bytes.len);
-    for (size_t i = 0; i < deep->endpoint_count; i++) {
-        struct lam_llm_limits limits = {deep->endpoints[i].concurrency, deep->endpoints[i].rpm, deep->endpoints[i].tpm};
-
-        for (size_t rank = 0; rank < size; rank++)
-            demands[rank] = llm->all[rank].demand[i];
-        lam_llm_share_split(&limits, demands, size, shares);
-        share.shares[i] = shares[src];
-    }
-    lam_comm_send(llm->engine->comm, src, MSG_SHARE, lam_sv((const char *)&share, sizeof share), &err);
-cleanup:
-    free(demands);
-    free(shares);
-}
-
-static void on_message(void *arg, int src, uint16_t type, struct lam_sv bytes)
+/* Rank 0: the word of a rank. */
+static void on_status(void *arg, int src, uint16_t type, struct lam_sv bytes)
 {
     struct lam_llm_job *llm = arg;
-    const struct share *share = (const void *)bytes.ptr;
 
-    if (type == MSG_STATUS) {
-        if (llm->all)
-            on_status(llm, src, bytes);
-        return;
-    }
-    if (bytes.len != sizeof *share)
-        return;
-    for (size_t i = 0; llm->engine->size > 1 && i < llm->engine->job->deep.endpoint_count; i++)
-        lam_llm_client_set_share(lam_openai_client(llm->openai), i, &share->shares[i]);
+    (void)type;
+    if (llm->all && bytes.len == sizeof llm->all[src])
+        memcpy(&llm->all[src], bytes.ptr, bytes.len);
 }
 
 /* --- open --- */
@@ -213,7 +175,10 @@ int lam_llm_job_step(struct lam_llm_job *llm, struct lam_error *err)
 {
     int rc;
 
-    if (!llm || !llm->flights)
+    if (!llm)
+        return 0;
+    lam_llm_shares_step(llm->shares);
+    if (!llm->flights)
         return 0;
     if ((rc = lam_openai_step(llm->openai, err)))
         return rc;
@@ -285,11 +250,12 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
     choose_transport(llm, &options);
     if ((rc = open_flights(llm, &options, err)))
         return rc;
-    if ((rc = lam_openai_open(&llm->openai, &options, err)) || (rc = lam_agent_job_open(&llm->agents, engine, lam_openai_client(llm->openai), err)))
+    if ((rc = lam_openai_open(&llm->openai, &options, err)) || (rc = lam_llm_shares_open(&llm->shares, engine, lam_openai_client(llm->openai), err)) ||
+        (rc = lam_agent_job_open(&llm->agents, engine, lam_openai_client(llm->openai), err)))
         return rc;
     if (engine->rank == 0 && (rc = lam_explain_keep(engine, llm->openai, err)))
         return rc;
-    return lam_comm_on(engine->comm, MSG_STATUS, MSG_SHARE, on_message, llm, err);
+    return lam_comm_on(engine->comm, MSG_STATUS, MSG_STATUS, on_status, llm, err);
 }
 
 int lam_llm_job_open(struct lam_llm_job **out, struct lam_engine *engine, struct lam_error *err)
@@ -335,6 +301,7 @@ void lam_llm_job_close(struct lam_llm_job *llm)
         return;
     lam_comm_off(llm->engine->comm, MSG_STATUS);
     lam_agent_job_close(llm->agents); /* its threads wait for the client's */
+    lam_llm_shares_close(llm->shares);
     lam_openai_close(llm->openai);
     close_batch_file(llm);
     lam_redactor_free(llm->redactor);

@@ -3,7 +3,7 @@
  *
  *     reading thread   lam_llm_job_defer: rows with text wait for their answer
  *     main thread      accepted piece ──> analyzer ──> rows answered, pending, or gone to the quarantine; the piece's note says so
- *     ranks            each tells the coordinator what it uses and could use; the coordinator tells each its share of the endpoints
+ *     ranks            each tells the coordinator what it did; what endpoints allow is shared (llm_share.h)
  *
  * One for each process with a batch role whose job has deep.analyzer "openai".
  */
@@ -34,7 +34,7 @@ uint32_t lam_llm_job_builtin_tasks(const struct lam_job *job);
 /* Rows from first on that have something to be asked about are LAM_ROW_PENDING, the others are not. Any thread. */
 void lam_llm_job_defer(struct lam_block *block, size_t first);
 
-/* Each turn of the main loop: what ranks tell one another about answers that several of them want. llm may be NULL. */
+/* Each turn of the main loop: what ranks tell one another about endpoints, and about answers that several of them want. llm may be NULL. */
 int lam_llm_job_step(struct lam_llm_job *llm, struct lam_error *err);
 
 /* As in struct lam_batch_ops. Main thread. */

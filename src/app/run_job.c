@@ -221,6 +221,8 @@ void lam_run_step(struct lam_run_job *run)
     struct lam_error err;
     bool at_end;
 
+    if (lam_llm_job_step(run->batch_job.llm, &err) && !session->failure.code)
+        session->failure = err;
     step_batch(run);
     step_speed(run);
     if (session->engine.rank > 0)

@@ -433,12 +433,17 @@ void lam_llm_client_counters(const struct lam_llm_client *client, size_t e, stru
 
 void lam_llm_client_demand(const struct lam_llm_client *client, size_t e, struct lam_llm_demand *demand)
 {
+    uint32_t number = atomic_load_explicit(&client->endpoints[e].seen.share_number, memory_order_acquire); /* first: what was spent under it is newer */
+
     *demand = (struct lam_llm_demand){
+        .number = number,
         .open = SEEN(open),
         .waiting = SEEN(waiting),
         .wanted = SEEN(wanted),
         .minute_requests = SEEN(minute_requests),
         .minute_tokens = SEEN(minute_tokens),
+        .requests = SEEN(requests),
+        .request_tokens = SEEN(request_tokens),
         .pause_ms = SEEN(pause_ms),
         .refused = SEEN(refused),
     };

@@ -186,7 +186,7 @@ struct lam_llm_counters {
 /* Of one endpoint, a moment old. Any thread. */
 void lam_llm_client_counters(const struct lam_llm_client *client, size_t endpoint, struct lam_llm_counters *counters);
 
-/* What this rank could use of an endpoint, for lam_llm_share_split at the coordinator; and what it was granted. Any thread. */
+/* What this rank has spent and could use of an endpoint, for the coordinator's book (share.h); and what it was granted. Any thread. */
 void lam_llm_client_demand(const struct lam_llm_client *client, size_t endpoint, struct lam_llm_demand *demand);
 void lam_llm_client_set_share(struct lam_llm_client *client, size_t endpoint, const struct lam_llm_share *share);
 

@@ -83,8 +83,8 @@ struct endpoint {
     /* Any thread reads. */
     struct {
         _Atomic uint64_t requests, answered, rate_limited, server_errors, client_errors, transport_errors, retries, hedges, hedges_won, cancelled, bytes_out,
-            bytes_in, connections, minute_tokens;
-        _Atomic uint32_t open, limit, p50_ms, p95_ms, dropped, waiting, wanted, minute_requests, pause_ms, refused;
+            bytes_in, connections, minute_tokens, request_tokens;
+        _Atomic uint32_t open, limit, p50_ms, p95_ms, dropped, waiting, wanted, minute_requests, pause_ms, refused, share_number;
         _Atomic int health;
     } seen;
 };

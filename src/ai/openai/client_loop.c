@@ -67,6 +67,7 @@ static void take_shares(struct lam_llm_client *client)
         client->share_new[e] = false;
     }
     pthread_mutex_unlock(&client->lock);
+    client->tick_us = client->now_us; /* the coordinator waits to hear that it has come */
 }
 
 static void take_drain(struct lam_llm_client *client)
@@ -115,7 +116,7 @@ static struct job *choose(struct lam_llm_client *client, struct lane *lane, uint
         int64_t at_us;
 
         if (!(lane->members >> e & 1) || (best && endpoint->pass >= client->endpoints[*chosen].pass) ||
-            endpoint->flow.open + 1 > endpoint->flow.limit) /* mostly: full */
+            endpoint->flow.open + 1 > lam_llm_flow_limit(&endpoint->flow)) /* mostly: full */
             continue;
         if (!(wait = lam_llm_queue_next(&lane->queue, (unsigned)e, usable)))
             continue;
@@ -253,23 +254,26 @@ static uint32_t to_ms(int64_t us) { return us <= 0 ? 0 : us / 1000 > UINT32_MAX 
 static void show(struct lam_llm_client *client, struct endpoint *endpoint)
 {
     struct lam_llm_flow *flow = &endpoint->flow;
-    uint32_t waiting = 0, busy, limit = (uint32_t)flow->limit;
+    struct lam_llm_demand demand;
+    uint32_t waiting = 0;
     size_t e = (size_t)(endpoint - client->endpoints);
 
     for (size_t i = 0; i < client->lane_count; i++)
         if (client->lanes[i].members >> e & 1)
             waiting += (uint32_t)client->lanes[i].queue.count;
-    busy = flow->open + waiting;
-    SHOW(endpoint, open, flow->open);
-    SHOW(endpoint, limit, limit);
-    SHOW(endpoint, waiting, waiting);
-    SHOW(endpoint, wanted, limit < flow->max && limit < busy ? limit : busy); /* at the maximum only demand counts: the share may grow */
+    lam_llm_flow_demand(flow, waiting, client->now_us, &demand);
+    SHOW(endpoint, open, demand.open);
+    SHOW(endpoint, waiting, demand.waiting);
+    SHOW(endpoint, wanted, demand.wanted);
+    SHOW(endpoint, minute_requests, demand.minute_requests);
+    SHOW(endpoint, minute_tokens, demand.minute_tokens);
+    SHOW(endpoint, request_tokens, demand.request_tokens);
+    SHOW(endpoint, pause_ms, demand.pause_ms);
+    SHOW(endpoint, refused, endpoint->refused);
+    atomic_store_explicit(&endpoint->seen.share_number, demand.number, memory_order_release); /* who sees it sees what was spent until then */
+    SHOW(endpoint, limit, (uint32_t)lam_llm_flow_limit(flow));
     SHOW(endpoint, p50_ms, to_ms(lam_llm_flow_quantile_us(flow, 0.5)));
     SHOW(endpoint, p95_ms, to_ms(lam_llm_flow_quantile_us(flow, 0.95)));
-    SHOW(endpoint, minute_requests, (uint32_t)flow->requests.sum);
-    SHOW(endpoint, minute_tokens, flow->tokens.sum);
-    SHOW(endpoint, pause_ms, to_ms(flow->paused_until_us - client->now_us));
-    SHOW(endpoint, refused, endpoint->refused);
     SHOW(endpoint, health, health_of(client, endpoint));
 }
 

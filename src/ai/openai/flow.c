@@ -14,6 +14,7 @@
 #define RECENTLY_US INT64_C(10000000)     /* after a 429 no hedges for so long */
 #define BUDGET_SLOT_US INT64_C(236000)    /* × 256 slots: 60.4 s; a slot that is in use counts whole */
 #define HEDGE_CREDIT_MAX 32.0             /* of a long run's budget, at its end: where stragglers are what is left */
+#define SHARE_US INT64_C(1000000)         /* what a rank's part is too small for is looked at again: another one comes with a wake, sooner */
 #define RESET_MAX_MS INT64_C(120000)      /* an exhausted limit that says to wait longer is not believed without a 429 */
 
 /* ---- budgets ---- */
@@ -35,19 +36,24 @@ static void budget_turn(struct lam_llm_budget *budget, int64_t now_us)
     }
 }
 
-/* When `amount` fits. More than a whole minute's budget goes out when nothing else was spent: it could never otherwise. */
+/*
+ * When `amount` fits. More than a whole minute's budget goes out when nothing else was spent, by a rank that has all of it: it could never
+ * otherwise.
+ */
 static int64_t budget_ready_us(struct lam_llm_budget *budget, uint64_t amount, int64_t now_us)
 {
     uint64_t spent;
     int64_t slot;
 
-    if (!budget->limited)
+    if (!budget->whole)
         return now_us;
     budget_turn(budget, now_us);
-    if (budget->sum + amount <= budget->limit || (budget->sum == 0 && budget->limit))
+    if (amount > budget->whole)
+        amount = budget->whole;
+    if (budget->sum + amount <= budget->limit)
         return now_us;
-    if (budget->limit == 0)
-        return now_us + 1000000; /* a share of nothing: the next one may be more */
+    if (amount > budget->limit)
+        return now_us + SHARE_US;
     spent = budget->sum;
     for (slot = budget->slot - LAM_LLM_FLOW_SLOTS + 1; slot <= budget->slot; slot++) {
         spent -= budget->slots[(uint64_t)slot % LAM_LLM_FLOW_SLOTS];
@@ -80,12 +86,6 @@ static void budget_correct(struct lam_llm_budget *budget, int64_t sent_us, uint6
     budget->sum += used - reserved;
 }
 
-static void set_budget(struct lam_llm_budget *budget, bool limited, uint64_t limit)
-{
-    budget->limited = limited;
-    budget->limit = limit;
-}
-
 /* ---- the limit ---- */
 
 static void new_window(struct lam_llm_flow *flow, int64_t now_us)
@@ -108,11 +108,14 @@ static void set_limit(struct lam_llm_flow *flow, double limit, int64_t now_us)
 
 void lam_llm_flow_set_share(struct lam_llm_flow *flow, const struct lam_llm_share *share, int64_t now_us)
 {
-    flow->max = share->limits.concurrency;
-    set_budget(&flow->requests, share->has_requests_budget, share->limits.requests_per_minute);
-    set_budget(&flow->tokens, share->has_tokens_budget, share->limits.tokens_per_minute);
-    if (flow->limit > flow->max)
-        set_limit(flow, flow->max, now_us);
+    if (share->number >= flow->share_number) {
+        flow->share_number = share->number;
+        flow->max = share->limits.concurrency; /* a part that falls for a moment is no reason to forget what the endpoint can take */
+        flow->requests.limit = share->limits.requests_per_minute;
+        flow->requests.whole = share->whole.requests_per_minute;
+        flow->tokens.limit = share->limits.tokens_per_minute;
+        flow->tokens.whole = share->whole.tokens_per_minute;
+    }
     if (share->pause_ms && now_us + (int64_t)share->pause_ms * 1000 > flow->others_until_us)
         flow->others_until_us = now_us + (int64_t)share->pause_ms * 1000;
 }
@@ -131,11 +134,33 @@ void lam_llm_flow_init(struct lam_llm_flow *flow, const struct lam_llm_share *sh
     set_limit(flow, flow->start, now_us);
 }
 
+static uint32_t to_ms(int64_t us) { return us <= 0 ? 0 : us / 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(us / 1000); }
+
+void lam_llm_flow_demand(struct lam_llm_flow *flow, uint32_t waiting, int64_t now_us, struct lam_llm_demand *demand)
+{
+    uint32_t limit = (uint32_t)lam_llm_flow_limit(flow), busy = flow->open + waiting;
+
+    budget_turn(&flow->requests, now_us);
+    budget_turn(&flow->tokens, now_us);
+    *demand = (struct lam_llm_demand){
+        .open = flow->open,
+        .waiting = waiting,
+        .wanted = limit < flow->max && limit < busy ? limit : busy, /* at the maximum only demand counts: the share may grow */
+        .minute_requests = (uint32_t)flow->requests.sum,
+        .minute_tokens = flow->tokens.sum,
+        .requests = flow->sent,
+        .request_tokens = flow->next_tokens,
+        .pause_ms = to_ms(flow->paused_until_us - now_us),
+        .number = flow->share_number,
+    };
+}
+
 int64_t lam_llm_flow_ready_us(struct lam_llm_flow *flow, uint64_t tokens, int64_t now_us)
 {
     int64_t at_us = lam_llm_breaker_ready_us(&flow->breaker, now_us), other_us;
 
-    if (at_us == INT64_MAX || flow->max == 0 || flow->open + 1 > flow->limit)
+    flow->next_tokens = tokens;
+    if (at_us == INT64_MAX || flow->open + 1 > lam_llm_flow_limit(flow))
         return INT64_MAX;
     at_us = lam_llm_flow_paused_until_us(flow) > at_us ? lam_llm_flow_paused_until_us(flow) : at_us;
     if ((other_us = budget_ready_us(&flow->requests, 1, now_us)) > at_us)
@@ -148,7 +173,8 @@ int64_t lam_llm_flow_ready_us(struct lam_llm_flow *flow, uint64_t tokens, int64_
 bool lam_llm_flow_sent(struct lam_llm_flow *flow, uint64_t tokens, int64_t now_us)
 {
     flow->open++;
-    if (flow->open + 1 > flow->limit)
+    flow->sent++;
+    if (flow->open + 1 > lam_llm_flow_limit(flow))
         flow->reached = true;
     budget_spend(&flow->requests, 1, now_us);
     budget_spend(&flow->tokens, tokens, now_us);
@@ -179,7 +205,7 @@ static double elasticity(const struct lam_llm_flow *flow, int low, int high)
 /* A window is full: its latency is put down for its concurrency, and the limit follows what the neighbours tell. */
 static void decide(struct lam_llm_flow *flow, int64_t now_us)
 {
-    double n = flow->open_sum / flow->samples, log_latency = flow->log_sum / flow->samples;
+    double n = flow->open_sum / flow->samples, log_latency = flow->log_sum / flow->samples, limit = lam_llm_flow_limit(flow);
     int point = point_of(n), low, high;
     bool reached = flow->reached;
 
@@ -194,18 +220,18 @@ static void decide(struct lam_llm_flow *flow, int64_t now_us)
     if (low >= 0 && elasticity(flow, low, point) > STAND_IN_LINE && log_latency - flow->points[low].log_latency > log(GROWN)) {
         flow->slow_start = false;
         flow->probe_wait = PROBE_WINDOWS;
-        set_limit(flow, flow->limit * (low < point - 1 ? 0.5 : DECREASE), now_us);
+        set_limit(flow, limit * (low < point - 1 ? 0.5 : DECREASE), now_us);
     } else if (low >= 0 && elasticity(flow, low, point) > WORTH_IT && log_latency - flow->points[low].log_latency > log(GROWN)) {
         flow->slow_start = false; /* between the two: stay */
         flow->probe_wait = PROBE_WINDOWS;
-    } else if (low < 0 && high >= 0 && !flow->slow_start && elasticity(flow, point, high) > STAND_IN_LINE && flow->limit > 1) {
-        set_limit(flow, flow->limit * DECREASE, now_us); /* on the way down, and it cost nothing so far */
+    } else if (low < 0 && high >= 0 && !flow->slow_start && elasticity(flow, point, high) > STAND_IN_LINE && limit > 1) {
+        set_limit(flow, limit * DECREASE, now_us); /* on the way down, and it cost nothing so far */
     } else if (flow->slow_start) {
-        set_limit(flow, flow->limit * 2, now_us);
+        set_limit(flow, limit * 2, now_us);
     } else if (high >= 0 && elasticity(flow, point, high) > WORTH_IT && flow->probe_wait) {
         flow->probe_wait--; /* more was tried and was of no use: look again later */
     } else {
-        set_limit(flow, flow->limit + fmax(1, sqrt(flow->limit)), now_us);
+        set_limit(flow, limit + fmax(1, sqrt(limit)), now_us);
     }
 }
 
@@ -244,7 +270,7 @@ static void limited(struct lam_llm_flow *flow, const struct lam_llm_end *end, in
     flow->slow_start = false;
     flow->limited_us = now_us;
     flow->probe_wait = PROBE_WINDOWS;
-    set_limit(flow, flow->limit * DECREASE, now_us);
+    set_limit(flow, lam_llm_flow_limit(flow) * DECREASE, now_us);
     if (wait_ms < 0 && flow->limited_rounds) /* it lets nothing through and says nothing */
         pause_until(flow, now_us + lam_llm_backoff_us(flow->limited_rounds - 1, end->jitter));
 }
@@ -273,7 +299,7 @@ static void count_latency(struct lam_llm_flow *flow, int64_t latency_us)
 static void answered(struct lam_llm_flow *flow, const struct lam_llm_end *end, int64_t now_us)
 {
     int64_t latency_us = now_us - end->sent_us;
-    double want = flow->limit > MIN_SAMPLES ? flow->limit : MIN_SAMPLES;
+    double want = fmax(lam_llm_flow_limit(flow), MIN_SAMPLES);
 
     count_latency(flow, latency_us);
     if (end->headers)

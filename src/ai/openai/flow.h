@@ -37,14 +37,13 @@
 /* What was spent in any minute: a ring of slots that covers a little more than one. */
 struct lam_llm_budget {
     uint64_t slots[LAM_LLM_FLOW_SLOTS];
-    uint64_t sum, limit;
-    bool limited;
+    uint64_t sum, limit, whole; /* limit: this rank's part of the whole. whole 0: there is none */
     int64_t slot; /* number of the newest one */
 };
 
 struct lam_llm_flow {
     /* limit */
-    double limit;
+    double limit;              /* as this endpoint can take it; max, of this rank's share, may be less */
     uint32_t max, start, open;
     bool slow_start;
     int64_t epoch_us;          /* when the limit changed last: windows count what was sent since */
@@ -64,6 +63,9 @@ struct lam_llm_flow {
     int64_t paused_until_us;   /* as this rank was told by the endpoint */
     int64_t others_until_us;   /* as other ranks were told: never passed on, or a pause would come back to its origin and grow for ever */
     struct lam_llm_budget requests, tokens;
+    uint64_t sent;             /* requests */
+    uint64_t next_tokens;      /* of the request that was asked about last */
+    uint32_t share_number;
 
     struct lam_llm_breaker breaker;
 
@@ -87,8 +89,14 @@ void lam_llm_flow_init(struct lam_llm_flow *flow, const struct lam_llm_share *sh
 /* The mix of requests changes (the largest first): latencies measured before tell nothing about those to come. */
 void lam_llm_flow_forget(struct lam_llm_flow *flow, int64_t now_us);
 
-/* A new share of the endpoint's limits. */
+/* A share of the endpoint's limits. Of one that is older than what it has, only the pause counts. */
 void lam_llm_flow_set_share(struct lam_llm_flow *flow, const struct lam_llm_share *share, int64_t now_us);
+
+/* What this rank has spent and could use; waiting: requests that could go out there. */
+void lam_llm_flow_demand(struct lam_llm_flow *flow, uint32_t waiting, int64_t now_us, struct lam_llm_demand *demand);
+
+/* How many requests may be open now. */
+static inline double lam_llm_flow_limit(const struct lam_llm_flow *flow) { return flow->limit < flow->max ? flow->limit : flow->max; }
 
 /* ≤ now_us: a request of that many tokens may go out. Otherwise when to ask again; INT64_MAX: when one has ended. */
 int64_t lam_llm_flow_ready_us(struct lam_llm_flow *flow, uint64_t tokens, int64_t now_us);

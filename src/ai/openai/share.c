@@ -1,90 +1,237 @@
 #include "share.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#define MOST (UINT64_C(1) << 62) /* a limit beyond is as good as this one, and sums of two stay below 2^64 */
+
+enum limit { CONCURRENCY, REQUESTS, TOKENS, LIMITS };
+
+/* Of one limit, one rank's. */
+struct part {
+    uint64_t spent, want, least;   /* as it said last. least: for one request; 0: it has no work */
+    uint64_t floor, target;
+    uint64_t granted, granted_before; /* by the share that was sent last, and by the one that it has said to have */
+    uint64_t turn;                 /* number of the word that first told of its last request: who has the lowest has waited longest */
+};
+
+struct holder {
+    struct part parts[LIMITS];
+    uint32_t sent, taken; /* numbers of shares */
+    uint32_t pause_ms;
+    uint64_t requests;
+};
+
+struct lam_llm_book {
+    struct lam_llm_limits limits;
+    uint64_t totals[LIMITS];
+    size_t size;
+    uint64_t words;
+    struct part **order; /* scratch */
+    struct holder holders[];
+};
 
 /* Rank r's part of what is dealt out evenly: the first ranks get one more. */
 static uint64_t even(uint64_t total, size_t rank, size_t size) { return total / size + (rank < total % size); }
+
+static uint64_t least_of(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static uint64_t most_of(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 void lam_llm_share_even(const struct lam_llm_limits *limits, size_t rank, size_t size, struct lam_llm_share *share)
 {
     *share = (struct lam_llm_share){
         .limits = {(uint32_t)even(limits->concurrency, rank, size), (uint32_t)even(limits->requests_per_minute, rank, size), even(limits->tokens_per_minute, rank, size)},
-        .has_requests_budget = limits->requests_per_minute != 0,
-        .has_tokens_budget = limits->tokens_per_minute != 0,
+        .whole = *limits,
     };
 }
 
-/*
- * Max-min: the ranks that want less than an even part of what is left get what they want, until nobody does; the others share the rest.
- * At most one round a rank, and ranks are few. wants and gets have `size` elements; bit by bit the same on every machine: integers only.
- */
-static void max_min(uint64_t total, const uint64_t *wants, size_t size, uint64_t *gets)
+int lam_llm_book_new(struct lam_llm_book **out, const struct lam_llm_limits *limits, size_t size, struct lam_error *err)
 {
-    size_t open = size;
+    struct lam_llm_book *book = calloc(1, sizeof *book + size * sizeof *book->holders);
 
+    *out = NULL;
+    if (!book || !(book->order = calloc(size, sizeof(struct part *)))) {
+        free(book);
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the shares of %zu ranks", size);
+    }
+    book->limits = *limits;
+    book->totals[CONCURRENCY] = limits->concurrency;
+    book->totals[REQUESTS] = limits->requests_per_minute;
+    book->totals[TOKENS] = least_of(limits->tokens_per_minute, MOST);
+    book->size = size;
     for (size_t r = 0; r < size; r++)
-        gets[r] = UINT64_MAX; /* undecided */
-    for (size_t decided = 1; decided && open;) {
-        uint64_t fair = total / open;
+        for (int l = 0; l < LIMITS; l++) {
+            struct part *part = &book->holders[r].parts[l];
 
-        decided = 0;
-        for (size_t r = 0; r < size; r++) {
-            if (gets[r] != UINT64_MAX || wants[r] > fair)
-                continue;
-            gets[r] = wants[r];
-            total -= wants[r];
-            decided++;
+            part->granted = part->granted_before = even(book->totals[l], r, size);
         }
-        open -= decided;
-    }
-    for (size_t r = 0, i = 0; r < size; r++)
-        if (gets[r] == UINT64_MAX)
-            gets[r] = even(total, i++, open);
-    if (open == 0) /* all are content: what is left lies ready, evenly */
-        for (size_t r = 0; r < size; r++)
-            gets[r] += even(total, r, size);
+    *out = book;
+    return 0;
 }
 
-/* Ranks in chunks of no bound would need memory: beyond this many, demands are not looked at and all is dealt out evenly. */
-#define RANKS 4096
-
-static uint64_t busy_requests(const struct lam_llm_demand *demand)
+void lam_llm_book_free(struct lam_llm_book *book)
 {
-    return demand->refused ? 0 : (uint64_t)demand->open + demand->waiting;
-}
-
-void lam_llm_share_split(const struct lam_llm_limits *limits, const struct lam_llm_demand *demands, size_t size, struct lam_llm_share *shares)
-{
-    static _Thread_local uint64_t wants[RANKS], gets[RANKS]; /* 64 KiB would be much for a stack of a worker */
-    uint32_t pause_ms = 0;
-
-    for (size_t r = 0; r < size; r++) {
-        lam_llm_share_even(limits, r, size, &shares[r]);
-        pause_ms = demands[r].pause_ms > pause_ms ? demands[r].pause_ms : pause_ms;
-    }
-    for (size_t r = 0; r < size; r++)
-        shares[r].pause_ms = pause_ms;
-    if (size > RANKS)
+    if (!book)
         return;
-    for (size_t r = 0; r < size; r++)
-        wants[r] = demands[r].refused ? 0 : demands[r].wanted;
-    max_min(limits->concurrency, wants, size, gets);
-    for (size_t r = 0; r < size; r++)
-        shares[r].limits.concurrency = (uint32_t)gets[r];
+    free(book->order);
+    free(book);
+}
 
-    /* Budgets: a rank wants what it has under way or waiting, a minute of it being no more than the whole budget. */
-    for (size_t r = 0; r < size; r++)
-        wants[r] = busy_requests(&demands[r]) < limits->requests_per_minute ? busy_requests(&demands[r]) : limits->requests_per_minute;
-    max_min(limits->requests_per_minute, wants, size, gets);
-    for (size_t r = 0; r < size; r++)
-        shares[r].limits.requests_per_minute = (uint32_t)gets[r];
-    for (size_t r = 0; r < size; r++) {
-        uint64_t each = demands[r].minute_requests ? demands[r].minute_tokens / demands[r].minute_requests : 0;
-        uint64_t want = busy_requests(&demands[r]) * (each ? each : 1000); /* before the first answer: a page a request */
+/* ---- what a rank says ---- */
 
-        wants[r] = want < limits->tokens_per_minute ? want : limits->tokens_per_minute;
+static void set_part(const struct lam_llm_book *book, struct holder *holder, enum limit l, uint64_t spent, uint64_t more, uint64_t least)
+{
+    struct part *part = &holder->parts[l];
+
+    part->spent = spent;
+    part->want = least_of(least_of(spent, MOST) + least_of(more, MOST), book->totals[l]);
+    part->least = least_of(least, part->want);
+}
+
+void lam_llm_book_hear(struct lam_llm_book *book, size_t rank, const struct lam_llm_demand *demand)
+{
+    struct holder *holder = &book->holders[rank];
+    uint64_t each = demand->request_tokens ? demand->request_tokens : 1000; /* before the first one was looked at: a page */
+    uint64_t waiting = demand->refused ? 0 : demand->waiting, wanted = demand->refused ? 0 : demand->wanted;
+
+    if (demand->number < holder->taken || demand->number > holder->sent)
+        return;
+    book->words++;
+    if (demand->requests != holder->requests)
+        holder->parts[REQUESTS].turn = holder->parts[TOKENS].turn = book->words;
+    holder->requests = demand->requests;
+    holder->taken = demand->number;
+    holder->pause_ms = demand->pause_ms;
+    set_part(book, holder, CONCURRENCY, demand->open, 0, 0);
+    holder->parts[CONCURRENCY].want = least_of(wanted, book->totals[CONCURRENCY]); /* fewer than are open, where flow control says so */
+    set_part(book, holder, REQUESTS, demand->minute_requests, waiting, waiting != 0);
+    set_part(book, holder, TOKENS, demand->minute_tokens, waiting * least_of(each, MOST >> 32), waiting ? each : 0);
+}
+
+/* ---- what it is to have ---- */
+
+static bool comes_before(const struct part *a, const struct part *b) { return a->turn != b->turn ? a->turn < b->turn : a < b /* in the order of ranks */; }
+
+static int by_turn(const void *a, const void *b) { return comes_before(*(struct part *const *)a, *(struct part *const *)b) ? -1 : 1; }
+
+/* Enough for a request; where that is more than the total, for those that waited longest. */
+static void deal_floors(struct lam_llm_book *book, enum limit l)
+{
+    uint64_t sum = 0, left = book->totals[l];
+
+    for (size_t r = 0; r < book->size; r++) {
+        struct part *part = &book->holders[r].parts[l];
+
+        book->order[r] = part;
+        part->floor = part->least;
+        if (sum <= left)
+            sum += part->least;
     }
-    max_min(limits->tokens_per_minute, wants, size, gets);
-    for (size_t r = 0; r < size; r++)
-        shares[r].limits.tokens_per_minute = gets[r];
+    if (sum <= left)
+        return;
+    qsort((void *)book->order, book->size, sizeof(struct part *), by_turn);
+    for (size_t i = 0; i < book->size; i++) {
+        if (book->order[i]->floor > left)
+            book->order[i]->floor = 0;
+        left -= book->order[i]->floor;
+    }
+}
+
+static uint64_t at_level(const struct part *part, uint64_t level) { return most_of(least_of(level, part->want), part->floor); }
+
+/* What all have with the water at `level`; more than the total, if it is more. */
+static uint64_t filled(const struct lam_llm_book *book, enum limit l, uint64_t level)
+{
+    uint64_t sum = 0;
+
+    for (size_t r = 0; r < book->size && sum <= book->totals[l]; r++)
+        sum += at_level(&book->holders[r].parts[l], level);
+    return sum;
+}
+
+/* Max-min: the water rises to the same level for all that want so much. Integers only: bit by bit the same everywhere. */
+static void deal(struct lam_llm_book *book, enum limit l)
+{
+    uint64_t low = 0, high = book->totals[l], left;
+
+    deal_floors(book, l);
+    while (low < high) { /* the highest level that the total reaches */
+        uint64_t middle = low + (high - low + 1) / 2;
+
+        if (filled(book, l, middle) <= book->totals[l])
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    left = book->totals[l] - filled(book, l, low);
+    for (size_t r = 0; r < book->size; r++) {
+        struct part *part = &book->holders[r].parts[l];
+
+        part->target = at_level(part, low);
+        if (low == book->totals[l]) { /* all are content */
+            part->target += even(left, r, book->size);
+        } else if (left && part->target == low && part->want > low) {
+            part->target++; /* what does not divide */
+            left--;
+        }
+    }
+}
+
+static uint64_t held(const struct part *part) { return most_of(part->spent, most_of(part->granted, part->granted_before)); }
+
+/* What the others leave: by what they hold, and by what those are about to get whose turn is sooner. */
+static uint64_t room_for(const struct lam_llm_book *book, size_t rank, enum limit l)
+{
+    const struct part *own = &book->holders[rank].parts[l];
+    uint64_t left = book->totals[l];
+
+    for (size_t r = 0; r < book->size; r++) {
+        const struct part *part = &book->holders[r].parts[l];
+
+        if (r == rank)
+            continue;
+        left -= least_of(left, held(part));
+        if (comes_before(part, own) && least_of(part->target, part->want) > held(part))
+            left -= least_of(left, least_of(part->target, part->want) - held(part));
+    }
+    return left;
+}
+
+static void grant(struct lam_llm_book *book, size_t rank)
+{
+    struct holder *holder = &book->holders[rank];
+    uint64_t parts[LIMITS];
+    bool changed = false;
+
+    for (int l = 0; l < LIMITS; l++) {
+        if (book->totals[l])
+            deal(book, (enum limit)l);
+        parts[l] = least_of(holder->parts[l].target, room_for(book, rank, (enum limit)l));
+        changed |= parts[l] != holder->parts[l].granted;
+    }
+    if (!changed)
+        return;
+    holder->sent++;
+    for (int l = 0; l < LIMITS; l++)
+        holder->parts[l].granted = parts[l];
+}
+
+bool lam_llm_book_share(struct lam_llm_book *book, size_t rank, struct lam_llm_share *share)
+{
+    struct holder *holder = &book->holders[rank];
+
+    if (holder->taken == holder->sent) {
+        for (int l = 0; l < LIMITS; l++)
+            holder->parts[l].granted_before = holder->parts[l].granted;
+        grant(book, rank);
+    }
+    *share = (struct lam_llm_share){
+        .limits = {(uint32_t)holder->parts[CONCURRENCY].granted, (uint32_t)holder->parts[REQUESTS].granted, holder->parts[TOKENS].granted},
+        .whole = book->limits,
+        .number = holder->sent,
+    };
+    for (size_t r = 0; r < book->size; r++)
+        if (book->holders[r].pause_ms > share->pause_ms)
+            share->pause_ms = book->holders[r].pause_ms;
+    return holder->sent != holder->taken;
 }

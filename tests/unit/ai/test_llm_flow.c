@@ -1,6 +1,6 @@
 /*
  * Flow control in simulated time: against servers of known capacity, with limits that say so and limits that do not. Also what it is made of: the
- * breaker, the budgets, the shares of ranks, the queue.
+ * breaker, the budgets, the queue.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -247,37 +247,6 @@ static void test_pauses_are_obeyed(void **state)
     }
 }
 
-/* Reports and shares cross each other and are old when they arrive; a pause must end all the same, on all ranks. */
-static void test_a_pause_is_for_all_ranks_and_ends(void **state)
-{
-    struct lam_llm_limits limits = {.concurrency = 20};
-    struct lam_llm_flow flows[2];
-    struct lam_llm_share shares[2];
-    struct lam_llm_demand demands[2] = {0};
-    int64_t now_us = SECOND, end_us = 0;
-
-    (void)state;
-    lam_llm_share_even(&limits, 0, 2, &shares[0]);
-    for (int r = 0; r < 2; r++)
-        lam_llm_flow_init(&flows[r], &shares[0], 10, now_us);
-    lam_llm_flow_sent(&flows[0], 0, now_us);
-    end_with(&flows[0], LAM_LLM_R_LIMITED, "retry-after: 5", now_us, now_us);
-    for (int round = 0; round < 200; round++, now_us += 100000) {
-        lam_llm_share_split(&limits, demands, 2, shares); /* of what was reported a round ago */
-        for (int r = 0; r < 2; r++) {
-            int64_t left_us = flows[r].paused_until_us - now_us;
-
-            lam_llm_flow_set_share(&flows[r], &shares[r], now_us);
-            demands[r].pause_ms = left_us > 0 ? (uint32_t)(left_us / 1000) : 0;
-            if (lam_llm_flow_ready_us(&flows[r], 0, now_us) > now_us)
-                end_us = now_us;
-        }
-        if (round == 10)
-            assert_true(lam_llm_flow_ready_us(&flows[1], 0, now_us) > now_us); /* the other one waits, too */
-    }
-    assert_true(end_us >= 5 * SECOND && end_us <= 7 * SECOND);
-}
-
 static void test_durations(void **state)
 {
     static const struct {
@@ -300,7 +269,8 @@ static void test_durations(void **state)
 
 static void test_no_minute_sees_more_than_its_budget(void **state)
 {
-    struct lam_llm_share share = {.limits = {.concurrency = 1000, .requests_per_minute = 100, .tokens_per_minute = 20000}, .has_requests_budget = 1, .has_tokens_budget = 1};
+    struct lam_llm_limits limits = {.concurrency = 1000, .requests_per_minute = 100, .tokens_per_minute = 20000};
+    struct lam_llm_share share = {.limits = limits, .whole = limits};
     struct lam_llm_flow flow;
     static int64_t times[4096];
     static uint64_t tokens[4096];
@@ -341,7 +311,8 @@ static void test_no_minute_sees_more_than_its_budget(void **state)
 
 static void test_unused_tokens_come_back_to_the_budget(void **state)
 {
-    struct lam_llm_share share = {.limits = {.concurrency = 10, .tokens_per_minute = 1000}, .has_tokens_budget = 1};
+    struct lam_llm_limits limits = {.concurrency = 10, .tokens_per_minute = 1000};
+    struct lam_llm_share share = {.limits = limits, .whole = limits};
     struct lam_llm_end end = {.result = LAM_LLM_R_ANSWERED, .sent_us = SECOND, .tokens_reserved = 900, .tokens_used = 100};
     struct lam_llm_flow flow;
 
@@ -388,63 +359,6 @@ static void test_the_breaker_opens_probes_and_closes(void **state)
     assert_true(lam_llm_breaker_sent(&breaker));
     assert_true(lam_llm_breaker_success(&breaker, true));
     assert_int_equal(lam_llm_breaker_ready_us(&breaker, now_us), now_us);
-}
-
-/* ---- shares ---- */
-
-static void test_shares_add_up_and_follow_demand(void **state)
-{
-    struct lam_llm_demand demands[9];
-    struct lam_llm_share shares[9];
-
-    (void)state;
-    random_state = (uint64_t)time(NULL);
-    print_message("seed %llu\n", (unsigned long long)random_state);
-    for (int round = 0; round < 2000; round++) {
-        struct lam_llm_limits limits = {(uint32_t)(uniform() * 100), (uint32_t)(uniform() * 1000), (uint64_t)(uniform() * 1e6)};
-        size_t size = 1 + (size_t)(uniform() * 8);
-        uint64_t sums[3] = {0}, wanted = 0;
-
-        memset(demands, 0, sizeof demands);
-        for (size_t r = 0; r < size; r++) {
-            demands[r].open = (uint32_t)(uniform() * 20);
-            demands[r].waiting = uniform() < 0.5 ? 0 : (uint32_t)(uniform() * 1000);
-            demands[r].wanted = (uint32_t)(uniform() * (demands[r].open + demands[r].waiting));
-            demands[r].pause_ms = uniform() < 0.8 ? 0 : 1000 * (uint32_t)(r + 1);
-            wanted += demands[r].wanted;
-        }
-        lam_llm_share_split(&limits, demands, size, shares);
-        for (size_t r = 0; r < size; r++) {
-            sums[0] += shares[r].limits.concurrency;
-            sums[1] += shares[r].limits.requests_per_minute;
-            sums[2] += shares[r].limits.tokens_per_minute;
-            assert_int_equal(shares[r].pause_ms, shares[0].pause_ms);
-            assert_true(shares[r].pause_ms >= demands[r].pause_ms);
-            if (wanted <= limits.concurrency) /* enough for all: everyone has what it wants */
-                assert_true(shares[r].limits.concurrency >= demands[r].wanted);
-            else /* else nobody has more than it wants */
-                assert_true(shares[r].limits.concurrency <= demands[r].wanted);
-        }
-        assert_int_equal(sums[0], limits.concurrency);
-        assert_int_equal(sums[1], limits.requests_per_minute);
-        assert_int_equal(sums[2], limits.tokens_per_minute);
-    }
-}
-
-static void test_even_shares_add_up(void **state)
-{
-    struct lam_llm_limits limits = {10, 0, 100};
-    struct lam_llm_share share;
-    unsigned sum = 0;
-
-    (void)state;
-    for (size_t r = 0; r < 3; r++) {
-        lam_llm_share_even(&limits, r, 3, &share);
-        sum += share.limits.concurrency;
-        assert_false(share.has_requests_budget);
-        assert_true(share.has_tokens_budget);
-    }
-    assert_int_equal(sum, 10);
 }
 
 /* ---- the queue, against a list that is sorted ---- */
@@ -510,13 +424,10 @@ int main(void)
         cmocka_unit_test_setup(test_429_bring_the_limit_down_and_it_comes_back, seed_random),
         cmocka_unit_test_setup(test_who_lets_nothing_through_is_asked_more_and_more_rarely, seed_random),
         cmocka_unit_test(test_pauses_are_obeyed),
-        cmocka_unit_test(test_a_pause_is_for_all_ranks_and_ends),
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_no_minute_sees_more_than_its_budget),
         cmocka_unit_test(test_unused_tokens_come_back_to_the_budget),
         cmocka_unit_test(test_the_breaker_opens_probes_and_closes),
-        cmocka_unit_test(test_shares_add_up_and_follow_demand),
-        cmocka_unit_test(test_even_shares_add_up),
         cmocka_unit_test(test_the_queue_loses_nothing),
     };
 

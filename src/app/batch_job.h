@@ -121,7 +121,7 @@ struct lam_batch_job {
 
     /* coordinator */
     uint64_t term;
-    struct lam_batch_pulse *pulse; /* batch_term.c: says that the holder lives */
+    struct lam_pulse *pulse;        /* pulse.h: says that the holder lives */
     bool holds;                    /* a term of this process: the next one is taken without a look */
     bool untaken;                  /* run was made and its term not had: it is tried again under the same id */
     struct lam_cutoff cutoff;

@@ -176,6 +176,7 @@ bool lam_session_turn(struct lam_session *session, int64_t max_ms)
     if (lam_comm_poll(session->comm, NULL, NULL, &err) && !session->failure.code)
         session->failure = err;
     now = lam_mono_us(&lam_clock_system);
+    atomic_store(&session->engine.turned_us, now);
     lam_rank_stats_sample(mine, now);
     if (now >= session->next_tick_us) {
         session->next_tick_us = now + TICK_US;

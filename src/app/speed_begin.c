@@ -38,9 +38,10 @@ static int take_term(struct lam_engine *engine, struct lam_speed_begun *begun, s
 
     if ((rc = lam_commitlog_refresh(engine->commits, err)) || (rc = compare_job(engine, begun, lam_commitlog_peek(engine->commits), false, err)) ||
         (!begun->setup.run[0] && (rc = lam_random_id(begun->setup.run, err))) || (rc = lam_holder_self(&options.holder, engine->job->name, begun->setup.run, err)) ||
-        (rc = lam_alive_start(&begun->alive, engine->fs, engine->job->store.path, begun->setup.run, err)) ||
+        (rc = lam_pulse_start(&begun->pulse, engine, begun->setup.run, "speed", err)) ||
         (rc = lam_term_take(engine->commits, &options, &begun->term, &state, err))) {
-        lam_alive_stop(&begun->alive); /* tried again, it is under the same id */
+        lam_pulse_stop(begun->pulse); /* tried again, it is under the same id */
+        begun->pulse = NULL;
         return rc;
     }
     rc = compare_job(engine, begun, state, true, err);
@@ -193,8 +194,9 @@ void lam_speed_begun_release(struct lam_speed_begun *begun)
 {
     lam_replay_stop(begun->replay);
     lam_broker_close(begun->broker);
-    lam_alive_stop(&begun->alive);
+    lam_pulse_stop(begun->pulse);
     lam_speed_setup_release(&begun->setup);
     begun->replay = NULL;
     begun->broker = NULL;
+    begun->pulse = NULL;
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #define KEEP_US 1000000
-#define ALIVE_US 2000000
 
 struct lam_speed_coordinator {
     struct lam_engine *engine;
@@ -15,15 +14,14 @@ struct lam_speed_coordinator {
     bool running, beginning, until_end, stopping, stop_sent;
     struct lam_term_wait term_wait;
     int started, ended; /* ranks */
-    struct lam_work begin_work, replay_work, alive_work;
+    struct lam_work begin_work, replay_work;
     int begin_rc, replay_rc;
     struct lam_error begin_err, replay_err, failure;
     bool replay_busy, replaying; /* is asked for; it runs, and the main thread may look at it */
-    bool alive_busy;
     struct lam_speed_commits commits;
     struct lam_speed_asks asks;
     uint64_t kept_after; /* the commit after which the ranks were told what to keep */
-    int64_t next_keep_us, next_alive_us;
+    int64_t next_keep_us;
     struct lam_speed_stats *stats; /* one a speed rank */
 };
 
@@ -56,7 +54,6 @@ static void tell(struct lam_speed_coordinator *c, int rank, uint16_t type, const
 
 static struct lam_speed_coordinator *of_begin(struct lam_work *work) { return (void *)((char *)work - offsetof(struct lam_speed_coordinator, begin_work)); }
 static struct lam_speed_coordinator *of_replay(struct lam_work *work) { return (void *)((char *)work - offsetof(struct lam_speed_coordinator, replay_work)); }
-static struct lam_speed_coordinator *of_alive(struct lam_work *work) { return (void *)((char *)work - offsetof(struct lam_speed_coordinator, alive_work)); }
 
 static void begin_run(struct lam_work *work, unsigned worker)
 {
@@ -195,18 +192,6 @@ static void on_message(void *arg, int src, uint16_t type, struct lam_sv bytes)
 
 /* --- steps --- */
 
-static void alive_run(struct lam_work *work, unsigned worker)
-{
-    struct lam_speed_coordinator *c = of_alive(work);
-    struct lam_error err;
-
-    (void)worker;
-    if (lam_alive_raise(&c->begun.alive, &err))
-        lam_log_warn(&c->engine->log, "speed", "%s", err.text);
-}
-
-static void alive_done(struct lam_work *work) { of_alive(work)->alive_busy = false; }
-
 static void tick(struct lam_speed_coordinator *c)
 {
     int64_t now = lam_mono_us(c->engine->clock);
@@ -218,11 +203,6 @@ static void tick(struct lam_speed_coordinator *c)
         c->kept_after = c->commits.committed;
         for (int r = 0; r < speed_ranks(c); r++)
             tell(c, rank_of(c, r), MSG_SPEED_KEEP, &kept, sizeof kept);
-    }
-    if (now >= c->next_alive_us && !c->alive_busy) {
-        c->next_alive_us = now + ALIVE_US;
-        c->alive_work = (struct lam_work){alive_run, alive_done};
-        c->alive_busy = lam_work_submit(c->engine->storage, &c->alive_work);
     }
 }
 
@@ -250,7 +230,7 @@ int lam_speed_coordinator_step(struct lam_speed_coordinator *c, struct lam_error
         for (int r = 0; r < speed_ranks(c); r++)
             tell(c, rank_of(c, r), MSG_SPEED_STOP, "", 0);
     }
-    if (c->stop_sent && c->ended == speed_ranks(c) && lam_speed_commits_idle(&c->commits) && !c->alive_busy && !(c->replay_busy && !c->replaying)) {
+    if (c->stop_sent && c->ended == speed_ranks(c) && lam_speed_commits_idle(&c->commits) && !(c->replay_busy && !c->replaying)) {
         lam_speed_asks_end(&c->asks, c->commits.committed);
         c->running = false;
         return 0;
@@ -266,7 +246,6 @@ int lam_speed_coordinator_open(struct lam_speed_coordinator **out, struct lam_en
     if (!c || !(c->stats = calloc((size_t)engine->roles.count[LAM_ROLE_SPEED] + 1, sizeof *c->stats)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the speed layer");
     c->engine = engine;
-    c->begun.alive.fd = -1;
     lam_speed_asks_init(&c->asks, engine);
     lam_speed_commits_init(&c->commits, engine, &c->begun);
     return lam_comm_on(engine->comm, MSG_SPEED_STARTED, MSG_SPEED_FAILED, on_message, c, err);

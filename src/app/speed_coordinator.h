@@ -2,13 +2,14 @@
 #ifndef LAMINA_APP_SPEED_COORDINATOR_H
 #define LAMINA_APP_SPEED_COORDINATOR_H
 
+#include "pulse.h"
 #include "speed_parts.h"
 
 /* What speed_begin.c makes, on the storage thread. */
 struct lam_speed_begun {
     struct lam_speed_setup setup; /* all partitions */
     uint64_t term;
-    struct lam_alive alive;
+    struct lam_pulse *pulse;
     struct lam_broker *broker;
     struct lam_replay *replay; /* storage thread: made by lam_speed_replay_storage */
 };

@@ -2,22 +2,23 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* Names of topics have letters, digits, '.', '_' and '-', at most 249 of them. */
-void lam_speed_topic(const struct lam_job *job, const struct lam_row *row, char *topic, size_t cap)
+static void topic_of(const struct lam_job_stream *stream, struct lam_sv category, char *topic, size_t cap)
 {
-    const char *route = job->stream->route, *mark = strstr(route, "{category}");
+    const char *route = stream->route, *mark = strstr(route, "{category}");
     size_t len;
 
-    if (!row->enr.category.len || row->rec.op == LAM_OP_DELETE) {
-        snprintf(topic, cap, "%s", job->stream->route_default);
+    if (!category.len) {
+        snprintf(topic, cap, "%s", stream->route_default);
         return;
     }
     if (!mark) {
         snprintf(topic, cap, "%s", route);
         return;
     }
-    snprintf(topic, cap, "%.*s%.*s%s", (int)(mark - route), route, LAM_SV_ARG(row->enr.category), mark + strlen("{category}"));
+    snprintf(topic, cap, "%.*s%.*s%s", (int)(mark - route), route, LAM_SV_ARG(category), mark + strlen("{category}"));
     len = strlen(topic);
     for (size_t i = 0; i < len; i++) {
         char c = topic[i];
@@ -25,6 +26,27 @@ void lam_speed_topic(const struct lam_job *job, const struct lam_row *row, char 
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
             topic[i] = '_';
     }
+}
+
+void lam_speed_topic(const struct lam_job *job, const struct lam_row *row, char *topic, size_t cap)
+{
+    topic_of(job->stream, row->rec.op == LAM_OP_DELETE ? lam_sv(NULL, 0) : row->enr.category, topic, cap);
+}
+
+int lam_speed_topics(const struct lam_job *job, char (**topics)[LAM_SPEED_TOPIC], size_t *count, struct lam_error *err)
+{
+    bool classified = job->tasks.wanted & LAM_TASK_CLASSIFY;
+    size_t labels = classified ? job->tasks.label_count : 0;
+
+    *count = 0;
+    if (!(*topics = calloc(labels + 2, sizeof **topics)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for topics");
+    topic_of(job->stream, lam_sv(NULL, 0), (*topics)[(*count)++], LAM_SPEED_TOPIC);
+    for (size_t i = 0; i < labels; i++)
+        topic_of(job->stream, job->tasks.labels[i].name, (*topics)[(*count)++], LAM_SPEED_TOPIC);
+    if (classified && job->tasks.other.len)
+        topic_of(job->stream, job->tasks.other, (*topics)[(*count)++], LAM_SPEED_TOPIC);
+    return 0;
 }
 
 static int add_text(struct lam_buf *json, const char *name, struct lam_sv text, struct lam_error *err)

@@ -40,6 +40,8 @@ int lam_speed_props(const struct lam_job *job, struct lam_kafka_prop **props, si
 
 /* --- speed_thread.c: one thread a speed rank --- */
 
+#define LAM_SPEED_HANG_DEADLINES 5
+
 struct lam_speed_thread;
 
 int lam_speed_thread_start(struct lam_speed_thread **thread, struct lam_engine *engine, const struct lam_speed_setup *setup, struct lam_tail_log *tail,
@@ -47,7 +49,13 @@ int lam_speed_thread_start(struct lam_speed_thread **thread, struct lam_engine *
 
 /* Asks it to end after what it has polled; joins it once it is done. */
 void lam_speed_thread_stop(struct lam_speed_thread *thread);
-void lam_speed_thread_free(struct lam_speed_thread *thread); /* NULL-safe; waits */
+void lam_speed_thread_free(struct lam_speed_thread *thread); /* NULL-safe; waits. For one that hangs nothing can be freed any more: the process ends with 1 */
+
+/*
+ * Main thread, again and again: LAM_E_TIMEOUT once the thread has done nothing for LAM_SPEED_HANG_DEADLINES of the job's deadline, of the time that this was
+ * asked in: that of a process which was stopped does not count. Between two turns it may have 512 large messages to analyse.
+ */
+int lam_speed_thread_watch(struct lam_speed_thread *thread, struct lam_error *err);
 
 /* LAM_PENDING: starting; 0: consuming, every partition was heard of; LAM_END: it has ended well; else its error. */
 int lam_speed_thread_state(struct lam_speed_thread *thread, struct lam_error *err);
@@ -61,8 +69,13 @@ int lam_speed_roll(struct lam_engine *engine, const struct lam_speed_setup *setu
 
 /* --- speed_output.c --- */
 
+#define LAM_SPEED_TOPIC 256 /* of Kafka's 249 */
+
 /* The topic that a row goes to. */
 void lam_speed_topic(const struct lam_job *job, const struct lam_row *row, char *topic, size_t cap);
+
+/* All that the job's rows can go to, as far as its labels tell; some twice where the route names no category. *topics is malloc'ed. */
+int lam_speed_topics(const struct lam_job *job, char (**topics)[LAM_SPEED_TOPIC], size_t *count, struct lam_error *err);
 
 /* The record with "ai_analysis" and "processed_at". */
 int lam_speed_value(const struct lam_row *row, struct lam_buf *json, struct lam_error *err);

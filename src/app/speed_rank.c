@@ -264,10 +264,13 @@ static void send_stats(struct lam_speed_rank *rank)
     int64_t now = lam_mono_us(rank->engine->clock);
     struct lam_speed_stats stats = {0};
     struct lam_tail_stats tail;
+    struct lam_error err;
 
     if (now < rank->next_stats_us && !rank->stopping)
         return;
     rank->next_stats_us = now + STATS_US;
+    if (lam_speed_thread_watch(rank->thread, &err))
+        fail(rank, &err);
     lam_speed_thread_stats(rank->thread, &stats);
     tail = lam_tail_stats(rank->tail);
     stats.tail_rows = tail.rows;

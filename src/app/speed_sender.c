@@ -1,5 +1,6 @@
 #include "speed_sender.h"
 
+#include "base/utf8.h"
 #include "model/order.h"
 #include "redact_reader.h"
 
@@ -9,23 +10,29 @@
 #include <stdlib.h>
 
 #define QUEUE_TRIES 600 /* of 100 ms: the producer's own time-out comes first */
+#define FLUSH_STEP_MS 500
+#define WARM_MS 5000
 #define ALONE_TRIES 2   /* after the first one, in the company of others */
 #define ALONE_TAG UINT64_MAX
+#define VALUE_MAX_BYTES ((size_t)64 << 20)
 #define LINE_MAX_BYTES ((size_t)256 << 20)
+#define KEY_SHOWN 200 /* bytes of it, in a log line */
 
 /* An output that was refused, and is to be sent again by itself. */
 struct refused {
     struct refused *next;
     uint64_t tag;
     char *topic, *reason;
-    bool null_value;
+    bool null_value, unmade;  /* unmade: larger than VALUE_MAX_BYTES, so that there is no value to keep */
     struct lam_sv key, value; /* bytes behind the struct */
+    int tries;
 };
 
 struct lam_speed_sender {
     struct lam_engine *engine;
     const struct lam_speed_setup *setup;
     struct lam_producer *producer;
+    atomic_uint_least64_t *turns;
     struct lam_buf value;
     struct refused *first, **last;
     struct lam_redactor *redactor; /* of what goes out; NULL: all of it */
@@ -81,7 +88,8 @@ static void on_report(void *arg, const struct lam_report *report)
         sender->failure = err;
 }
 
-int lam_speed_sender_open(struct lam_speed_sender **out, struct lam_engine *engine, const struct lam_speed_setup *setup, struct lam_error *err)
+int lam_speed_sender_open(struct lam_speed_sender **out, struct lam_engine *engine, const struct lam_speed_setup *setup, atomic_uint_least64_t *turns,
+                          struct lam_error *err)
 {
     struct lam_speed_sender *sender = calloc(1, sizeof *sender);
     struct lam_producer_options options = {.brokers = setup->brokers, .on_report = on_report, .arg = sender, .log = &engine->log};
@@ -93,15 +101,36 @@ int lam_speed_sender_open(struct lam_speed_sender **out, struct lam_engine *engi
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for outputs");
     sender->engine = engine;
     sender->setup = setup;
+    sender->turns = turns;
     sender->last = &sender->first;
     sender->file = -1;
-    lam_buf_init(&sender->value, (size_t)64 << 20);
+    lam_buf_init(&sender->value, VALUE_MAX_BYTES);
     if ((rc = lam_speed_props(engine->job, &props, &options.prop_count, err)))
         return rc;
     options.props = props;
     rc = lam_producer_open(&sender->producer, &options, err);
     free(props);
     return rc ? rc : lam_redactor_of_job(engine, &sender->redactor, err);
+}
+
+void lam_speed_sender_warm(struct lam_speed_sender *sender)
+{
+    char (*topics)[LAM_SPEED_TOPIC];
+    const char **names;
+    struct lam_error err;
+    size_t count;
+
+    if (lam_speed_topics(sender->engine->job, &topics, &count, &err))
+        return;
+    if ((names = calloc(count, sizeof *names))) {
+        for (size_t i = 0; i < count; i++)
+            names[i] = topics[i];
+        if (lam_producer_warm(sender->producer, names, count, WARM_MS, &err))
+            lam_log_debug(&sender->engine->log, "speed", "%s", err.text);
+    }
+    free(names);
+    free(topics);
+    atomic_fetch_add(sender->turns, 1);
 }
 
 void lam_speed_sender_close(struct lam_speed_sender *sender)
@@ -138,17 +167,36 @@ static int open_file(struct lam_speed_sender *sender, struct lam_error *err)
     return sender->file < 0 ? LAM_FAIL(err, LAM_E_IO, "create %s: %s", path, strerror(-sender->file)) : 0;
 }
 
-static int write_line(struct lam_buf *line, const struct lam_speed_setup *setup, const struct refused *refused, struct lam_error *err)
+/* {position, topic, reason, key, value}. Without whole: neither key nor value, for which there is no room. */
+static int write_line(struct lam_buf *line, const struct lam_speed_setup *setup, const struct refused *refused, bool whole, struct lam_error *err)
 {
     int rc;
 
     if ((rc = lam_buf_addf(line, err, "{\"source\":%" PRIu32 ",\"life\":%" PRIu32 ",\"partition\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"topic\":\"%s\",\"reason\":", setup->source,
                            setup->life, refused->tag >> 48, refused->tag & (((uint64_t)1 << 48) - 1), refused->topic)) ||
-        (rc = lam_buf_add_json(line, lam_sv_of(refused->reason), err)) || (rc = lam_buf_addf(line, err, ",\"key\":")) ||
-        (rc = lam_buf_add_json(line, refused->key, err)) || (rc = lam_buf_addf(line, err, ",\"value\":")) ||
-        (rc = refused->null_value ? lam_buf_addf(line, err, "null") : lam_buf_add_sv(line, refused->value, err)))
+        (rc = lam_buf_add_json(line, lam_sv_of(refused->reason), err)))
+        return rc;
+    if (whole && ((rc = lam_buf_addf(line, err, ",\"key\":")) || (rc = lam_buf_add_json(line, refused->key, err))))
+        return rc;
+    if (whole && !refused->unmade &&
+        ((rc = lam_buf_addf(line, err, ",\"value\":")) ||
+         (rc = refused->null_value ? lam_buf_addf(line, err, "null") : lam_buf_add_sv(line, refused->value, err))))
         return rc;
     return lam_buf_add(line, "}\n", 2, err);
+}
+
+static void say_given_up(const struct lam_speed_sender *sender, const struct refused *refused)
+{
+    struct lam_sv shown = lam_utf8_cut(refused->key, KEY_SHOWN);
+    char size[64];
+
+    if (refused->unmade)
+        snprintf(size, sizeof size, "more than %zu", VALUE_MAX_BYTES);
+    else
+        snprintf(size, sizeof size, "%zu", refused->value.len);
+    lam_log_warn(&sender->engine->log, "speed", "an output of %s bytes to %s, key %.*s%s, is given up after %d %s: %s; record at partition %" PRIu64 ", offset %" PRIu64, size,
+                 refused->topic, LAM_SV_ARG(shown), shown.len < refused->key.len ? "…" : "", refused->tries, refused->tries == 1 ? "try" : "tries", refused->reason,
+                 refused->tag >> 48, refused->tag & (((uint64_t)1 << 48) - 1));
 }
 
 static int give_up(struct lam_speed_sender *sender, const struct refused *refused, struct lam_error *err)
@@ -157,13 +205,15 @@ static int give_up(struct lam_speed_sender *sender, const struct refused *refuse
     int rc = open_file(sender, err);
 
     lam_buf_init(&line, LINE_MAX_BYTES);
-    if (!rc && !(rc = write_line(&line, sender->setup, refused, err)) &&
-        !(rc = lam_fs_write_at(sender->engine->fs, sender->file, line.ptr, line.len, sender->file_len, err))) {
+    if (!rc && (rc = write_line(&line, sender->setup, refused, true, err)) == LAM_E_LIMIT) {
+        lam_buf_clear(&line);
+        rc = write_line(&line, sender->setup, refused, false, err);
+    }
+    if (!rc && !(rc = lam_fs_write_at(sender->engine->fs, sender->file, line.ptr, line.len, sender->file_len, err))) {
         sender->file_len += (off_t)line.len;
         sender->file_dirty = true;
         sender->undelivered++;
-        lam_log_warn(&sender->engine->log, "speed", "an output to %s is given up after %d tries: %s; record at partition %" PRIu64 ", offset %" PRIu64, refused->topic,
-                     1 + ALONE_TRIES, refused->reason, refused->tag >> 48, refused->tag & (((uint64_t)1 << 48) - 1));
+        say_given_up(sender, refused);
     }
     lam_buf_release(&line);
     return rc;
@@ -184,30 +234,47 @@ static int queue(struct lam_speed_sender *sender, const struct lam_message *mess
 {
     int rc;
 
-    for (int i = 0; (rc = lam_producer_send(sender->producer, message, err)) == LAM_PENDING && i < QUEUE_TRIES; i++)
+    for (int i = 0; (rc = lam_producer_send(sender->producer, message, err)) == LAM_PENDING && i < QUEUE_TRIES; i++) {
         lam_producer_poll(sender->producer, 100);
+        atomic_fetch_add(sender->turns, 1);
+    }
     return rc == LAM_PENDING ? LAM_FAIL(err, LAM_E_TIMEOUT, "outputs are not taken by the broker for %d s", QUEUE_TRIES / 10) : rc;
+}
+
+/* The bytes that go out, in sender->value. LAM_E_LIMIT: they are more than VALUE_MAX_BYTES. */
+static int make_value(struct lam_speed_sender *sender, const struct lam_row *row, struct lam_error *err)
+{
+    struct lam_row shown;
+    int rc;
+
+    lam_buf_clear(&sender->value);
+    if (row->rec.op == LAM_OP_DELETE)
+        return 0;
+    if (sender->redactor && (rc = lam_redact_row(sender->redactor, row, &shown, err)))
+        return rc;
+    return lam_speed_value(sender->redactor ? &shown : row, &sender->value, err);
 }
 
 int lam_speed_sender_send(struct lam_speed_sender *sender, const struct lam_row *row, struct lam_error *err)
 {
-    char topic[256];
+    char topic[LAM_SPEED_TOPIC];
     struct lam_message message = {.topic = topic, .partition = -1, .has_key = true, .key = row->rec.key, .timestamp_us = LAM_TIME_NONE, .tag = tag_of(row),
                                   .null_value = row->rec.op == LAM_OP_DELETE};
-    struct lam_row shown;
+    struct refused refused = {.tag = message.tag, .topic = topic, .null_value = message.null_value, .key = message.key, .tries = 1};
     int rc;
 
     lam_speed_topic(sender->engine->job, row, topic, sizeof topic);
-    lam_buf_clear(&sender->value);
-    if (sender->redactor && (rc = lam_redact_row(sender->redactor, row, &shown, err)))
-        return rc;
-    if (!message.null_value && (rc = lam_speed_value(sender->redactor ? &shown : row, &sender->value, err)))
-        return rc;
-    message.value = lam_buf_sv(&sender->value);
-    rc = queue(sender, &message, err);
-    if (rc && is_refused(rc)) { /* by librdkafka itself: larger than message.max.bytes */
-        struct refused refused = {.tag = message.tag, .topic = topic, .reason = err->text, .null_value = message.null_value, .key = message.key, .value = message.value};
+    rc = make_value(sender, row, err);
+    refused.unmade = rc == LAM_E_LIMIT;
+    if (!rc) {
+        message.value = refused.value = lam_buf_sv(&sender->value);
+        rc = queue(sender, &message, err);
+    }
+    if (rc && is_refused(rc)) { /* here, or by librdkafka itself: larger than message.max.bytes */
+        char reason[LAM_ERROR_TEXT];
 
+        snprintf(reason, sizeof reason, "%s", err->text);
+        refused.reason = reason;
         rc = give_up(sender, &refused, err);
     }
     return rc;
@@ -218,8 +285,14 @@ void lam_speed_sender_poll(struct lam_speed_sender *sender) { lam_producer_poll(
 /* Everything that is queued has its report; refusals and failures are on_report's. */
 static int flush(struct lam_speed_sender *sender, int timeout_ms, struct lam_error *err)
 {
-    int rc = lam_producer_flush(sender->producer, timeout_ms, err);
+    int rc, step_ms;
 
+    do { /* in steps: who waits for a broker does not hang */
+        step_ms = timeout_ms < FLUSH_STEP_MS ? timeout_ms : FLUSH_STEP_MS;
+        timeout_ms -= step_ms;
+        rc = lam_producer_flush(sender->producer, step_ms, err);
+        atomic_fetch_add(sender->turns, 1);
+    } while (rc == LAM_E_TIMEOUT && timeout_ms > 0 && !sender->failure.code);
     if (sender->failure.code) {
         *err = sender->failure;
         return err->code;
@@ -243,6 +316,7 @@ static int send_alone(struct lam_speed_sender *sender, int timeout_ms, struct la
     }
     if (rc && !is_refused(rc))
         return LAM_FAIL(err, rc, "an output to %s was not delivered: %s", refused->topic, lam_error_name(rc));
+    refused->tries = 1 + ALONE_TRIES;
     if (rc && (rc = give_up(sender, refused, err)))
         return rc;
     sender->first = refused->next;

@@ -17,9 +17,13 @@
 
 struct lam_speed_sender;
 
-/* Borrows engine and setup. */
-int lam_speed_sender_open(struct lam_speed_sender **sender, struct lam_engine *engine, const struct lam_speed_setup *setup, struct lam_error *err);
+/* Borrows engine, setup and turns, which is raised while this waits: the thread does not hang. */
+int lam_speed_sender_open(struct lam_speed_sender **sender, struct lam_engine *engine, const struct lam_speed_setup *setup, atomic_uint_least64_t *turns,
+                          struct lam_error *err);
 void lam_speed_sender_close(struct lam_speed_sender *sender); /* NULL-safe; throws away what is not settled */
+
+/* Asks for the leaders of all topics that outputs can go to, so that the first one of a topic need not wait for that. Without an answer it waits. Blocks some seconds. */
+void lam_speed_sender_warm(struct lam_speed_sender *sender);
 
 /* Routes and sends the output of a row. Waits while the queue is full. */
 int lam_speed_sender_send(struct lam_speed_sender *sender, const struct lam_row *row, struct lam_error *err);

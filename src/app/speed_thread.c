@@ -8,12 +8,15 @@
  */
 #include "speed_sender.h"
 
+#include "cli.h"
 #include "model/order.h"
 #include "process/refine.h"
 #include "reader.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define POLL_MAX 512
@@ -23,14 +26,19 @@
 #define OUTPUT_COMMIT_US 1000000
 #define FLUSH_MS 10000
 #define FULL_NAP_US 20000
+#define WATCH_US 1000000 /* the most that one look adds to a thread's silence */
+#define JOIN_NS 100000000
 
 struct lam_speed_thread {
     struct lam_engine *engine;
     const struct lam_speed_setup *setup;
     struct lam_tail_log *tail;
     pthread_t thread;
-    bool started, joined;
+    bool started;
     atomic_bool stop;
+    atomic_uint_least64_t turns; /* a thread whose number stands still does nothing */
+    uint64_t seen_turns;         /* these three are the main thread's, of lam_speed_thread_watch */
+    int64_t watched_us, silent_us;
     atomic_int state; /* LAM_PENDING, 0, LAM_END, or the error's code */
     struct lam_error err;
     pthread_mutex_t lock; /* guards stats */
@@ -78,9 +86,12 @@ static int open_all(struct lam_speed_thread *t)
 
         starts[i] = (struct lam_kafka_offset){start->partition, start->output >= 0 && start->output < start->archive ? start->output : start->archive};
     }
-    if (!rc && !(rc = lam_kafka_open(&t->kafka, &kafka, &t->err)) && !(rc = lam_speed_sender_open(&t->sender, t->engine, t->setup, &t->err)) &&
-        !(rc = lam_tools_new(&t->tools, t->engine, LAM_LAYER_SPEED, LAM_DEPTH_FAST, &t->err)))
+    if (!rc && !(rc = lam_kafka_open(&t->kafka, &kafka, &t->err)) && !(rc = lam_speed_sender_open(&t->sender, t->engine, t->setup, &t->turns, &t->err)))
+        rc = lam_tools_new(&t->tools, t->engine, LAM_LAYER_SPEED, LAM_DEPTH_FAST, &t->err);
+    if (!rc) {
+        lam_speed_sender_warm(t->sender); /* before the first event */
         rc = lam_kafka_assign(t->kafka, starts, t->setup->start_count, &t->err);
+    }
     t->fresh = lam_block_new(BLOCK_ROWS, BLOCK_BYTES);
     t->again = lam_block_new(BLOCK_ROWS, BLOCK_BYTES);
     t->messages = calloc(BLOCK_ROWS, sizeof *t->messages);
@@ -300,6 +311,7 @@ static int consume(struct lam_speed_thread *t)
         size_t count;
         bool full = lam_tail_stats(t->tail).bytes >= t->engine->job->stream->tail;
 
+        atomic_fetch_add(&t->turns, 1);
         if (full != paused) {
             lam_kafka_pause(t->kafka, full);
             paused = full;
@@ -347,6 +359,7 @@ int lam_speed_thread_start(struct lam_speed_thread **out, struct lam_engine *eng
     t->setup = setup;
     t->tail = tail;
     atomic_init(&t->state, LAM_PENDING);
+    atomic_init(&t->turns, 0);
     pthread_mutex_init(&t->lock, NULL);
     if (pthread_create(&t->thread, NULL, run, t))
         return LAM_FAIL(err, LAM_E_MEMORY, "the speed thread cannot be started");
@@ -376,13 +389,45 @@ void lam_speed_thread_stats(struct lam_speed_thread *t, struct lam_speed_stats *
     pthread_mutex_unlock(&t->lock);
 }
 
+int lam_speed_thread_watch(struct lam_speed_thread *t, struct lam_error *err)
+{
+    int64_t now = lam_mono_us(t->engine->clock), since = now - t->watched_us, limit = LAM_SPEED_HANG_DEADLINES * t->engine->job->deadline_us;
+    uint64_t turns = atomic_load(&t->turns);
+    int state = atomic_load(&t->state);
+
+    t->silent_us = turns != t->seen_turns || (state && state != LAM_PENDING) ? 0 : t->silent_us + (since < WATCH_US ? since : WATCH_US);
+    t->seen_turns = turns;
+    t->watched_us = now;
+    return t->silent_us < limit ? 0 : LAM_FAIL(err, LAM_E_TIMEOUT, "the thread that consumes has done nothing for %.1f s; the job ends, run it again to go on", (double)limit / 1e6);
+}
+
+/* Waits for its end, or until it is found hanging. */
+static void join(struct lam_speed_thread *t)
+{
+    struct lam_error err;
+    struct timespec until;
+
+    for (;;) {
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += JOIN_NS;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        if (pthread_timedjoin_np(t->thread, NULL, &until) != ETIMEDOUT)
+            return;
+        if (!lam_speed_thread_watch(t, &err))
+            continue;
+        lam_log_error(&t->engine->log, "speed", "%s", err.text); /* what it holds on to cannot be freed */
+        _exit(LAM_EXIT_FAILED);
+    }
+}
+
 void lam_speed_thread_free(struct lam_speed_thread *t)
 {
     if (!t)
         return;
     lam_speed_thread_stop(t);
     if (t->started)
-        pthread_join(t->thread, NULL);
+        join(t);
     pthread_mutex_destroy(&t->lock);
     free(t);
 }

@@ -13,7 +13,8 @@
 struct lam_producer {
     struct lam_kafka_noise noise; /* first: librdkafka's callbacks get the handle as this */
     rd_kafka_t *rk;
-    rd_kafka_topic_t *warm;
+    rd_kafka_topic_t **warm; /* held: a topic without one who holds it is forgotten until the first message */
+    size_t warm_count;
     void (*on_report)(void *arg, const struct lam_report *report);
     void *arg;
     atomic_uint_least64_t sent, delivered, failed, bytes;
@@ -86,6 +87,15 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     }
 }
 
+/* Of one message with its key and headers, as the job has it: rounded up. */
+static size_t message_max_kbytes(const rd_kafka_conf_t *conf)
+{
+    char value[32] = "";
+    size_t size = sizeof value;
+
+    return rd_kafka_conf_get(conf, "message.max.bytes", value, &size) ? 0 : (size_t)strtoull(value, NULL, 10) / 1024 + 1;
+}
+
 static int configure(rd_kafka_conf_t *conf, struct lam_producer *producer, const struct lam_producer_options *options,
                      struct lam_error *err)
 {
@@ -112,6 +122,8 @@ static int configure(rd_kafka_conf_t *conf, struct lam_producer *producer, const
                                options->message_timeout_ms > 0 ? options->message_timeout_ms : DEFAULT_TIMEOUT_MS, err);
     if (!rc)
         rc = lam_props_apply(conf, options->props, options->prop_count, err);
+    if (!rc && message_max_kbytes(conf) > kbytes) /* what the queue can never hold would be "full" for ever */
+        rc = lam_props_set_int(conf, "queue.buffering.max.kbytes", message_max_kbytes(conf), err);
     rd_kafka_conf_set_opaque(conf, producer);
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     rd_kafka_conf_set_error_cb(conf, on_error);
@@ -149,23 +161,51 @@ failed:
     return rc;
 }
 
-int lam_producer_warm(struct lam_producer *producer, const char *topic, int timeout_ms, struct lam_error *err)
+static void let_go(struct lam_producer *producer)
 {
-    rd_kafka_topic_t *rkt = rd_kafka_topic_new(producer->rk, topic, NULL); /* a second one of this name would be the same */
-    const struct rd_kafka_metadata *metadata;
-    rd_kafka_resp_err_t code;
+    for (size_t i = 0; i < producer->warm_count; i++)
+        rd_kafka_topic_destroy(producer->warm[i]);
+    free(producer->warm);
+    producer->warm = NULL;
+    producer->warm_count = 0;
+}
 
-    if (!rkt)
-        return LAM_FAIL(err, LAM_E_INVALID, "producer of %s: %s", topic, rd_kafka_err2str(rd_kafka_last_error()));
-    code = rd_kafka_metadata(producer->rk, 0, rkt, &metadata, timeout_ms);
-    if (!code) {
-        code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
-        rd_kafka_metadata_destroy(metadata);
+/* The first topic of the answer that has no partitions, or why there is no answer. */
+static rd_kafka_resp_err_t ask_of_known_topics(struct lam_producer *producer, int timeout_ms, char *topic, size_t cap)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(producer->rk, 0, NULL, &metadata, timeout_ms);
+
+    topic[0] = '\0';
+    if (code)
+        return code;
+    for (int i = 0; !code && i < metadata->topic_cnt; i++) {
+        code = metadata->topics[i].err;
+        snprintf(topic, cap, "%s", metadata->topics[i].topic);
     }
-    if (producer->warm)
-        rd_kafka_topic_destroy(producer->warm);
-    producer->warm = rkt; /* without one who holds it, it would be forgotten until the first message */
-    return code ? LAM_FAIL(err, code_of(code), "producer of %s: its partitions: %s", topic, rd_kafka_err2str(code)) : 0;
+    rd_kafka_metadata_destroy(metadata);
+    return code;
+}
+
+int lam_producer_warm(struct lam_producer *producer, const char *const *topics, size_t count, int timeout_ms, struct lam_error *err)
+{
+    rd_kafka_topic_t **warm = calloc(count + 1, sizeof *warm);
+    rd_kafka_resp_err_t code = 0;
+    size_t made = 0;
+    char topic[256];
+    int rc = warm ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for topics");
+
+    for (; !rc && made < count; made++)
+        if (!(warm[made] = rd_kafka_topic_new(producer->rk, topics[made], NULL))) { /* a second one of this name would be the same */
+            rc = LAM_FAIL(err, LAM_E_INVALID, "producer of %s: %s", topics[made], rd_kafka_err2str(rd_kafka_last_error()));
+            break;
+        }
+    let_go(producer);
+    producer->warm = warm;
+    producer->warm_count = made;
+    if (!rc && count && (code = ask_of_known_topics(producer, timeout_ms, topic, sizeof topic)))
+        rc = LAM_FAIL(err, code_of(code), "producer of %s: its partitions: %s", topic[0] ? topic : topics[0], rd_kafka_err2str(code));
+    return rc;
 }
 
 void lam_producer_close(struct lam_producer *producer)
@@ -173,8 +213,7 @@ void lam_producer_close(struct lam_producer *producer)
     if (!producer)
         return;
     producer->on_report = NULL;
-    if (producer->warm)
-        rd_kafka_topic_destroy(producer->warm);
+    let_go(producer);
     rd_kafka_purge(producer->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
     if (lam_kafka_destroy(producer->rk, &producer->noise))
         free(producer);

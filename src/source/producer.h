@@ -49,7 +49,7 @@ struct lam_producer_options {
     const char *brokers;
     const struct lam_kafka_prop *props;
     size_t prop_count;
-    size_t max_bytes; /* of messages not delivered yet; 0: 32 MiB */
+    size_t max_bytes; /* of messages not delivered yet; 0: 32 MiB. At least message.max.bytes */
     int message_timeout_ms; /* 0: 120 s */
     int linger_ms;          /* 0: 5 */
     void (*on_report)(void *arg, const struct lam_report *report); /* NULL: only counted */
@@ -60,10 +60,11 @@ struct lam_producer_options {
 int lam_producer_open(struct lam_producer **producer, const struct lam_producer_options *options, struct lam_error *err);
 
 /*
- * Learns who leads the topic's partitions. librdkafka does that by itself for a topic that it is given a message for, but only at its next look, once a second:
- * the first messages wait so long. LAM_E_NOT_FOUND, LAM_E_TIMEOUT: they do all the same. Blocks up to timeout_ms.
+ * Learns who leads the partitions of these topics, with one question. librdkafka does that by itself for a topic that it is given a message for, but only at its
+ * next look, once a second: the first messages wait so long. A broker that makes topics at first use makes them now. They are held until the next call, or close.
+ * LAM_E_NOT_FOUND, LAM_E_TIMEOUT: first messages wait all the same. Blocks up to timeout_ms.
  */
-int lam_producer_warm(struct lam_producer *producer, const char *topic, int timeout_ms, struct lam_error *err);
+int lam_producer_warm(struct lam_producer *producer, const char *const *topics, size_t count, int timeout_ms, struct lam_error *err);
 
 /* Throws away what is not delivered: flush first. NULL-safe. */
 void lam_producer_close(struct lam_producer *producer);

@@ -342,7 +342,7 @@ static void *run(void *arg)
     int rc;
 
     pthread_setname_np(pthread_self(), "lam-replay");
-    lam_producer_warm(replay->producer, replay->options.topic, WARM_MS, NULL); /* before the first line's time: else it waits for a second */
+    lam_producer_warm(replay->producer, &replay->options.topic, 1, WARM_MS, NULL); /* before the first line's time: else it waits for a second */
     if (!(rc = lam_replay_count(replay->options.path, &total, &err))) {
         pthread_mutex_lock(&replay->lock);
         replay->progress.total = total;

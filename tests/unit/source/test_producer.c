@@ -105,6 +105,26 @@ static void a_message_too_large_is_refused_at_once(void **state)
     free(value);
 }
 
+/* The queue's bound is ours, the size of a message the job's: a message that the queue can never hold would wait in front of it for ever. */
+static void the_queue_holds_one_message_of_the_largest_size(void **state)
+{
+    size_t len = 3 << 20;
+    char *value = calloc(1, len);
+    const struct lam_kafka_prop large = {"message.max.bytes", "4000000"};
+    struct lam_producer_options options = {.brokers = kit_bootstrap, .max_bytes = 1 << 20, .props = &large, .prop_count = 1};
+    const struct lam_message message = {.topic = "docs", .partition = 0, .value = lam_sv(value, len), .timestamp_us = LAM_TIME_NONE};
+    struct lam_producer *producer;
+    struct lam_error err;
+
+    (void)state;
+    assert_int_equal(lam_producer_open(&producer, &options, &err), 0);
+    assert_int_equal(lam_producer_send(producer, &message, &err), 0);
+    kit_flush(producer);
+    assert_int_equal(lam_producer_stats(producer).delivered, 1);
+    lam_producer_close(producer);
+    free(value);
+}
+
 /* From the first message to its delivery, of a producer that is connected. */
 static int64_t first_delivery_us(bool warm)
 {
@@ -115,7 +135,7 @@ static int64_t first_delivery_us(bool warm)
 
     kit_fresh_topic(topic, 4);
     usleep(CONNECTED_US);
-    if (warm && lam_producer_warm(producer, topic, 30000, &err))
+    if (warm && lam_producer_warm(producer, (const char *const[]){"another", topic}, 2, 30000, &err))
         fail_msg("%s", err.text);
     began = lam_mono_us(&lam_clock_system);
     kit_send(producer, &(struct lam_message){.topic = topic, .partition = -1, .value = LAM_SV("x"), .timestamp_us = LAM_TIME_NONE});
@@ -153,8 +173,8 @@ static void a_producer_that_finds_no_broker_is_not_warmed_and_works_on(void **st
 
     (void)state;
     assert_int_equal(lam_producer_open(&producer, &options, NULL), 0);
-    assert_int_not_equal(lam_producer_warm(producer, "docs", 50, &err), 0);
-    assert_int_not_equal(lam_producer_warm(producer, "docs", 50, &err), 0);
+    assert_int_not_equal(lam_producer_warm(producer, (const char *const[]){"docs"}, 1, 50, &err), 0);
+    assert_int_not_equal(lam_producer_warm(producer, (const char *const[]){"docs"}, 1, 50, &err), 0);
     lam_producer_close(producer);
 }
 
@@ -186,6 +206,7 @@ int main(void)
         cmocka_unit_test(what_no_broker_takes_fails_by_its_deadline_and_flush_says_so),
         cmocka_unit_test(a_full_queue_is_back_pressure),
         cmocka_unit_test(a_message_too_large_is_refused_at_once),
+        cmocka_unit_test(the_queue_holds_one_message_of_the_largest_size),
         cmocka_unit_test(keys_are_placed_as_java_does),
         cmocka_unit_test(a_warmed_producer_delivers_sooner),
         cmocka_unit_test(a_producer_that_finds_no_broker_is_not_warmed_and_works_on),

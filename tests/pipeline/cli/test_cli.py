@@ -326,7 +326,7 @@ exit 75
         job = self.start(self.DEAF)
         mpirun = {int(job.stdout.readline()) for _ in range(3)}
         self.assertEqual(len(mpirun), 1)
-        self.assertEqual(len(self.left_behind()), 5)  # launch, mpirun, three ranks
+        self.assertGreaterEqual(len(self.left_behind()), 5)  # launch, mpirun, three ranks; a child of a rank looks like it until it has become its `sleep`
         os.kill(mpirun.pop(), signal.SIGKILL)
         _, err = job.communicate(timeout=LIMIT)
         self.assertEqual(job.returncode, 1)

@@ -228,7 +228,7 @@ int lam_batch_start(void *arg, struct lam_sv bytes, struct lam_error *err)
         if ((rc = lam_batch_load_model(batch, model, err)))
             return rc;
     }
-    lam_batch_maps_release(&batch->mapped);
+    lam_batch_maps_release(batch);
     lam_llm_job_begin(batch->llm);
     if (batch->engine->rank > 0)
         name_segments(batch);
@@ -311,7 +311,7 @@ void lam_batch_job_release(struct lam_batch_job *batch)
     lam_buf_release(&batch->resolved_paths);
     lam_batch_tally_release(&batch->tally);
     lam_batch_inputs_release(&batch->planned);
-    lam_batch_maps_release(&batch->mapped);
+    lam_batch_maps_release(batch);
     lam_cutoff_release(&batch->cutoff);
     lam_state_unref(batch->state);
     lam_buf_release(&batch->results);

@@ -35,6 +35,7 @@ const struct lam_batch_ops lam_batch_job_ops = {
     .prepare = lam_batch_prepare,
     .resolve = lam_batch_resolve,
     .write = lam_batch_write,
+    .end = lam_batch_end,
 };
 
 struct lam_batch_options lam_batch_job_options(struct lam_batch_job *batch)

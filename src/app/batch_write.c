@@ -116,15 +116,21 @@ int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t cou
 
 /* --- ranges --- */
 
-void lam_batch_maps_release(struct lam_batch_maps *maps)
+void lam_batch_maps_release(struct lam_batch_job *batch)
 {
-    for (size_t i = 0; i < maps->count; i++) {
-        lam_map_unref(maps->items[i].map);
-        lam_mask_release(&maps->items[i].mask);
+    for (size_t i = 0; i < batch->mapped.count; i++) {
+        struct lam_batch_mapped *mapped = &batch->mapped.items[i];
+
+        if (mapped->map) /* the cache's reference too: the last one gives the disk back what was removed */
+            lam_map_cache_drop(batch->engine->maps, lam_map_path(mapped->map));
+        lam_map_unref(mapped->map);
+        lam_mask_release(&mapped->mask);
     }
-    free(maps->items);
-    *maps = (struct lam_batch_maps){0};
+    free(batch->mapped.items);
+    batch->mapped = (struct lam_batch_maps){0};
 }
+
+void lam_batch_end(void *arg) { lam_batch_maps_release(arg); }
 
 /* rules: malloc, count of them. */
 static int read_rules(const json_t *array, struct lam_mask_rule **rules, size_t count, struct lam_error *err)
@@ -218,7 +224,7 @@ int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err)
     json_t *head = next_line(&bytes);
     int rc = json_is_object(head) ? 0 : LAM_FAIL(err, LAM_E_CORRUPT, "a plan that is none");
 
-    lam_batch_maps_release(&batch->mapped);
+    lam_batch_maps_release(batch);
     malloc_trim(0); /* what reading left in the heaps: resolving needs little, and other things */
     batch->bits = (uint32_t)json_integer_value(json_object_get(head, "bits"));
     batch->old_bits = (uint32_t)json_integer_value(json_object_get(head, "old_bits"));

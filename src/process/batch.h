@@ -97,6 +97,9 @@ struct lam_batch_ops {
     /* Worker: one range, first on a pool thread (the number worker), then on the storage thread with what the first made. note goes to resolved. */
     int (*resolve)(void *arg, unsigned worker, struct lam_sv range, void **made, struct lam_error *err);
     int (*write)(void *arg, void *made, struct lam_buf *note, struct lam_error *err); /* frees made whatever it returns; err NULL-safe */
+
+    /* Worker, storage thread: the run is over here, however it went; what it held can go. */
+    void (*end)(void *arg);
 };
 
 struct lam_batch_options {

@@ -166,6 +166,25 @@ static void drop_everything(struct lam_batch_worker *w)
     w->group = NULL;
 }
 
+/* --- control: what the storage thread does when a phase begins, and in the end --- */
+
+static struct lam_batch_worker *of_control(struct lam_work *work) { return (void *)((char *)work - offsetof(struct lam_batch_worker, control)); }
+
+static void control_run(struct lam_work *work, unsigned worker)
+{
+    struct lam_batch_worker *w = of_control(work);
+    const struct lam_batch_options *o = lam_batch_worker_options(w);
+
+    (void)worker;
+    w->control_rc = 0;
+    if (w->control_type == MSG_START)
+        w->control_rc = o->ops->start(o->arg, lam_buf_sv(&w->control_bytes), &w->control_err);
+    else if (w->control_type == MSG_PREPARE)
+        w->control_rc = o->ops->prepare(o->arg, lam_buf_sv(&w->control_bytes), &w->control_err);
+    else
+        o->ops->end(o->arg);
+}
+
 static void finish_run(struct lam_batch_worker *w)
 {
     lam_claimer_close(w->splits);
@@ -174,6 +193,27 @@ static void finish_run(struct lam_batch_worker *w)
     w->running = false;
     lam_block_spares_drop(w->spares);
     lam_batch_worker_report(w, MSG_ENDED, NULL);
+}
+
+static void control_done(struct lam_work *work)
+{
+    struct lam_batch_worker *w = of_control(work);
+
+    w->control_busy = false;
+    lam_buf_release(&w->control_bytes);
+    if (w->control_type == MSG_END)
+        finish_run(w);
+    else
+        lam_batch_worker_report(w, w->control_type == MSG_START ? MSG_STARTED : MSG_PREPARED, w->control_rc ? &w->control_err : NULL);
+    lam_wake_signal(lam_batch_worker_options(w)->wake);
+}
+
+static bool control_submit(struct lam_batch_worker *w, uint16_t type)
+{
+    w->control = (struct lam_work){control_run, control_done};
+    w->control_type = type;
+    w->control_busy = lam_work_submit(lam_batch_worker_options(w)->storage, &w->control);
+    return w->control_busy;
 }
 
 int lam_batch_worker_step(struct lam_batch *batch, struct lam_error *err)
@@ -220,33 +260,11 @@ int lam_batch_worker_step(struct lam_batch *batch, struct lam_error *err)
         }
     }
     if (w->ending && !w->tasks && !w->offered && !lam_batch_analysis_busy(w) && !w->staging && !w->resolving && !w->control_busy)
-        finish_run(w);
+        control_submit(w, MSG_END); /* where the storage thread is full, the next step does */
     return LAM_PENDING;
 }
 
 /* --- messages --- */
-
-static struct lam_batch_worker *of_control(struct lam_work *work) { return (void *)((char *)work - offsetof(struct lam_batch_worker, control)); }
-
-static void control_run(struct lam_work *work, unsigned worker)
-{
-    struct lam_batch_worker *w = of_control(work);
-    const struct lam_batch_options *o = lam_batch_worker_options(w);
-
-    (void)worker;
-    w->control_rc = w->control_type == MSG_START ? o->ops->start(o->arg, lam_buf_sv(&w->control_bytes), &w->control_err)
-                                                 : o->ops->prepare(o->arg, lam_buf_sv(&w->control_bytes), &w->control_err);
-}
-
-static void control_done(struct lam_work *work)
-{
-    struct lam_batch_worker *w = of_control(work);
-
-    w->control_busy = false;
-    lam_buf_release(&w->control_bytes);
-    lam_batch_worker_report(w, w->control_type == MSG_START ? MSG_STARTED : MSG_PREPARED, w->control_rc ? &w->control_err : NULL);
-    lam_wake_signal(lam_batch_worker_options(w)->wake);
-}
 
 /* start or prepare: the claimers of the phase are open before the coordinator hears that it is done. */
 static int control_start(struct lam_batch_worker *w, uint16_t type, struct lam_sv bytes, struct lam_error *err)
@@ -266,13 +284,7 @@ static int control_start(struct lam_batch_worker *w, uint16_t type, struct lam_s
     lam_buf_clear(&w->control_bytes);
     if (rc || (rc = lam_buf_add_sv(&w->control_bytes, bytes, err)))
         return rc;
-    w->control = (struct lam_work){control_run, control_done};
-    w->control_type = type;
-    w->control_busy = true;
-    if (lam_work_submit(lam_batch_worker_options(w)->storage, &w->control))
-        return 0;
-    w->control_busy = false;
-    return LAM_FAIL(err, LAM_E_LIMIT, "the storage thread has too many jobs");
+    return control_submit(w, type) ? 0 : LAM_FAIL(err, LAM_E_LIMIT, "the storage thread has too many jobs");
 }
 
 static void on_message(void *arg, int src, uint16_t type, struct lam_sv bytes)

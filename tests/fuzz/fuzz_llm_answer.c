@@ -34,7 +34,7 @@ static struct lam_json *schema(void)
     if (made)
         return made;
     lam_buf_init(&bytes, 1 << 20);
-    CHECK(!lam_llm_schema_write(&tasks, WANTED, 500, 0, &bytes, NULL) && (made = lam_json_new(1 << 20, 64)) && !lam_json_parse(made, lam_buf_sv(&bytes), NULL));
+    CHECK(!lam_llm_schema_write(&tasks, WANTED, 500, &bytes, NULL) && (made = lam_json_new(1 << 20, 64)) && !lam_json_parse(made, lam_buf_sv(&bytes), NULL));
     lam_buf_release(&bytes);
     return made;
 }

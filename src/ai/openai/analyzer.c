@@ -6,7 +6,8 @@
  *     long.c       documents beyond the context: map and reduce
  *     leave.c      one rank asks for what several want
  *     estimate.c   what it would cost
- *     request.c    from the queue to the client, packed or alone, within the limits
+ *     request.c    from the queue to the client, within the limits
+ *     pack.c       several documents in one request
  *     respond.c    what came back
  */
 #include "own.h"

@@ -138,7 +138,7 @@ static int open_ask(struct lam_asks *asks, const struct lam_job *job, const stru
             rc = set_system(ask, packed, lam_buf_sv(&text), err);
     }
     lam_buf_release(&text);
-    if (rc || (rc = lam_llm_schema_write(&job->tasks, wanted, job->deep.answer_tokens, 0, &ask->schema, err)) || (rc = set_schema(ask, err)) || (rc = set_scopes(ask, job, err)))
+    if (rc || (rc = lam_llm_schema_write(&job->tasks, wanted, job->deep.answer_tokens, &ask->schema, err)) || (rc = set_schema(ask, err)) || (rc = set_scopes(ask, job, err)))
         return rc;
     set_digest(ask);
     return 0;
@@ -168,7 +168,7 @@ static int open_part(struct lam_asks *asks, const struct lam_job *job, const str
     if (rc || (rc = lam_buf_addf(&ask->schema, err,
                                  "{\"type\":\"object\",\"properties\":{\"summary\":{\"type\":\"string\",\"maxLength\":%" PRIu32
                                  "}},\"required\":[\"summary\"],\"additionalProperties\":false}",
-                                 sentences * LAM_LLM_SENTENCE_TEXT)) ||
+                                 lam_llm_summary_text(sentences))) ||
         (rc = set_schema(ask, err)) || (rc = set_scopes(ask, job, err)))
         return rc;
     set_digest(ask);

@@ -105,6 +105,7 @@ struct lam_llm_request {
     uint64_t prefix;      /* requests with the same constant first part have the same number: they go out together. 0: none */
     unsigned tier;
     uint32_t avoid;       /* 1 << endpoint, or-ed: not there, unless there is nowhere else */
+    bool divisible;       /* one that took too long is not sent again: the caller asks for less at once */
     lam_llm_done *done;
     void *arg;
 };
@@ -128,6 +129,7 @@ struct lam_llm_response {
     uint32_t prompt_tokens; /* LAM_LLM_TOO_LONG: tokens that the request had; 0: not told */
     unsigned attempts;     /* HTTP requests made for it, hedges included */
     bool hedged;           /* it was sent twice at once; the first answer won */
+    bool timed_out;        /* LAM_LLM_LATER: there was no whole answer in time */
     int64_t latency_us;    /* of the attempt that was answered */
     int64_t total_us;      /* since submit */
     const char *reason;    /* one line for the log and the quarantine: what happened, where, what to do; "" when answered */

@@ -92,6 +92,7 @@ static void finish_with(struct lam_llm_client *client, struct job *job, enum lam
                                                       .dropped = attempt->dropped,
                                                       .context = outcome == LAM_LLM_TOO_LONG ? verdict->problem.context : 0,
                                                       .prompt_tokens = outcome == LAM_LLM_TOO_LONG ? verdict->problem.prompt_tokens : 0,
+                                                      .timed_out = attempt->wire.code == LAM_LLM_T_TIMEOUT,
                                                       .latency_us = attempt->wire.ended_us - attempt->wire.started_us,
                                                       .reason = outcome == LAM_LLM_ANSWERED ? "" : reason});
 }
@@ -126,9 +127,14 @@ static void retry(struct lam_llm_client *client, struct job *job, const struct a
     ask_again(client, job, wait_us);
 }
 
+/* It may only have asked for more than can be answered in time: that tells nothing of the endpoint. */
+static bool is_too_much(const struct job *job, const struct lam_llm_attempt *wire) { return job->request.divisible && wire->code == LAM_LLM_T_TIMEOUT; }
+
 static void retry_transport(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
 {
-    if (job->transport_errors++ < client->options.transport_retries)
+    if (is_too_much(job, &attempt->wire))
+        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "");
+    else if (job->transport_errors++ < client->options.transport_retries)
         retry(client, job, attempt, verdict, job->transport_errors - 1);
     else
         finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "given up after several attempts");
@@ -326,6 +332,8 @@ void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
         client->now_us = wire->ended_us;
     unfold(client, wire);
     lam_llm_judge(&verdict, wire, &context, client->json);
+    if (is_too_much(job, wire))
+        verdict.result = LAM_LLM_R_CLIENT;
     if (verdict.result != LAM_LLM_R_ANSWERED)
         snprintf(endpoint->problem, sizeof endpoint->problem, "%s", verdict.what);
     count_end(endpoint, attempt, &verdict);

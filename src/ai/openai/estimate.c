@@ -29,8 +29,8 @@ void lam_question_estimate(struct lam_openai *o, struct lam_question *question)
     if (lam_ask_embeds(o, question->ask)) {
         share = 1.0 / 32;
     } else if (o->job->deep.request_mode == LAM_JOB_PACKED) {
-        room = lam_request_pack_room(o, question->ask, question->tier);
-        size = lam_request_pack_size(o, question);
+        room = lam_pack_room(o, question->ask, question->tier);
+        size = lam_pack_part(o, question);
         share = room && size < room ? (double)size / room : 1;
         share = share < 1.0 / 64 ? 1.0 / 64 : share;
     }

@@ -58,6 +58,7 @@ int lam_leave_ask(struct lam_openai *o, struct lam_question *question, struct la
     head = &o->asking[question->token % LAM_FLIGHT_BUCKETS];
     question->next = *head;
     *head = question;
+    o->asking_count++;
     return o->options.ask_leave(o->options.arg, question->key, question->token, err);
 }
 
@@ -72,6 +73,7 @@ void lam_openai_heard(struct lam_openai *o, uint64_t token, bool granted)
     if (!(question = *link))
         return; /* heard before, or dropped: a grant that nobody uses runs out */
     *link = question->next;
+    o->asking_count--;
     question->next = NULL;
     question->granted = granted;
     rc = granted ? lam_question_ready(o, question, &err) : lam_question_again(o, question, &err);
@@ -173,6 +175,7 @@ void lam_leave_drop(struct lam_openai *o)
             struct lam_question *question = o->asking[i];
 
             o->asking[i] = question->next;
+            o->asking_count--;
             question->next = NULL;
             lam_question_pending(o, question);
         }

@@ -7,6 +7,7 @@
 #include "analyzer.h"
 #include "answer.h"
 #include "ask.h"
+#include "pack_size.h"
 
 struct lam_openai_sub;
 
@@ -85,11 +86,12 @@ struct lam_openai_request {
     uint32_t ask, tier, guess;
     uint64_t reserved_tokens;
     double reserved_cost;
-    bool packed, answered;
+    bool packed, answered, timed_out;
     enum lam_llm_outcome outcome;
     size_t endpoint;
     uint32_t dropped, context, prompt_tokens;
     unsigned attempts;
+    int64_t latency_us;
     char *body;
     size_t body_len;
     char reason[LAM_LLM_REASON];
@@ -133,9 +135,11 @@ struct lam_openai {
     struct lam_question_queue ready[LAM_ASKS_MAX][LAM_JOB_CASCADE_MAX];
     struct lam_question **flight;   /* LAM_FLIGHT_BUCKETS: asked, or waiting to be */
     struct lam_question **asking;   /* LAM_FLIGHT_BUCKETS, by token: waiting for leave */
+    size_t asking_count;
     uint64_t last_token;
     struct lam_openai_flushes *flushes;
-    size_t open_requests;
+    size_t open_requests, open_by_tier[LAM_JOB_CASCADE_MAX]; /* the latter without embeddings */
+    struct lam_pack_size packs[LAM_ASKS_MAX][LAM_JOB_CASCADE_MAX];
     int64_t packing_since_us;       /* since when questions wait for a fuller pack; 0: none do */
     bool draining, cancelled, estimating;
     struct lam_error failed;        /* code 0: nothing */
@@ -195,11 +199,22 @@ size_t lam_question_cut_before(struct lam_sv text, size_t at);
 int lam_question_ask(struct lam_openai *o, struct lam_question *question, struct lam_error *err);
 
 /* request.c */
-uint32_t lam_request_pack_room(const struct lam_openai *o, uint32_t ask, uint32_t tier);
-uint32_t lam_request_pack_size(const struct lam_openai *o, const struct lam_question *question);
+#define LAM_DOCUMENT_MARKS 14u /* tokens of a document's marks */
+struct lam_openai_request *lam_request_new(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err);
+int lam_request_dispatch(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err); /* LAM_PENDING: its questions are back in the queue */
 int lam_request_pump(struct lam_openai *o, struct lam_error *err);
 void lam_request_free(struct lam_openai_request *request);
 void lam_request_unreserve(struct lam_openai *o, struct lam_openai_request *request);
+
+/* pack.c: several documents in one request. */
+uint32_t lam_pack_room(const struct lam_openai *o, uint32_t ask, uint32_t tier);
+uint32_t lam_pack_part(const struct lam_openai *o, const struct lam_question *question);
+bool lam_pack_waits(struct lam_openai *o, uint32_t ask, uint32_t tier, int64_t now);
+int lam_pack_pump(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err);
+uint32_t lam_pack_answer_tokens(const struct lam_openai *o, const struct lam_openai_request *request);
+int lam_pack_format(struct lam_openai *o, const struct lam_openai_request *request, struct lam_buf *out, struct lam_error *err);
+int lam_pack_take(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply, struct lam_error *err);
+void lam_pack_split(struct lam_openai *o, struct lam_openai_request *request, uint32_t cut_tokens); /* cut_tokens: that its answer had when it was cut off; 0: it was not */
 
 /* respond.c */
 int lam_request_respond(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err); /* frees it */

@@ -55,6 +55,6 @@ int lam_llm_prompt_document(struct lam_sv title, struct lam_sv text, const char 
 
 /* prompt_text.c */
 extern const char *const lam_prompt_texts[LAM_PROMPT_COUNT];
-#define LAM_PROMPT_VERSION 1 /* of all that are compiled in: a change of any is a new one */
+#define LAM_PROMPT_VERSION 2 /* of all that are compiled in: a change of any is a new one */
 
 #endif

@@ -7,11 +7,6 @@
 
 #include "schema.h"
 
-#define MARGIN 64u
-#define MARKS 14u            /* tokens of a document's marks */
-#define PACK_MAX 64u         /* documents in one request: beyond it answers are mixed up more than is saved */
-#define PACK_WINDOW 4096u    /* questions that are looked at to fill one pack */
-#define PACK_WAIT_US 200000  /* that questions wait for others to be packed with */
 
 void lam_request_free(struct lam_openai_request *request)
 {
@@ -140,17 +135,6 @@ static int write_body(struct lam_openai *o, const struct lam_openai_request *req
     return lam_buf_addf(out, err, "]");
 }
 
-static int write_packed_format(struct lam_openai *o, const struct lam_openai_request *request, struct lam_buf *out, struct lam_error *err)
-{
-    const struct lam_ask *ask = &o->asks.items[request->ask];
-    int rc;
-
-    if ((rc = lam_buf_addf(out, err, "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answers\",\"strict\":true,\"schema\":")) ||
-        (rc = lam_llm_schema_write(&o->job->tasks, ask->tasks, ask->answer_tokens, request->count, out, err)))
-        return rc;
-    return lam_buf_addf(out, err, "}}");
-}
-
 /* --- sending --- */
 
 /* On the client's thread: what came back is copied, and left for the main one. */
@@ -165,6 +149,8 @@ static void on_done(void *arg, const struct lam_llm_response *response)
     request->context = response->context;
     request->prompt_tokens = response->prompt_tokens;
     request->attempts = response->attempts;
+    request->latency_us = response->latency_us;
+    request->timed_out = response->timed_out;
     snprintf(request->reason, sizeof request->reason, "%s", response->reason ? response->reason : "");
     if (response->body.len && (request->body = malloc(response->body.len))) {
         memcpy(request->body, response->body.ptr, response->body.len);
@@ -218,7 +204,8 @@ static int send_request(struct lam_openai *o, struct lam_openai_request *request
     char most[16];
     struct lam_llm_option options[4];
     struct lam_llm_request llm = {.kind = LAM_LLM_CHAT, .tokens = lam_token_correct(&o->tokens[request->tier], request->guess), .max_tokens = answer_tokens,
-                                  .prefix = ask->prefix[request->packed], .tier = request->tier, .avoid = request->questions->avoid, .done = on_done, .arg = request};
+                                  .prefix = ask->prefix[request->packed], .tier = request->tier, .avoid = request->questions->avoid, .divisible = request->packed, .done = on_done,
+                                  .arg = request};
     int rc;
 
     snprintf(most, sizeof most, "%" PRIu32, answer_tokens);
@@ -226,7 +213,7 @@ static int send_request(struct lam_openai *o, struct lam_openai_request *request
     lam_buf_clear(&o->scratch3);
     if (lam_ask_embeds(o, request->ask))
         return send_embeddings(o, request, &llm, err);
-    if ((rc = write_body(o, request, &o->scratch2, err)) || (request->packed && (rc = write_packed_format(o, request, &o->scratch3, err))))
+    if ((rc = write_body(o, request, &o->scratch2, err)) || (request->packed && (rc = lam_pack_format(o, request, &o->scratch3, err))))
         return rc;
     llm.body = lam_buf_sv(&o->scratch2);
     options[0] = (struct lam_llm_option){.name = "response_format", .value = request->packed ? lam_buf_sv(&o->scratch3) : lam_buf_sv(&ask->format)};
@@ -269,27 +256,27 @@ static void give_up(struct lam_openai *o, struct lam_question *questions)
 }
 
 /* Sends the request's questions or puts them back (LAM_PENDING); at a limit they stay pending. */
-static int dispatch(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)
+int lam_request_dispatch(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)
 {
     const struct lam_ask *ask = &o->asks.items[request->ask];
     const struct lam_token_estimate *tokens = lam_ask_embeds(o, request->ask) ? &o->embed_tokens : &o->tokens[request->tier];
-    uint32_t answer = request->packed ? 16 + (uint32_t)request->count * (ask->expected_tokens * 2 < ask->answer_tokens ? ask->expected_tokens * 2 : ask->answer_tokens)
-                                      : ask->answer_tokens;
     uint32_t prompt = ask->guess[request->packed];
     int rc;
 
     for (const struct lam_question *question = request->questions; question; question = question->next)
-        prompt += question->guess + MARKS + (question->repairs ? ask->expected_tokens : 0);
+        prompt += question->guess + LAM_DOCUMENT_MARKS + (question->repairs ? ask->expected_tokens : 0);
     request->guess = prompt;
     if (!reserve(o, request, lam_token_correct(tokens, prompt), ask->expected_tokens * (uint32_t)request->count)) {
         give_up(o, request->questions);
         lam_request_free(request);
         return 0;
     }
-    if ((rc = send_request(o, request, answer, err))) {
+    if ((rc = send_request(o, request, request->packed ? lam_pack_answer_tokens(o, request) : ask->answer_tokens, err))) {
         lam_request_unreserve(o, request);
         put_back(o, request);
         lam_request_free(request);
+    } else if (!lam_ask_embeds(o, request->ask)) {
+        o->open_by_tier[request->tier]++;
     }
     return rc;
 }
@@ -321,7 +308,7 @@ static int write_out(struct lam_openai *o, uint32_t ask_index, uint32_t tier, st
     return rc;
 }
 
-static struct lam_openai_request *new_request(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err)
+struct lam_openai_request *lam_request_new(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err)
 {
     struct lam_openai_request *request = calloc(1, sizeof *request);
 
@@ -337,13 +324,13 @@ static struct lam_openai_request *new_request(struct lam_openai *o, uint32_t ask
 
 static int pump_single(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err)
 {
-    struct lam_openai_request *request = new_request(o, ask, tier, err);
+    struct lam_openai_request *request = lam_request_new(o, ask, tier, err);
 
     if (!request)
         return LAM_E_MEMORY;
     request->questions = lam_question_pop(&o->ready[ask][tier]);
     request->count = 1;
-    return dispatch(o, request, err);
+    return lam_request_dispatch(o, request, err);
 }
 
 static int pump_embed(struct lam_openai *o, uint32_t ask, struct lam_error *err)
@@ -355,87 +342,7 @@ static int pump_embed(struct lam_openai *o, uint32_t ask, struct lam_error *err)
         return 0;
     }
     request = lam_embed_gather(o, ask, err);
-    return request ? dispatch(o, request, err) : LAM_E_MEMORY;
-}
-
-/* Tokens, as guessed, that the documents of one pack may have together with their answers. */
-uint32_t lam_request_pack_room(const struct lam_openai *o, uint32_t ask_index, uint32_t tier)
-{
-    const struct lam_ask *ask = &o->asks.items[ask_index];
-    uint32_t budget = o->job->deep.token_budget < o->context[tier] ? o->job->deep.token_budget : o->context[tier];
-    uint32_t taken = lam_token_correct(&o->tokens[tier], ask->guess[1]) + MARGIN;
-    double factor = o->tokens[tier].factor > 0 ? o->tokens[tier].factor : 1.1;
-
-    return budget > taken ? (uint32_t)((budget - taken) / factor) : 0;
-}
-
-uint32_t lam_request_pack_size(const struct lam_openai *o, const struct lam_question *question)
-{
-    const struct lam_ask *ask = &o->asks.items[question->ask];
-    double factor = o->tokens[question->tier].factor > 0 ? o->tokens[question->tier].factor : 1.1;
-    uint32_t answer = ask->expected_tokens * 2 < ask->answer_tokens ? ask->expected_tokens * 2 : ask->answer_tokens;
-
-    return question->guess + MARKS + (uint32_t)(answer / factor);
-}
-
-static int larger_first(const void *a, const void *b)
-{
-    const struct lam_question *x = *(const struct lam_question *const *)a, *y = *(const struct lam_question *const *)b;
-
-    return (x->guess < y->guess) - (x->guess > y->guess);
-}
-
-/*
- * Fills one pack from the queue: the largest question that waits, then of the others each that still fits, from large to small (first fit, decreasing:
- * never more than 11/9 of the fewest packs). Questions with a history of errors go alone.
- */
-static int pump_pack(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err)
-{
-    struct lam_question_queue *queue = &o->ready[ask][tier];
-    size_t window = queue->count < PACK_WINDOW ? queue->count : PACK_WINDOW;
-    struct lam_question **items = calloc(window, sizeof *items), **end;
-    struct lam_openai_request *request = new_request(o, ask, tier, err);
-    uint32_t left = lam_request_pack_room(o, ask, tier), most = PACK_MAX;
-
-    if (!items || !request) {
-        free(items);
-        free(request);
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a request");
-    }
-    for (size_t i = 0; i < window; i++)
-        items[i] = lam_question_pop(queue);
-    qsort(items, window, sizeof *items, larger_first);
-    end = &request->questions;
-    for (size_t i = 0; i < window; i++) {
-        uint32_t size = lam_request_pack_size(o, items[i]);
-        uint32_t with = items[i]->repairs || items[i]->avoid || items[i]->cut ? 1 : items[i]->halved ? items[i]->halved : PACK_MAX;
-
-        if (request->count && (size > left || request->count >= most || request->count >= with)) {
-            lam_question_push(o, items[i]);
-            continue;
-        }
-        most = with < most ? with : most;
-        *end = items[i];
-        end = &items[i]->next;
-        *end = NULL;
-        request->count++;
-        left = left > size ? left - size : 0;
-    }
-    free(items);
-    request->packed = request->count > 1;
-    return dispatch(o, request, err);
-}
-
-/* Does it pay to wait for more to pack with? */
-static bool wait_for_more(struct lam_openai *o, uint32_t ask, uint32_t tier, int64_t now)
-{
-    const struct lam_question_queue *queue = &o->ready[ask][tier];
-
-    if (o->draining || queue->count >= PACK_WINDOW || queue->guess >= lam_request_pack_room(o, ask, tier))
-        return false;
-    if (!o->packing_since_us)
-        o->packing_since_us = now;
-    return now - o->packing_since_us < PACK_WAIT_US;
+    return request ? lam_request_dispatch(o, request, err) : LAM_E_MEMORY;
 }
 
 int lam_request_pump(struct lam_openai *o, struct lam_error *err)
@@ -454,11 +361,11 @@ int lam_request_pump(struct lam_openai *o, struct lam_error *err)
                 } else if (o->options.write_request) {
                     rc = write_out(o, ask, tier, err);
                 } else if (packed && o->asks.items[ask].tasks) {
-                    if (wait_for_more(o, ask, tier, now)) {
+                    if (lam_pack_waits(o, ask, tier, now)) {
                         waiting = true;
                         break;
                     }
-                    rc = pump_pack(o, ask, tier, err);
+                    rc = lam_pack_pump(o, ask, tier, err);
                 } else {
                     rc = pump_single(o, ask, tier, err);
                 }

@@ -107,22 +107,10 @@ static void wrong(struct lam_openai *o, struct lam_question *question, size_t en
     move_on(o, question, endpoint, question->error);
 }
 
-/* Asks a pack again in packs of half its size at most; a half of two is one document alone. */
-static void split(struct lam_openai *o, struct lam_openai_request *request)
-{
-    struct lam_question *question;
-
-    o->stats.splits++;
-    while ((question = lam_request_take_first(request))) {
-        question->halved = (uint32_t)(request->count + 1) / 2;
-        lam_question_push(o, question);
-    }
-}
-
 static void wrong_request(struct lam_openai *o, struct lam_openai_request *request, struct lam_sv answer, const char *why)
 {
     if (request->packed)
-        split(o, request);
+        lam_pack_split(o, request, 0);
     else
         wrong(o, lam_request_take_first(request), request->endpoint, answer, why);
 }
@@ -157,104 +145,9 @@ static int take_single(struct lam_openai *o, struct lam_openai_request *request,
         wrong(o, lam_request_take_first(request), request->endpoint, reply->content, why.text);
         return 0;
     }
+    lam_pack_answered(&o->packs[request->ask][request->tier], 1, 1, reply->tokens_out, request->latency_us);
     certainty = reply->logprobs && ask->tasks & LAM_TASK_CLASSIFY ? lam_llm_reader_certainty(o->reader, reply, "category") : NAN;
     return lam_request_accept(o, lam_request_take_first(request), reply, lam_json_raw(answer, LAM_JSON_ROOT), certainty, err);
-}
-
-/* Which of so many documents an answer says it is about: its number from 1 on; 0: none of them. */
-static size_t id_of(const struct lam_json *json, uint32_t value, size_t count)
-{
-    struct lam_sv id = lam_json_string(json, lam_json_field(json, value, LAM_SV("id")));
-    size_t number = 0;
-
-    if (id.len < 2 || id.len > 6 || id.ptr[0] != 'd')
-        return 0;
-    for (size_t i = 1; i < id.len; i++) {
-        if (id.ptr[i] < '0' || id.ptr[i] > '9')
-            return 0;
-        number = 10 * number + (size_t)(id.ptr[i] - '0');
-    }
-    return number <= count ? number : 0;
-}
-
-/* An object without its "id", which the schema of one document does not know. */
-static int without_id(const struct lam_json *json, uint32_t value, struct lam_buf *out, struct lam_error *err)
-{
-    struct lam_json_iter iter = lam_json_iter(json, value);
-    bool first = true;
-    int rc = lam_buf_add(out, "{", 1, err);
-
-    while (!rc && lam_json_next(&iter)) {
-        if (lam_sv_eq(iter.name, LAM_SV("id")))
-            continue;
-        if (!(rc = first ? 0 : lam_buf_add(out, ",", 1, err)) && !(rc = lam_buf_add_json(out, iter.name, err)) && !(rc = lam_buf_add(out, ":", 1, err)))
-            rc = lam_buf_add_sv(out, lam_json_raw(json, iter.value), err);
-        first = false;
-    }
-    return rc ? rc : lam_buf_add(out, "}", 1, err);
-}
-
-/* Answers of a pack by document; false: one is about none of them, or two are about one, so that none can be trusted. */
-static bool sort_answers(const struct lam_json *answer, uint32_t list, size_t count, uint32_t *by_id)
-{
-    struct lam_json_iter iter = lam_json_iter(answer, list);
-
-    while (lam_json_next(&iter)) {
-        size_t id = id_of(answer, iter.value, count);
-
-        if (!id || by_id[id - 1])
-            return false;
-        by_id[id - 1] = iter.value;
-    }
-    return true;
-}
-
-static int take_packed(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply, struct lam_error *err)
-{
-    const struct lam_ask *ask = &o->asks.items[request->ask];
-    const struct lam_json *answer = lam_llm_reader_answer(o->reader);
-    uint32_t *by_id = calloc(request->count, sizeof *by_id), list;
-    struct lam_question *question, *missing = NULL;
-    struct lam_error why;
-    size_t at = 0, missed = 0;
-    int rc = 0;
-
-    if (!by_id)
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for an answer");
-    if (lam_llm_reader_content(o->reader, reply->content, &why) ||
-        lam_json_type(answer, list = lam_json_field(answer, LAM_JSON_ROOT, LAM_SV("answers"))) != LAM_JSON_ARRAY || !sort_answers(answer, list, request->count, by_id)) {
-        split(o, request);
-        goto cleanup;
-    }
-    while (!rc && (question = lam_request_take_first(request))) {
-        uint32_t value = by_id[at++];
-
-        lam_buf_clear(&o->scratch3);
-        if (value && (rc = without_id(answer, value, &o->scratch3, err))) {
-            lam_question_pending(o, question);
-            break;
-        }
-        if (value && !lam_json_parse(o->value, lam_buf_sv(&o->scratch3), &why) && !lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, LAM_JSON_ROOT, false, &why)) {
-            rc = lam_request_accept(o, question, reply, lam_buf_sv(&o->scratch3), NAN, err);
-            continue;
-        }
-        question->next = missing;
-        missing = question;
-        missed++;
-    }
-    while (rc && (question = missing)) {
-        missing = question->next;
-        question->next = NULL;
-        lam_question_pending(o, question);
-    }
-    if (missing) { /* these again, in a smaller pack */
-        request->questions = missing;
-        request->count = missed;
-        split(o, request);
-    }
-cleanup:
-    free(by_id);
-    return rc;
 }
 
 static int take_answer(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)
@@ -273,14 +166,14 @@ static int take_answer(struct lam_openai *o, struct lam_openai_request *request,
     }
     if (rc)
         wrong_request(o, request, lam_sv(NULL, 0), why.text);
+    else if (reply.finish != LAM_LLM_STOP && request->packed)
+        lam_pack_split(o, request, reply.finish == LAM_LLM_LENGTH ? reply.tokens_out : 0);
     else if (reply.finish == LAM_LLM_LENGTH)
         wrong_request(o, request, lam_sv(NULL, 0), "it was longer than allowed and was cut off");
-    else if (reply.finish == LAM_LLM_FILTERED && request->packed)
-        split(o, request);
     else if (reply.finish == LAM_LLM_FILTERED)
         move_on(o, lam_request_take_first(request), request->endpoint, "the server withheld it (content filter)");
     else
-        return request->packed ? take_packed(o, request, &reply, err) : take_single(o, request, &reply, err);
+        return request->packed ? lam_pack_take(o, request, &reply, err) : take_single(o, request, &reply, err);
     return 0;
 }
 
@@ -303,7 +196,7 @@ static int too_long(struct lam_openai *o, struct lam_openai_request *request, st
         *context = request->context;
     }
     if (request->packed) {
-        split(o, request);
+        lam_pack_split(o, request, 0);
         return 0;
     }
     question = lam_request_take_first(request);
@@ -331,6 +224,8 @@ int lam_request_respond(struct lam_openai *o, struct lam_openai_request *request
     int rc = 0;
 
     o->open_requests--;
+    if (!lam_ask_embeds(o, request->ask))
+        o->open_by_tier[request->tier]--;
     lam_request_unreserve(o, request);
     switch (request->outcome) {
     case LAM_LLM_ANSWERED:
@@ -341,7 +236,7 @@ int lam_request_respond(struct lam_openai *o, struct lam_openai_request *request
         break;
     case LAM_LLM_REJECTED:
         if (request->packed)
-            split(o, request);
+            lam_pack_split(o, request, 0);
         else if ((question = lam_request_take_first(request))) {
             question->requests++;
             move_on(o, question, request->endpoint, request->reason);
@@ -351,6 +246,9 @@ int lam_request_respond(struct lam_openai *o, struct lam_openai_request *request
         rc = LAM_FAIL(err, LAM_E_INVALID, "%s", request->reason);
         break;
     case LAM_LLM_LATER:
+        if (request->packed && request->timed_out)
+            lam_pack_split(o, request, 0);
+        break;
     case LAM_LLM_CANCELLED:
         break;
     }

@@ -23,6 +23,8 @@ static int add_classify(const struct lam_tasks *tasks, struct lam_buf *out, stru
     return rc ? rc : lam_buf_addf(out, err, "]},\"confidence\":{\"type\":\"integer\",\"enum\":[0,1,2,3,4,5,6,7,8,9,10]}");
 }
 
+uint32_t lam_llm_summary_text(uint32_t sentences) { return sentences < LAM_LLM_SUMMARY_TEXT / LAM_LLM_SENTENCE_TEXT ? sentences * LAM_LLM_SENTENCE_TEXT : LAM_LLM_SUMMARY_TEXT; }
+
 /* Entities for which there is room beside the longest answers to the other tasks: a quarter of a token a character, and what frames them. */
 static uint32_t entities_max(const struct lam_tasks *tasks, uint32_t wanted, uint32_t answer_tokens)
 {
@@ -30,7 +32,7 @@ static uint32_t entities_max(const struct lam_tasks *tasks, uint32_t wanted, uin
 
     taken += wanted & LAM_TASK_CLASSIFY ? 30 : 0;
     taken += wanted & LAM_TASK_KEYWORDS ? tasks->max_keywords * (LAM_LLM_KEYWORD_TEXT / 4 + 3) : 0;
-    taken += wanted & LAM_TASK_SUMMARIZE ? tasks->sentences * (LAM_LLM_SENTENCE_TEXT / 4) : 0;
+    taken += wanted & LAM_TASK_SUMMARIZE ? lam_llm_summary_text(tasks->sentences) / 4 : 0;
     taken += wanted & LAM_TASK_CUSTOM ? 200 : 0;
     most = answer_tokens > taken ? (answer_tokens - taken) / ENTITY_TOKENS : 0;
     return most < ENTITIES_MIN ? ENTITIES_MIN : most > LAM_LLM_ENTITIES_MAX ? LAM_LLM_ENTITIES_MAX : most;
@@ -55,7 +57,7 @@ static int add_task(const struct lam_tasks *tasks, enum lam_task task, uint32_t 
                             "\"additionalProperties\":false}}",
                             entities, LAM_LLM_ENTITY_TEXT);
     case LAM_TASK_SUMMARIZE:
-        return lam_buf_addf(out, err, "\"summary\":{\"type\":\"string\",\"maxLength\":%" PRIu32 "}", tasks->sentences * LAM_LLM_SENTENCE_TEXT);
+        return lam_buf_addf(out, err, "\"summary\":{\"type\":\"string\",\"maxLength\":%" PRIu32 "}", lam_llm_summary_text(tasks->sentences));
     case LAM_TASK_CUSTOM: {
         int rc = lam_buf_addf(out, err, "\"custom\":");
 
@@ -75,16 +77,12 @@ static const enum lam_task in_order[] = {LAM_TASK_CLASSIFY, LAM_TASK_SENTIMENT, 
 static const char *const fields[] = {"\"category\",\"confidence\"", "\"sentiment\"", "\"language\"", "\"keywords\"", "\"entities\"", "\"summary\"", "\"custom\""};
 #define COUNT (sizeof in_order / sizeof *in_order)
 
-/* The object of one document; with ids, it also says which of so many it is. */
-static int write_object(const struct lam_tasks *tasks, uint32_t wanted, uint32_t entities, size_t ids, struct lam_buf *out, struct lam_error *err)
+int lam_llm_schema_write(const struct lam_tasks *tasks, uint32_t wanted, uint32_t answer_tokens, struct lam_buf *out, struct lam_error *err)
 {
-    int rc = lam_buf_addf(out, err, "{\"type\":\"object\",\"properties\":{%s", ids ? "\"id\":{\"type\":\"string\",\"enum\":[" : "");
-    bool first = !ids;
+    uint32_t entities = entities_max(tasks, wanted, answer_tokens);
+    int rc = lam_buf_addf(out, err, "{\"type\":\"object\",\"properties\":{");
+    bool first = true;
 
-    for (size_t i = 0; !rc && i < ids; i++)
-        rc = lam_buf_addf(out, err, "%s\"d%zu\"", i ? "," : "", i + 1);
-    if (!rc && ids)
-        rc = lam_buf_addf(out, err, "]}");
     for (size_t i = 0; !rc && i < COUNT; i++)
         if (wanted & in_order[i]) {
             rc = first ? 0 : lam_buf_add(out, ",", 1, err);
@@ -93,8 +91,8 @@ static int write_object(const struct lam_tasks *tasks, uint32_t wanted, uint32_t
             first = false;
         }
     if (!rc)
-        rc = lam_buf_addf(out, err, "},\"required\":[%s", ids ? "\"id\"" : "");
-    first = !ids;
+        rc = lam_buf_addf(out, err, "},\"required\":[");
+    first = true;
     for (size_t i = 0; !rc && i < COUNT; i++)
         if (wanted & in_order[i]) {
             rc = lam_buf_addf(out, err, "%s%s", first ? "" : ",", fields[i]);
@@ -103,18 +101,19 @@ static int write_object(const struct lam_tasks *tasks, uint32_t wanted, uint32_t
     return rc ? rc : lam_buf_addf(out, err, "],\"additionalProperties\":false}");
 }
 
-int lam_llm_schema_write(const struct lam_tasks *tasks, uint32_t wanted, uint32_t answer_tokens, size_t packed, struct lam_buf *out, struct lam_error *err)
+int lam_llm_schema_pack(struct lam_sv one, size_t documents, struct lam_buf *out, struct lam_error *err)
 {
-    uint32_t entities = entities_max(tasks, wanted, answer_tokens);
     int rc;
 
-    if (!packed)
-        return write_object(tasks, wanted, entities, 0, out, err);
-    if ((rc = lam_buf_addf(out, err, "{\"type\":\"object\",\"properties\":{\"answers\":{\"type\":\"array\",\"minItems\":%zu,\"maxItems\":%zu,\"items\":", packed,
-                           packed)) ||
-        (rc = write_object(tasks, wanted, entities, packed, out, err)))
+    if ((rc = lam_buf_addf(out, err, "{\"$defs\":{\"answer\":")) || (rc = lam_buf_add_sv(out, one, err)) || (rc = lam_buf_addf(out, err, "},\"type\":\"object\",\"properties\":{")))
         return rc;
-    return lam_buf_addf(out, err, "}},\"required\":[\"answers\"],\"additionalProperties\":false}");
+    for (size_t i = 1; !rc && i <= documents; i++)
+        rc = lam_buf_addf(out, err, "%s\"d%zu\":{\"$ref\":\"#/$defs/answer\"}", i > 1 ? "," : "", i);
+    if (!rc)
+        rc = lam_buf_addf(out, err, "},\"required\":[");
+    for (size_t i = 1; !rc && i <= documents; i++)
+        rc = lam_buf_addf(out, err, "%s\"d%zu\"", i > 1 ? "," : "", i);
+    return rc ? rc : lam_buf_addf(out, err, "],\"additionalProperties\":false}");
 }
 
 /* --- checking --- */
@@ -289,13 +288,24 @@ static int check_object(struct check *check, uint32_t at, uint32_t value, unsign
     return rc;
 }
 
+/* What a "$ref" within the schema refers to; LAM_JSON_NONE: there is none, or it leads elsewhere and is passed by. */
+static uint32_t referred(const struct check *check, uint32_t at)
+{
+    struct lam_sv to = lam_json_string(check->schema, lam_json_field(check->schema, at, LAM_SV("$ref")));
+
+    return to.len && to.ptr[0] == '#' ? lam_json_find(check->schema, LAM_JSON_ROOT, lam_sv(to.ptr + 1, to.len - 1)) : LAM_JSON_NONE;
+}
+
 static int check_value(struct check *check, uint32_t at, uint32_t value, unsigned depth)
 {
     struct lam_number number;
+    uint32_t there;
     int rc;
 
     if (depth > DEPTH_MAX)
         return LAM_FAIL(check->err, LAM_E_INVALID, "%s: too deep", path(check));
+    if ((there = referred(check, at)))
+        return check_value(check, there, value, depth + 1);
     if ((rc = check_type(check, at, value)) || (rc = check_enum(check, at, value)))
         return rc;
     switch (lam_json_type(check->json, value)) {

@@ -32,13 +32,13 @@ static struct lam_json *parsed(const char *text)
     return json;
 }
 
-static struct lam_json *schema_of(uint32_t wanted, uint32_t answer_tokens, size_t packed)
+static struct lam_json *schema_of(uint32_t wanted, uint32_t answer_tokens)
 {
     struct lam_json *json = lam_json_new(1 << 20, 64);
     struct lam_buf text;
 
     lam_buf_init(&text, 1 << 20);
-    assert_int_equal(lam_llm_schema_write(&tasks, wanted, answer_tokens, packed, &text, &err), 0);
+    assert_int_equal(lam_llm_schema_write(&tasks, wanted, answer_tokens, &text, &err), 0);
     assert_int_equal(lam_json_parse(json, lam_buf_sv(&text), &err), 0);
     lam_buf_release(&text);
     return json;
@@ -64,7 +64,7 @@ static void what_holds_the_schema_is_good_and_what_does_not_is_named(void **stat
         {"\"who\":\"me\"", "\"what\":1", "/custom: the field \"who\" is missing"},
         {"\"summary\":\"s\"", "\"summary\":null", "/summary: expected string, found null"},
     };
-    struct lam_json *schema = schema_of(ALL, 1000, 0);
+    struct lam_json *schema = schema_of(ALL, 1000);
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -89,18 +89,49 @@ static void what_holds_the_schema_is_good_and_what_does_not_is_named(void **stat
     lam_json_free(schema);
 }
 
-static void a_packed_schema_has_the_ids_and_the_same_fields(void **state)
+static void a_packed_schema_demands_an_answer_for_each_document(void **state)
 {
-    struct lam_json *schema = schema_of(LAM_TASK_SENTIMENT, 100, 2);
-    struct lam_json *good = parsed("{\"answers\":[{\"id\":\"d1\",\"sentiment\":1},{\"id\":\"d2\",\"sentiment\":2}]}");
-    struct lam_json *bad = parsed("{\"answers\":[{\"id\":\"d1\",\"sentiment\":1},{\"id\":\"d3\",\"sentiment\":2}]}");
+    static const struct {
+        const char *answer, *why; /* NULL: it holds the schema */
+    } cases[] = {
+        {"{\"d1\":{\"sentiment\":1},\"d2\":{\"sentiment\":2}}", NULL},
+        {"{\"d1\":{\"sentiment\":1}}", "the field \"d2\" is missing"},
+        {"{\"d1\":{\"sentiment\":1},\"d2\":{\"sentiment\":9}}", "/d2/sentiment: 9 is not one of"},
+        {"{\"d1\":{\"sentiment\":1},\"d2\":{\"sentiment\":2},\"d3\":{\"sentiment\":2}}", "\"d3\" is no field of the answer"},
+    };
+    struct lam_json *schema = lam_json_new(1 << 20, 64);
+    struct lam_buf one, packed;
 
     (void)state;
-    assert_int_equal(lam_llm_schema_check(schema, LAM_JSON_ROOT, good, LAM_JSON_ROOT, false, &err), 0);
-    assert_int_equal(lam_llm_schema_check(schema, LAM_JSON_ROOT, bad, LAM_JSON_ROOT, false, &err), LAM_E_INVALID);
+    lam_buf_init(&one, 1 << 20);
+    lam_buf_init(&packed, 1 << 20);
+    assert_int_equal(lam_llm_schema_write(&tasks, LAM_TASK_SENTIMENT, 100, &one, &err), 0);
+    assert_int_equal(lam_llm_schema_pack(lam_buf_sv(&one), 2, &packed, &err), 0);
+    assert_int_equal(lam_json_parse(schema, lam_buf_sv(&packed), &err), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct lam_json *answer = parsed(cases[i].answer);
+
+        assert_int_equal(lam_llm_schema_check(schema, LAM_JSON_ROOT, answer, LAM_JSON_ROOT, true, &err), cases[i].why ? LAM_E_INVALID : 0);
+        if (cases[i].why && !strstr(err.text, cases[i].why))
+            fail_msg("\"%s\" is not in \"%s\"", cases[i].why, err.text);
+        lam_json_free(answer);
+    }
     lam_json_free(schema);
-    lam_json_free(good);
-    lam_json_free(bad);
+    lam_buf_release(&one);
+    lam_buf_release(&packed);
+}
+
+/* One that refers to itself ends where the depth does. */
+static void a_reference_in_a_schema_is_followed_and_a_circle_ends(void **state)
+{
+    struct lam_json *circle = parsed("{\"$ref\":\"#\"}"), *elsewhere = parsed("{\"$ref\":\"https://example.com/schema\"}"), *value = parsed("{\"a\":1}");
+
+    (void)state;
+    assert_int_equal(lam_llm_schema_check(circle, LAM_JSON_ROOT, value, LAM_JSON_ROOT, true, &err), LAM_E_INVALID);
+    assert_int_equal(lam_llm_schema_check(elsewhere, LAM_JSON_ROOT, value, LAM_JSON_ROOT, true, &err), 0);
+    lam_json_free(circle);
+    lam_json_free(elsewhere);
+    lam_json_free(value);
 }
 
 static void the_room_for_an_answer_bounds_its_lists(void **state)
@@ -112,7 +143,7 @@ static void the_room_for_an_answer_bounds_its_lists(void **state)
 
     (void)state;
     for (size_t i = 0; i < 3; i++) {
-        struct lam_json *schema = schema_of(LAM_TASK_ENTITIES | LAM_TASK_SUMMARIZE | LAM_TASK_CLASSIFY, cases[i].tokens, 0);
+        struct lam_json *schema = schema_of(LAM_TASK_ENTITIES | LAM_TASK_SUMMARIZE | LAM_TASK_CLASSIFY, cases[i].tokens);
         struct lam_number number;
 
         assert_true(lam_json_number(schema, lam_json_find(schema, LAM_JSON_ROOT, LAM_SV("/properties/entities/maxItems")), &number));
@@ -322,7 +353,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_holds_the_schema_is_good_and_what_does_not_is_named),
-        cmocka_unit_test(a_packed_schema_has_the_ids_and_the_same_fields),
+        cmocka_unit_test(a_packed_schema_demands_an_answer_for_each_document),
+        cmocka_unit_test(a_reference_in_a_schema_is_followed_and_a_circle_ends),
         cmocka_unit_test(the_room_for_an_answer_bounds_its_lists),
         cmocka_unit_test(replies_are_read_leniently_and_cut_ones_are_none),
         cmocka_unit_test(an_object_is_found_in_what_a_model_says_around_it),

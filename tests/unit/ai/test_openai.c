@@ -10,12 +10,13 @@
 
 #include "llm_server.h"
 #include "openai/analyzer.h"
+#include "openai/prompt.h"
 #include "scratch.h"
 
 #define JOB                                                                                                                                        \
     "{\"name\":\"t\",\"store\":\"/nowhere\",\"sources\":[{\"type\":\"files\",\"path\":\"x/**\"}],"                                                   \
     "\"tasks\":{\"classify\":{\"labels\":{\"good\":\"fine things\",\"bad\":\"things that break\"}},\"summarize\":{\"sentences\":1}},"                  \
-    "\"deep\":{\"analyzer\":\"openai\",\"timeout\":5,\"endpoints\":[%s]%s}}"
+    "\"deep\":{\"analyzer\":\"openai\",%s\"endpoints\":[%s]%s}}"
 
 /* What the scripted server does with the requests that it gets, and what it saw. */
 struct script {
@@ -23,6 +24,7 @@ struct script {
     struct llm_server *server, *second;
     char *bodies[4096];
     unsigned count;
+    unsigned packs, largest, malformed; /* requests about several documents; documents of the largest; those without the schema of a pack */
 };
 
 static struct lam_error err;
@@ -56,17 +58,64 @@ static unsigned documents(const char *body)
     return count > 1 ? count - 1 : count; /* the prompt has one of its own */
 }
 
-/* The answers to a pack of so many; which: one that is left out, or doubled (negative). */
-static void say_pack(struct script *script, struct llm_reply *reply, unsigned count, int which)
+#define GOOD "{'category': 'good', 'confidence': 9, 'summary': 's'}"
+#define ANSWER "'category': 'good', 'confidence': 9, 'summary': 's%u'}"
+
+/* The answers to a pack of so many, as a list; which: one that is left out, or doubled (negative). */
+static void say_list(struct script *script, struct llm_reply *reply, const char *finish, unsigned count, int which)
 {
     char content[16384] = "{'answers': [";
 
     for (unsigned i = 1; i <= count; i++)
         if ((int)i != which)
-            sprintf(content + strlen(content), "%s{'id': 'd%u', 'category': 'good', 'confidence': 9, 'summary': 's%u'}", strlen(content) > 13 ? "," : "",
-                    (int)i == -which ? 1 : i, i);
+            sprintf(content + strlen(content), "%s{'id': 'd%u', " ANSWER, strlen(content) > 13 ? "," : "", (int)i == -which ? 1 : i, i);
     strcat(content, "]}");
-    say(script, reply, "stop", content);
+    say(script, reply, finish, content);
+}
+
+/* The same as the schema has it: a field for each. */
+static void say_fields(struct script *script, struct llm_reply *reply, const char *finish, unsigned count, int which)
+{
+    char content[16384] = "Here they are: {";
+
+    for (unsigned i = 1; i <= count; i++)
+        if ((int)i != which)
+            sprintf(content + strlen(content), "%s'd%u': {" ANSWER, content[strlen(content) - 1] == '{' ? "" : ",", (int)i == -which ? count + 1 : i, i);
+    strcat(content, "}");
+    say(script, reply, finish, content);
+}
+
+/* What the server makes of a pack. */
+static void choose_pack(struct script *script, const struct llm_request *request, struct llm_reply *reply, unsigned count)
+{
+    char last[64];
+
+    snprintf(last, sizeof last, "\"required\":[\"d1\",\"d2\"%s", count == 2 ? "]" : ",");
+    script->malformed += !strstr(request->body, last) || !strstr(request->body, "{\"$defs\":{\"answer\":{");
+    script->packs++;
+    script->largest = count > script->largest ? count : script->largest;
+    if (is(script, "twos_mixed") && count > 2)
+        say_list(script, reply, "stop", count, -2);
+    else if (is(script, "twos_unknown") && count > 2)
+        say_fields(script, reply, "stop", count, -2);
+    else if (is(script, "list_misses_one"))
+        say_list(script, reply, "stop", count, 2);
+    else if (is(script, "misses_one"))
+        say_fields(script, reply, "stop", count, 2);
+    else if (is(script, "cuts_packs"))
+        say_fields(script, reply, "length", count, 0);
+    else if (is(script, "refuses_packs")) {
+        reply->status = 400;
+        reply->body = "{\"error\":{\"message\":\"too complex\"}}";
+    } else if (is(script, "never_packed"))
+        say(script, reply, "stop", GOOD);
+    else if (is(script, "lists"))
+        say_list(script, reply, "stop", count, 0);
+    else {
+        if (is(script, "slow_packs") && count > 2)
+            reply->delay_us = 3000000;
+        say_fields(script, reply, "stop", count, 0);
+    }
 }
 
 /* A vector of four for each text, as numbers or (mode base64) in that form, the last one first; mode three: of three. */
@@ -83,8 +132,6 @@ static void embed(struct script *script, const struct llm_request *request, stru
     sprintf(out, "]}");
     reply->body = keep(script, text);
 }
-
-#define GOOD "{'category': 'good', 'confidence': 9, 'summary': 's'}"
 
 static void choose(void *arg, const struct llm_request *request, struct llm_reply *reply)
 {
@@ -110,12 +157,8 @@ static void choose(void *arg, const struct llm_request *request, struct llm_repl
     } else if (is(script, "slow")) {
         reply->delay_us = 4000000;
         say(script, reply, "stop", GOOD);
-    } else if (is(script, "packs_of_two") && documents(request->body) > 2)
-        say_pack(script, reply, documents(request->body), -2);
-    else if (is(script, "misses_one") && documents(request->body) > 2)
-        say_pack(script, reply, documents(request->body), 2);
-    else if (documents(request->body) > 1)
-        say_pack(script, reply, documents(request->body), 0);
+    } else if (documents(request->body) > 1)
+        choose_pack(script, request, reply, documents(request->body));
     else if (is(script, "unsure") && strstr(request->body, "\"cheap\""))
         say(script, reply, "stop", "{'category': 'good', 'confidence': 3, 'summary': 's'}");
     else if (is(script, "unsure"))
@@ -180,7 +223,7 @@ static struct world *begin(const char *mode, bool two, const char *deep, const c
     snprintf(endpoints, sizeof endpoints, "{\"url\":\"%s\",\"model\":\"cheap\",\"price_in\":1,\"price_out\":2}", llm_server_url(world->script.server));
     if (two)
         snprintf(endpoints + strlen(endpoints), sizeof endpoints - strlen(endpoints), ",{\"url\":\"%s\",\"model\":\"strong\"}", llm_server_url(world->script.server));
-    snprintf(text, sizeof text, JOB, endpoints, deep);
+    snprintf(text, sizeof text, JOB, strstr(deep, "\"timeout\"") ? "" : "\"timeout\":5,", endpoints, deep);
     if (lam_job_parse(lam_sv_of(text), "t.json", "/", NULL, 0, &world->job, NULL, &err))
         fail_msg("%s", err.text);
     open_again(world, store);
@@ -268,7 +311,7 @@ static void rows_are_answered_with_their_provenance_and_equal_texts_are_asked_on
     enr = &lam_block_row(block, 7)->enr;
     assert_true(lam_sv_eq(enr->category, LAM_SV("good")) && lam_sv_eq(enr->summary, LAM_SV("s")) && lam_sv_eq(enr->analyzer, LAM_SV("openai")));
     assert_int_equal(enr->tokens, 120);
-    assert_int_equal(enr->prompt, 1);
+    assert_int_equal(enr->prompt, LAM_PROMPT_VERSION);
     assert_non_null(memmem(enr->trace.ptr, enr->trace.len, "\"model\":\"served\"", 16));
     assert_int_equal(run(world, same), 0);
     assert_int_equal(pending(same), 0);
@@ -352,28 +395,37 @@ static void what_no_model_answers_well_is_rejected_with_the_raw_answer(void **st
     }
 }
 
-static void packs_are_filled_and_those_that_mix_documents_are_split(void **state)
+/* Whatever a server makes of packs, each document has its own answer, and no document is asked about more often than packs can be halved. */
+static void packs_are_filled_and_those_that_fail_are_halved(void **state)
 {
     static const struct {
         const char *mode;
-        unsigned most; /* requests */
-    } cases[] = {{"plain", 3}, {"packs_of_two", 60}, {"misses_one", 24}};
+        unsigned most, packs; /* requests, those about several documents */
+        bool split;
+    } cases[] = {
+        {"plain", 8, 8, false},           {"lists", 8, 8, false},           {"twos_mixed", 120, 60, true},    {"twos_unknown", 120, 60, true}, {"misses_one", 16, 8, true},
+        {"list_misses_one", 16, 8, true}, {"cuts_packs", 120, 60, true},  {"refuses_packs", 120, 60, true}, {"never_packed", 120, 60, true}, {"slow_packs", 120, 60, true},
+    };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct world *world = begin(cases[i].mode, false, ",\"request_mode\":\"packed\",\"token_budget\":8000", NULL);
-        struct lam_block *block = rows(40, "document number %u");
+        struct world *world = begin(cases[i].mode, false, ",\"request_mode\":\"packed\",\"token_budget\":8000,\"timeout\":1", NULL);
+        struct lam_block *block = rows(64, "document number %u");
+        unsigned packs;
         uint64_t requests;
 
         assert_int_equal(run(world, block), 0);
-        assert_int_equal(pending(block), 0);
-        assert_int_equal(world->rejected, 0);
-        for (size_t r = 0; r < 40; r++)
+        if (pending(block) || world->rejected)
+            fail_msg("%s: %u pending, %u rejected", cases[i].mode, pending(block), world->rejected);
+        for (size_t r = 0; r < 64; r++)
             assert_true(lam_sv_eq(lam_block_row(block, r)->enr.category, LAM_SV("good")));
-        assert_int_equal(stats_of(world).splits > 0, i > 0);
+        assert_int_equal(stats_of(world).splits > 0, cases[i].split);
+        assert_int_equal(world->script.malformed, 0);
+        packs = world->script.packs;
         requests = end(world);
-        if (requests > cases[i].most)
-            fail_msg("%s: %u requests", cases[i].mode, (unsigned)requests);
+        print_message("%s: %u requests, %u of them packs\n", cases[i].mode, (unsigned)requests, packs);
+        if (requests > cases[i].most || packs > cases[i].packs)
+            fail_msg("%s: %u requests, %u packs", cases[i].mode, (unsigned)requests, packs);
         lam_block_free(block);
     }
 }
@@ -584,7 +636,7 @@ int main(void)
         cmocka_unit_test(what_was_answered_once_is_never_paid_again),
         cmocka_unit_test(a_wrong_answer_is_asked_again_with_what_was_wrong),
         cmocka_unit_test(what_no_model_answers_well_is_rejected_with_the_raw_answer),
-        cmocka_unit_test(packs_are_filled_and_those_that_mix_documents_are_split),
+        cmocka_unit_test(packs_are_filled_and_those_that_fail_are_halved),
         cmocka_unit_test(a_document_beyond_the_context_is_cut_and_the_row_says_what_was_seen),
         cmocka_unit_test(a_long_document_is_summarised_part_by_part),
         cmocka_unit_test(a_part_that_fails_takes_its_document_with_it),

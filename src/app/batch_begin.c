@@ -1,5 +1,6 @@
 /* How a run begins: its term, what it works on, and what it takes over from the run before. */
 #include "batch_job.h"
+#include "batch_estimate.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -292,12 +293,13 @@ int lam_batch_job_init(struct lam_batch_job *batch, struct lam_engine *engine, s
     batch->reader_count = lam_engine_workers(engine);
     if (!rc && !(batch->readers = calloc(batch->reader_count, sizeof *batch->readers)))
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for readers");
-    return rc ? rc : lam_llm_job_open(&batch->llm, engine, err);
+    return rc || (rc = lam_llm_job_open(&batch->llm, engine, err)) ? rc : lam_batch_estimate_open(batch, err);
 }
 
 void lam_batch_job_release(struct lam_batch_job *batch)
 {
     lam_batch_readers_free(batch);
+    lam_batch_estimate_close(batch);
     lam_llm_job_close(batch->llm);
     batch->llm = NULL;
     lam_batch_leave_term(batch);

@@ -188,7 +188,7 @@ bool lam_batch_again(void *arg)
 {
     struct lam_batch_job *batch = arg;
 
-    return batch->files->relist;
+    return batch->files->relist && !batch->estimate;
 }
 
 bool lam_batch_piece_holds(struct lam_batch_job *batch, const struct lam_piece *piece)

@@ -1,15 +1,26 @@
 #include "batch_job.h"
+#include "batch_estimate.h"
 
 static int analyze(void *arg, struct lam_batch_piece *piece, struct lam_error *err)
 {
     struct lam_batch_job *batch = arg;
+    int rc = batch->llm ? lam_llm_job_analyze(batch->llm, piece, err) : LAM_END, taken;
 
-    return batch->llm ? lam_llm_job_analyze(batch->llm, piece, err) : LAM_END;
+    if (rc == LAM_END && (taken = lam_batch_estimate_take(batch, piece, NULL, err)))
+        return taken;
+    return rc;
 }
 
 static int analyzed(void *arg, bool last, struct lam_batch_piece **piece, struct lam_error *err)
 {
-    return lam_llm_job_analyzed(((struct lam_batch_job *)arg)->llm, last, piece, err);
+    struct lam_batch_job *batch = arg;
+    struct lam_openai_estimate needed;
+    int rc = lam_llm_job_analyzed(batch->llm, last, piece, err);
+
+    if (rc || !*piece || !batch->estimator)
+        return rc;
+    lam_openai_estimated(lam_llm_job_openai(batch->llm), &needed);
+    return lam_batch_estimate_take(batch, *piece, &needed, err);
 }
 
 static void drop(void *arg) { lam_llm_job_drop(((struct lam_batch_job *)arg)->llm); }

@@ -5,6 +5,7 @@
  *     batch_term.c    the term, and the counter of its holder              coordinator
  *     batch_files.c   the table of files: pieces, manifest                 coordinator
  *     batch_list.c    what a scan finds, and what of it is to be read      coordinator
+ *     batch_estimate.c what models would take, from a sample              coordinator, workers
  *     batch_missing.c deletes of what a scan did not find any more         coordinator
  *     batch_plan.c    what is staged, what of it counts, ranges            coordinator
  *     batch_publish.c the commit                                           coordinator
@@ -106,6 +107,7 @@ struct lam_batch_job {
     size_t source_count;
     bool rebuild; /* nothing of the old view is taken over */
     bool estimate;   /* nothing is asked, staged or published: what models would take is counted */
+    struct lam_batch_estimate *estimator; /* batch_estimate.h; NULL: no estimate, or nothing to be estimated */
     bool asks_again; /* coordinator: rows of the view that wait for their answer are asked for in this run */
     uint32_t old_bits, bits;
     int64_t arrival_us; /* of everything that this run's scans bring in */
@@ -121,7 +123,7 @@ struct lam_batch_job {
 
     /* coordinator */
     uint64_t term;
-    struct lam_pulse *pulse;        /* pulse.h: says that the holder lives */
+    struct lam_pulse *pulse; /* pulse.h: says that the holder lives */
     bool holds;                    /* a term of this process: the next one is taken without a look */
     bool untaken;                  /* run was made and its term not had: it is tried again under the same id */
     struct lam_cutoff cutoff;

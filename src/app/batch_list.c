@@ -1,5 +1,6 @@
 /* What a scan finds, file by file against the manifest of the last one: what is to be read is cut into splits, less what adopted groups hold. */
 #include "batch_table.h"
+#include "batch_estimate.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -111,7 +112,7 @@ static int emit_splits(struct lam_batch_job *batch, struct lam_batch_lister *lis
     }
     pthread_mutex_unlock(&files->lock);
     if (!rc)
-        rc = lam_cutter_open(&cutter, &batch->sources[source].files, source, found, batch->engine->job->batch.split, ranges, count, err);
+        rc = lam_cutter_open(&cutter, &batch->sources[source].files, source, found, lam_batch_estimate_cut(batch), ranges, count, err);
     while (!rc && !(rc = lam_cutter_next(cutter, &split, err))) {
         lam_buf_clear(&payload);
         if ((rc = lam_buf_add(&payload, "F", 1, err)) || (rc = lam_split_encode(&split, &payload, err)))
@@ -120,7 +121,7 @@ static int emit_splits(struct lam_batch_job *batch, struct lam_batch_lister *lis
         lam_batch_files_find(files, source, found->path)->splits++;
         files->emitted++;
         pthread_mutex_unlock(&files->lock);
-        rc = lam_batch_emit(lister, split.end == LAM_SPLIT_OPEN ? found->size : split.end - split.begin, lam_buf_sv(&payload), err);
+        rc = lam_batch_estimate_offer(batch, lister, source, split.end == LAM_SPLIT_OPEN ? found->size : split.end - split.begin, lam_buf_sv(&payload), err);
     }
     lam_cutter_close(cutter);
     lam_buf_release(&payload);
@@ -289,7 +290,7 @@ static int list_stream(struct lam_batch_job *batch, struct lam_batch_lister *lis
         lam_buf_init(&payload, LAM_SEGMENT_PATH + 16);
         rc = lam_buf_addf(&payload, err, "B%s", entry->path);
         if (!rc)
-            rc = lam_batch_emit(lister, entry->bytes, lam_buf_sv(&payload), err);
+            rc = lam_batch_estimate_offer(batch, lister, source, entry->bytes, lam_buf_sv(&payload), err);
         batch->files->emitted++;
         lam_buf_release(&payload);
         if (rc)
@@ -320,5 +321,5 @@ int lam_batch_list(void *arg, struct lam_batch_lister *lister, struct lam_error 
         else if (!again)
             rc = list_stream(batch, lister, (uint32_t)i, err);
     }
-    return rc;
+    return rc ? rc : lam_batch_estimate_choose(batch, lister, err);
 }

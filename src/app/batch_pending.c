@@ -3,6 +3,7 @@
  * was answered takes the place of the row that was not, for it has the same position.
  */
 #include "batch_job.h"
+#include "batch_estimate.h"
 
 /* Rows of a run that the view shows and that wait. */
 static int count_owed(struct lam_batch_job *batch, const struct lam_state_segment *segment, struct lam_batch_owed *owed, uint64_t *count, struct lam_error *err)
@@ -59,7 +60,7 @@ int lam_batch_list_pending(struct lam_batch_job *batch, struct lam_batch_lister 
         lam_batch_owed_close(&owed);
         if (!rc && count && !(rc = lam_buf_addf(&payload, err, "P%s", segment->entry->path))) {
             batch->asks_again = true;
-            rc = lam_batch_emit(lister, count, lam_buf_sv(&payload), err);
+            rc = lam_batch_estimate_offer(batch, lister, LAM_ESTIMATE_PENDING, segment->entry->bytes * count / segment->entry->rows, lam_buf_sv(&payload), err);
         }
         lam_buf_release(&payload);
     }

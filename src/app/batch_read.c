@@ -3,6 +3,7 @@
  * every attempt at a split yields the same ones.
  */
 #include "batch_job.h"
+#include "batch_estimate.h"
 
 #include "reader.h"
 #include "store/bronze.h"
@@ -30,6 +31,8 @@ struct reading {
     uint32_t number; /* of the piece */
     struct lam_error *err;
     bool copies; /* this source's bronze is a copy */
+    struct lam_batch_sampled sampled; /* size 0: this is no estimate */
+    double share;                     /* of the split that was read for it */
 };
 
 static int analyze(struct reading *r)
@@ -65,6 +68,13 @@ static void count_rows(struct reading *r)
     }
 }
 
+/* For an estimate: bytes read and those that they stand for; the last piece of a split says it for all of it. */
+static void note_sampled(struct reading *r)
+{
+    r->piece.begin = r->piece.last ? (uint64_t)(r->share * (double)r->sampled.size) : 0;
+    r->piece.end = r->piece.last ? r->sampled.size : 0;
+}
+
 /* Ends the piece before the record at offset end. last: the split's, with what finish told of the file. */
 static int emit(struct reading *r, uint64_t end, bool last, const struct lam_files_result *result)
 {
@@ -82,6 +92,8 @@ static int emit(struct reading *r, uint64_t end, bool last, const struct lam_fil
         r->piece.blocks = result->blocks;
         r->piece.block_count = result->block_count;
     }
+    if (r->sampled.size)
+        note_sampled(r);
     lam_buf_init(&note, LAM_CLAIM_NOTE_MAX);
     if (r->number < lam_batch_first_piece(r->task)) { /* another attempt had this one accepted */
         lam_block_free(r->block);
@@ -112,6 +124,17 @@ static bool is_full(const struct reading *r)
     size_t rows = lam_block_rows(r->block);
 
     return lam_block_bytes(r->block) + rows * sizeof(struct lam_row) >= r->piece_bytes || rows + 1 >= PIECE_ROWS || lam_block_rejects(r->block) + 1 >= PIECE_ROWS;
+}
+
+/* Is this part of the split, in its bytes, as much as an estimate reads of it? */
+static bool is_sampled(struct reading *r, double share)
+{
+    double bytes = share * (double)r->sampled.size;
+
+    if (!r->sampled.size || r->sampled.limit == UINT64_MAX || (bytes < (double)r->sampled.limit && !is_full(r)) || bytes < 1)
+        return false;
+    r->share = share;
+    return true;
 }
 
 /* --- files --- */
@@ -170,6 +193,7 @@ static int read_items(struct reading *r, const struct lam_split *split, struct l
     struct lam_raw raw = {.pos = {.source = source->number, .life = source->life}, .path = split->path, .place = split->path, .arrival_us = r->batch->arrival_us,
                           .mtime_us = split->mtime_ns / 1000, .message_us = INT64_MIN};
     struct lam_files_result result;
+    uint64_t first = UINT64_MAX;
     struct lam_item item;
     int rc;
 
@@ -180,6 +204,10 @@ static int read_items(struct reading *r, const struct lam_split *split, struct l
     raw.media_type = media_type_of(r->batch->engine->job->sources[split->source].format);
     raw.settings = raw.document ? &as_document : settings;
     while (!(rc = lam_files_next(files, &item, r->err))) {
+        if (first == UINT64_MAX) /* what stands before it belongs to the split before */
+            first = item.offset;
+        if (is_sampled(r, (double)(lam_files_raw_before(files, item.offset) - lam_files_raw_before(files, first)) / (double)r->sampled.size))
+            return emit(r, split->end, true, NULL);
         if (is_full(r) && (rc = emit(r, item.offset, false, NULL)))
             return rc;
         if ((rc = add_item(r, &raw, &item)))
@@ -234,7 +262,7 @@ static int read_bronze(struct reading *r, struct lam_sv path)
     if ((rc = lam_map_cache_get(batch->engine->maps, segment->entry, &map, r->err)))
         return rc;
     rc = lam_map_need(map, LAM_COLUMNS_ALL, r->err);
-    for (uint64_t i = 0; !rc && i < lam_map_rows(map); i++) {
+    for (uint64_t i = 0; !rc && i < lam_map_rows(map) && !is_sampled(r, (double)i / (double)lam_map_rows(map)); i++) {
         struct lam_bronze_row row;
         struct lam_raw raw;
 
@@ -299,7 +327,7 @@ static int read_pending(struct reading *r, struct lam_sv path)
     rc = lam_batch_owed_open(batch, segment, &owed, r->err);
     if (!rc)
         rc = lam_map_need(owed.map, LAM_COLUMNS_ALL, r->err);
-    for (uint64_t i = 0; !rc && i < lam_map_rows(owed.map); i++) {
+    for (uint64_t i = 0; !rc && i < lam_map_rows(owed.map) && !is_sampled(r, (double)i / (double)lam_map_rows(owed.map)); i++) {
         struct lam_row row;
 
         if (!lam_batch_owed_at(&owed, i))
@@ -322,13 +350,14 @@ static int read_pending(struct reading *r, struct lam_sv path)
 int lam_batch_read(void *arg, unsigned worker, struct lam_batch_task *task, struct lam_sv split, struct lam_error *err)
 {
     struct lam_batch_job *batch = arg;
-    struct reading r = {.batch = batch, .task = task, .err = err};
+    struct reading r = {.batch = batch, .task = task, .err = err, .share = 1};
     struct lam_tools *tools;
     int rc = lam_batch_tools(batch, worker, &tools, err);
 
     if (rc || (rc = lam_tools_use(tools, batch->trained, err)))
         return rc;
     r.refiner = lam_tools_refiner(tools);
+    lam_batch_estimate_split(&split, &r.sampled);
     r.piece_bytes = piece_bytes(batch->engine->job->batch.memory);
     if (split.len < 1 || !(r.block = lam_batch_block(task, PIECE_ROWS, BLOCK_BYTES)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a block");

@@ -1,4 +1,5 @@
-#include "batch_job.h"
+#include "batch_estimate.h"
+#include "config/units.h"
 #include "cmd_frame.h"
 #include "report.h"
 #include "term_wait.h"
@@ -6,7 +7,9 @@
 static int run(struct lam_cli *cli);
 
 static const struct lam_option options[] = {
-    {"estimate", '\0', NULL, "read everything, ask no model, publish nothing: records, requests, tokens and cost of the run"},
+    {"estimate", '\0', NULL, "ask no model, publish nothing: records, requests, tokens, time and cost of the run, from a sample"},
+    {"sample", '\0', "SIZE", "with --estimate: how much to read; 32 MiB. What is no larger is counted exactly"},
+    {"latency", '\0', "TIME", "with --estimate: what a request takes, such as 2s; as the last view's did, else 2 s"},
     {"retrain", '\0', NULL, "train the built-in analyzer anew, and publish a new full view"},
     {"write-requests", '\0', "FILE", "ask no model: write the requests as a file of the OpenAI batch API; records stay pending"},
     {"read-responses", '\0', "FILE", "take answers from a file that the batch API returned, before anything is asked"},
@@ -60,7 +63,11 @@ static int conclude(struct lam_session *session, struct lam_batch_job *batch, in
         return rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
     }
     if (batch->estimate) {
-        lam_llm_job_print_estimate(batch->llm, session->cli->json);
+        struct lam_estimate_sums sums;
+
+        if (batch->estimator)
+            lam_batch_estimate_sums(batch, &sums);
+        lam_llm_job_print_estimate(&session->engine, batch->estimator ? &sums : NULL, session->cli->json);
         return LAM_EXIT_DONE;
     }
     code = exit_code(session, batch);
@@ -79,6 +86,19 @@ struct batch_verb {
     struct lam_term_wait wait;
 };
 
+static int set_estimate(struct lam_session *session, struct lam_error *err)
+{
+    const char *sample = lam_cli_option(session->cli, "sample"), *latency = lam_cli_option(session->cli, "latency");
+    struct lam_engine *engine = &session->engine;
+
+    engine->estimate = lam_cli_option(session->cli, "estimate") != NULL;
+    if (sample && (!lam_size_parse(sample, &engine->estimate_bytes) || engine->estimate_bytes < 1))
+        return LAM_FAIL(err, LAM_E_INVALID, "--sample %s is no size such as \"32 MiB\"", sample);
+    if (latency && (!lam_duration_parse(latency, &engine->estimate_latency_s) || engine->estimate_latency_s <= 0))
+        return LAM_FAIL(err, LAM_E_INVALID, "--latency %s is no time such as \"2s\"", latency);
+    return 0;
+}
+
 static int init(void *arg, struct lam_frame *frame, struct lam_error *err)
 {
     struct batch_verb *verb = arg;
@@ -88,11 +108,8 @@ static int init(void *arg, struct lam_frame *frame, struct lam_error *err)
     verb->frame = frame;
     frame->session.engine.write_requests = lam_cli_option(frame->session.cli, "write-requests");
     frame->session.engine.read_responses = lam_cli_option(frame->session.cli, "read-responses");
-    if ((rc = lam_batch_job_init(&verb->job, &frame->session.engine, err)))
+    if ((rc = set_estimate(&frame->session, err)) || (rc = lam_batch_job_init(&verb->job, &frame->session.engine, err)))
         return rc;
-    verb->job.estimate = lam_cli_option(frame->session.cli, "estimate") != NULL;
-    if (verb->job.estimate && verb->job.llm)
-        lam_llm_job_estimate(verb->job.llm);
     verb->job.retrain = lam_cli_option(frame->session.cli, "retrain") != NULL;
     batch_options = lam_batch_job_options(&verb->job);
     return lam_batch_open(&verb->batch, &batch_options, err);
@@ -128,7 +145,7 @@ static void step(void *arg)
 
     if (session->engine.rank == 0 && lam_session_stopping(session))
         lam_batch_cancel(verb->batch);
-    if (lam_llm_job_step(verb->job.llm, &err) && !session->failure.code)
+    if ((lam_llm_job_step(verb->job.llm, &err) || lam_batch_estimate_step(&verb->job, &err)) && !session->failure.code)
         session->failure = err;
     rc = lam_batch_step(verb->batch, &err);
     if (session->engine.rank > 0)

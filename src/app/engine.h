@@ -44,6 +44,8 @@ struct lam_engine {
     struct lam_extract *extracts; /* one a source of the job, the last one the stream's; immutable */
     atomic_int stop;              /* signals received: 1 stops cleanly */
     atomic_int_least64_t turned_us; /* monotonic; when the main loop turned last, 0: it has not. Any thread */
+    bool estimate;                /* --estimate: the batch layer asks nobody and publishes nothing; set before it begins */
+    double estimate_bytes, estimate_latency_s; /* --sample, --latency: 0: as it sees fit */
     const char *write_requests, *read_responses; /* --write-requests, --read-responses: files of the batch API; NULL: none */
     bool wait_for_term, take_over_term; /* --wait, --take-over: what the first term of a layer is taken with; set before any layer begins */
 };

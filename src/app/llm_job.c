@@ -13,6 +13,7 @@
 #include "store/piece.h"
 #include "redact_reader.h"
 
+#define ESTIMATE_KEYS ((size_t)1 << 20) /* texts of a sample that are known again */
 #define TELL_US 200000 /* between two words to the coordinator */
 #define RAW_MAX ((size_t)64 << 10)
 
@@ -49,7 +50,6 @@ struct lam_llm_job {
     struct refused *refused;
     size_t out;
     int64_t told_us;
-    bool estimating; /* agents are not asked either */
     struct status *all; /* rank 0: the last word of each rank */
 };
 
@@ -164,8 +164,10 @@ static int open_flights(struct lam_llm_job *llm, struct lam_openai_options *opti
     struct lam_engine *engine = llm->engine;
     struct lam_flights_options flights = {.first_type = MSG_FLIGHTS, .deadline_us = 8 * engine->job->deep.timeout_us, .heard = on_heard, .arg = llm};
 
-    if (engine->size < 2 || engine->roles.count[LAM_ROLE_BATCH] != engine->size)
+    if ((engine->size < 2 && !engine->estimate) || engine->roles.count[LAM_ROLE_BATCH] != engine->size)
         return 0;
+    if (engine->estimate) /* the owner tells equal texts apart */
+        flights.max = ESTIMATE_KEYS;
     options->ask_leave = ask_leave;
     options->leave_done = leave_done;
     return lam_flights_open(&llm->flights, engine->comm, &flights, err);
@@ -251,8 +253,10 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
     if ((rc = open_flights(llm, &options, err)))
         return rc;
     if ((rc = lam_openai_open(&llm->openai, &options, err)) || (rc = lam_llm_shares_open(&llm->shares, engine, lam_openai_client(llm->openai), err)) ||
-        (rc = lam_agent_job_open(&llm->agents, engine, lam_openai_client(llm->openai), err)))
+        (rc = lam_agent_job_open(&llm->agents, engine, lam_openai_client(llm->openai), llm->cache, err)))
         return rc;
+    if (engine->estimate)
+        lam_openai_estimate(llm->openai);
     if (engine->rank == 0 && (rc = lam_explain_keep(engine, llm->openai, err)))
         return rc;
     return lam_comm_on(engine->comm, MSG_STATUS, MSG_STATUS, on_status, llm, err);
@@ -445,7 +449,7 @@ static int next_done(struct lam_llm_job *llm, struct lam_batch_piece **piece, st
         return with_agents;
     while (!(with_models = lam_openai_poll(llm->openai, &ticket, err))) {
         *piece = ticket;
-        if (llm->estimating || (rc = lam_agent_job_submit(llm->agents, ticket, err)) == LAM_END)
+        if (llm->engine->estimate || /* agents are not asked either */ (rc = lam_agent_job_submit(llm->agents, ticket, err)) == LAM_END)
             return 0;
         if (rc)
             return rc;
@@ -477,12 +481,6 @@ void lam_llm_job_drop(struct lam_llm_job *llm)
     lam_agent_job_cancel(llm->agents);
 }
 
-void lam_llm_job_estimate(struct lam_llm_job *llm)
-{
-    llm->estimating = true;
-    lam_openai_estimate(llm->openai);
-}
-
 /* --- what it cost --- */
 
 void lam_llm_job_stats(const struct lam_llm_job *llm, struct lam_openai_stats *stats)
@@ -495,15 +493,8 @@ void lam_llm_job_stats(const struct lam_llm_job *llm, struct lam_openai_stats *s
 void lam_llm_job_agents(const struct lam_llm_job *llm, struct lam_agent_stats *stats)
 {
     *stats = (struct lam_agent_stats){0};
-    for (int rank = 0; llm->all && rank < llm->engine->size; rank++) {
-        const struct lam_agent_stats *more = &llm->all[rank].agents;
-
-        stats->records += more->records;
-        stats->answered += more->answered;
-        stats->gave_up += more->gave_up;
-        stats->later += more->later;
-        stats->tokens += more->tokens;
-    }
+    for (int rank = 0; llm->all && rank < llm->engine->size; rank++)
+        lam_agent_stats_add(stats, &llm->all[rank].agents);
 }
 
 const char *lam_llm_job_limit(const struct lam_llm_job *llm)
@@ -516,3 +507,4 @@ const char *lam_llm_job_limit(const struct lam_llm_job *llm)
 
 const struct lam_engine *lam_llm_job_engine(const struct lam_llm_job *llm) { return llm->engine; }
 struct lam_openai *lam_llm_job_openai(const struct lam_llm_job *llm) { return llm->openai; }
+struct lam_cache *lam_llm_job_cache(const struct lam_llm_job *llm) { return llm->cache; }

@@ -24,10 +24,6 @@ void lam_llm_job_close(struct lam_llm_job *llm); /* NULL-safe; nothing is out an
 /* A run begins: counters and limits start anew. Main thread or storage thread, before the first piece. */
 void lam_llm_job_begin(struct lam_llm_job *llm);
 
-/* Nothing is asked in this process: what it would take is counted (lam_llm_job_print_estimate). */
-void lam_llm_job_estimate(struct lam_llm_job *llm);
-void lam_llm_job_print_estimate(const struct lam_llm_job *llm, bool json);
-
 /* The tasks that the built-in analyzer answers before models are asked; 0: none. */
 uint32_t lam_llm_job_builtin_tasks(const struct lam_job *job);
 
@@ -44,6 +40,7 @@ void lam_llm_job_drop(struct lam_llm_job *llm);
 
 const struct lam_engine *lam_llm_job_engine(const struct lam_llm_job *llm);
 struct lam_openai *lam_llm_job_openai(const struct lam_llm_job *llm);
+struct lam_cache *lam_llm_job_cache(const struct lam_llm_job *llm);
 
 /* Coordinator: what all ranks together did in this run, as they last said. */
 void lam_llm_job_stats(const struct lam_llm_job *llm, struct lam_openai_stats *stats);

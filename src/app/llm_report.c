@@ -60,10 +60,10 @@ int lam_llm_job_report(const struct lam_llm_job *llm, struct lam_buf *json, stru
     rc = lam_buf_addf(json, err,
                       ",\"llm\":{\"rows\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"rejected\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"tokens_in\":%" PRIu64
                       ",\"tokens_out\":%" PRIu64 ",\"cached_in\":%" PRIu64 ",\"cost\":%.6f,\"cache_hits\":%" PRIu64 ",\"shared\":%" PRIu64 ",\"saved_in\":%" PRIu64
-                      ",\"saved_out\":%" PRIu64 ",\"repairs\":%" PRIu64 ",\"moved\":%" PRIu64 ",\"splits\":%" PRIu64 ",\"cut\":%" PRIu64 ",\"estimate_error\":%.4f,\"limit\":",
+                      ",\"saved_out\":%" PRIu64 ",\"repairs\":%" PRIu64 ",\"moved\":%" PRIu64 ",\"splits\":%" PRIu64 ",\"cut\":%" PRIu64 ",\"estimate_error\":%.4f,\"latency_s\":%.3f,\"limit\":",
                       stats.rows, stats.answered, stats.pending, stats.rejected, sum.requests, sum.tokens_in, sum.tokens_out, sum.cached, sum.cost, stats.hits, stats.shared,
                       stats.saved_in, stats.saved_out, stats.repairs, stats.moved, stats.splits, stats.cut,
-                      stats.estimates ? stats.estimate_error / (double)stats.estimates : 0.0);
+                      stats.estimates ? stats.estimate_error / (double)stats.estimates : 0.0, sum.requests ? stats.latency_s / (double)sum.requests : 0.0);
     if (rc || (rc = lam_buf_add_json(json, lam_sv_of(lam_llm_job_limit(llm)), err)) || (rc = add_parts(llm, &stats, json, err)))
         return rc;
     lam_llm_job_agents(llm, &agents);
@@ -122,63 +122,4 @@ void lam_llm_job_progress(const struct lam_llm_job *llm, char *text, size_t cap)
     if (stats.rows)
         snprintf(text, cap, " | models: %" PRIu64 "/%" PRIu64 " records, %" PRIu64 " requests, %" PRIu64 " tokens, cost %.4f", stats.answered + stats.pending + stats.rejected, stats.rows,
                  sum.requests, sum.tokens_in + sum.tokens_out, sum.cost);
-}
-
-/* Minutes that the endpoints' limits alone make it last; concurrency is told beside. */
-static double least_minutes(const struct lam_job_deep *deep, const struct lam_openai_usage *sum)
-{
-    double rpm = 0, tpm = 0, minutes = 0;
-    bool all_rpm = true, all_tpm = true;
-
-    for (size_t i = 0; i < deep->endpoint_count; i++) {
-        if (deep->endpoints[i].kind != LAM_JOB_CHAT || deep->endpoints[i].tier)
-            continue;
-        rpm += deep->endpoints[i].rpm;
-        tpm += (double)deep->endpoints[i].tpm;
-        all_rpm &= deep->endpoints[i].rpm != 0;
-        all_tpm &= deep->endpoints[i].tpm != 0;
-    }
-    if (all_rpm && rpm > 0)
-        minutes = (double)sum->requests / rpm;
-    if (all_tpm && tpm > 0 && (double)(sum->tokens_in + sum->tokens_out) / tpm > minutes)
-        minutes = (double)(sum->tokens_in + sum->tokens_out) / tpm;
-    return minutes;
-}
-
-static uint64_t concurrency(const struct lam_job_deep *deep)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < deep->endpoint_count; i++)
-        sum += deep->endpoints[i].kind == LAM_JOB_CHAT && !deep->endpoints[i].tier ? deep->endpoints[i].concurrency : 0;
-    return sum;
-}
-
-void lam_llm_job_print_estimate(const struct lam_llm_job *llm, bool json)
-{
-    struct lam_openai_stats stats;
-    struct lam_openai_usage sum;
-    double seconds, minutes;
-
-    if (!llm) {
-        printf(json ? "{\"records\":0,\"requests\":0,\"tokens_in\":0,\"tokens_out\":0,\"cost\":0}\n" : "No model is asked: the built-in analyzer answers, at no cost.\n");
-        return;
-    }
-    lam_llm_job_stats(llm, &stats);
-    add_up(&sum, &stats, LAM_OPENAI_ASKS);
-    minutes = least_minutes(&lam_llm_job_engine(llm)->job->deep, &sum);
-    seconds = 2.0 * (double)sum.requests / (double)concurrency(&lam_llm_job_engine(llm)->job->deep);
-    if (json) {
-        printf("{\"records\":%" PRIu64 ",\"cache_hits\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"tokens_in\":%" PRIu64 ",\"tokens_out\":%" PRIu64
-               ",\"cost\":%.6f,\"seconds_at_2_s_a_request\":%.1f,\"least_minutes\":%.2f}\n",
-               stats.rows, stats.hits, sum.requests, sum.tokens_in, sum.tokens_out, sum.cost, seconds, minutes);
-        return;
-    }
-    printf("%" PRIu64 " records wait for models; the cache answers %" PRIu64 " of the questions.\n"
-           "%" PRIu64 " requests, about %" PRIu64 " tokens in and %" PRIu64 " out, cost %.4f.\n"
-           "With %" PRIu64 " requests at once, if a request takes 2 s: %.0f s%s.\n",
-           stats.rows, stats.hits, sum.requests, sum.tokens_in, sum.tokens_out, sum.cost, concurrency(&lam_llm_job_engine(llm)->job->deep), seconds,
-           minutes * 60 > seconds ? "; the limits a minute make it longer" : "");
-    if (minutes * 60 > seconds)
-        printf("The limits a minute: at least %.1f minutes.\n", minutes);
 }

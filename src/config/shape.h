@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "job.h"
+#include "units.h"
 
 enum lam_kind {
     LAM_KIND_OBJECT,   /* shape; in the struct: embedded, or with LAM_FIELD_POINTER a pointer to one of its own, NULL when not given */
@@ -138,10 +139,6 @@ struct lam_rule *lam_rule_fill(struct lam_arena *arena, json_t *checked);
 
 /* json_object_set_new that remembers in the checker what went wrong. */
 void lam_json_put(struct lam_checker *checker, json_t *object, const char *name, json_t *value);
-
-/* Sizes and durations in text. false: it is none. */
-bool lam_size_parse(const char *text, double *bytes);
-bool lam_duration_parse(const char *text, double *seconds);
 
 #define LAM_SOURCE_NAME_MAX 300 /* characters */
 

@@ -120,6 +120,7 @@ static int refill(struct lam_decoder *d, struct lam_error *err)
 }
 
 static uint64_t raw_at(const struct lam_decoder *d) { return d->next - d->raw_len; } /* of the first raw byte not decoded yet */
+uint64_t lam_decoder_used(const struct lam_decoder *d) { return raw_at(d) - d->begin; }
 
 static int damaged(const struct lam_decoder *d, const char *what, struct lam_error *err)
 {

@@ -42,6 +42,7 @@ int lam_decoder_skip_to(struct lam_decoder *decoder, uint64_t offset, struct lam
 int lam_decoder_drain(struct lam_decoder *decoder, struct lam_error *err);
 
 uint64_t lam_decoder_raw(const struct lam_decoder *decoder);     /* raw bytes read so far */
+uint64_t lam_decoder_used(const struct lam_decoder *decoder);    /* of these, decoded */
 uint64_t lam_decoder_decoded(const struct lam_decoder *decoder); /* decoded bytes given so far */
 const struct lam_digester *lam_decoder_digests(const struct lam_decoder *decoder);
 void lam_decoder_close(struct lam_decoder *decoder);

@@ -244,6 +244,15 @@ int lam_files_next(struct lam_files *files, struct lam_item *item, struct lam_er
     return rc;
 }
 
+uint64_t lam_files_raw_before(const struct lam_files *files, uint64_t offset)
+{
+    uint64_t decoded = lam_decoder_decoded(files->decoder);
+
+    if (files->split->pack == LAM_PACK_NONE)
+        return offset;
+    return decoded ? (uint64_t)((double)lam_decoder_used(files->decoder) * (double)offset / (double)decoded) : 0;
+}
+
 int lam_files_finish(struct lam_files *files, struct lam_files_result *result, struct lam_error *err)
 {
     const struct lam_split *split = files->split;

@@ -77,4 +77,7 @@ int lam_files_next(struct lam_files *files, struct lam_item *item, struct lam_er
 int lam_files_finish(struct lam_files *files, struct lam_files_result *result, struct lam_error *err);
 void lam_files_close(struct lam_files *files);
 
+/* Raw bytes before a place in the decoded ones: of a packed file about, by what was decoded so far. */
+uint64_t lam_files_raw_before(const struct lam_files *files, uint64_t offset);
+
 #endif

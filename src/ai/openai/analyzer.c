@@ -298,6 +298,7 @@ int lam_openai_poll(struct lam_openai *o, void **ticket, struct lam_error *err)
         o->done_end = &o->done;
     o->under_way--;
     *ticket = sub->ticket;
+    o->estimated = sub->estimate;
     for (size_t i = 0; i < sub->count; i++)
         if (sub->docs[i].rejected)
             o->options.reject(o->options.arg, sub->ticket, sub->docs[i].index, lam_sv_of(sub->docs[i].reason), lam_sv_of(sub->docs[i].raw));
@@ -318,10 +319,10 @@ void lam_openai_drain(struct lam_openai *o, bool draining)
 }
 
 void lam_openai_estimate(struct lam_openai *o) { o->estimating = true; }
+void lam_openai_estimated(const struct lam_openai *o, struct lam_openai_estimate *estimate) { *estimate = o->estimated; }
 
 void lam_openai_begin(struct lam_openai *o)
 {
-    memset(o->estimated, 0, sizeof o->estimated);
     o->stats = (struct lam_openai_stats){0};
     o->limit[0] = '\0';
     o->cancelled = false;
@@ -405,6 +406,7 @@ void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_
     sum->refused_by_limit += more->refused_by_limit;
     sum->estimates += more->estimates;
     sum->estimate_error += more->estimate_error;
+    sum->latency_s += more->latency_s;
     sum->reserved_tokens += more->reserved_tokens;
     sum->reserved_cost += more->reserved_cost;
 }

@@ -82,11 +82,32 @@ void lam_openai_drain(struct lam_openai *openai, bool draining);
 /* A run begins: counters and limits start anew. Nothing is under way. */
 void lam_openai_begin(struct lam_openai *openai);
 
-/* From now on nothing is asked: questions that the cache does not answer are counted with what they would take, and their rows stay pending. */
+/*
+ * From now on nothing is asked: what the questions would take that the cache does not answer is told by lam_openai_estimated, and their rows stay pending. With
+ * ask_leave, whose word is then given once for each key, equal texts count once.
+ */
 void lam_openai_estimate(struct lam_openai *openai);
 
 /* All that is under way ends as pending, soon. */
 void lam_openai_cancel(struct lam_openai *openai);
+
+/* --- what it would cost --- */
+
+/* In parts of requests and tokens: what blocks need adds up, and samples of them extrapolate. */
+struct lam_openai_need {
+    double requests, tokens_in, tokens_out, cost;
+};
+
+/* Doubles alone. */
+struct lam_openai_estimate {
+    double records, decided;         /* about which a model is to be asked; of which builtin as the first step is sure */
+    double questions, repeats, hits; /* all of them; of texts that occurred before; that the cache answers */
+    struct lam_openai_need sure;     /* of the others */
+    struct lam_openai_need later[LAM_JOB_CASCADE_MAX]; /* beside that: of a cascade's models from the second on, if each record went on to it of which that is not known */
+};
+
+/* Of the ticket that poll gave last. */
+void lam_openai_estimated(const struct lam_openai *openai, struct lam_openai_estimate *estimate);
 
 /* --- what it cost --- */
 
@@ -109,6 +130,7 @@ struct lam_openai_stats {
     uint64_t refused_by_limit;        /* questions not asked because of max_cost or max_tokens */
     uint64_t estimates;
     double estimate_error;            /* sum of relative errors of token estimates */
+    double latency_s;                 /* sum, of the requests that were answered */
     uint64_t reserved_tokens;         /* of requests under way */
     double reserved_cost;
 };

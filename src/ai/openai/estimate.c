@@ -1,17 +1,22 @@
 /*
  * What a run would cost: every question that the cache does not answer is counted, and none is asked. Tokens are estimates by script and by what answers
- * usually have; money is that of the first step of a cascade, at the endpoints' prices by their weights.
+ * usually have; money is by the endpoints' prices and weights. Whether a model's step of a cascade sends a record on to the next is not known before it is asked:
+ * what those steps would take stands apart.
  */
 #include "own.h"
 
-static double price(const struct lam_openai *o, uint32_t tier, double in, double out)
+#define EMBEDDINGS_TOGETHER 32.0
+#define PACK_TOGETHER 64.0
+#define SUMMARY_TOKENS 35u /* of a sentence */
+
+static double price(const struct lam_openai *o, enum lam_job_endpoint_kind kind, uint32_t tier, double in, double out)
 {
     double sum = 0, weights = 0;
 
     for (size_t i = 0; i < o->job->deep.endpoint_count; i++) {
         const struct lam_job_endpoint *endpoint = &o->job->deep.endpoints[i];
 
-        if (endpoint->kind != LAM_JOB_CHAT || endpoint->tier != tier)
+        if (endpoint->kind != kind || endpoint->tier != tier)
             continue;
         sum += endpoint->weight * (in * endpoint->price_in + out * endpoint->price_out) / 1e6;
         weights += endpoint->weight;
@@ -19,26 +24,67 @@ static double price(const struct lam_openai *o, uint32_t tier, double in, double
     return weights > 0 ? sum / weights : 0;
 }
 
-void lam_question_estimate(struct lam_openai *o, struct lam_question *question)
+static void add(struct lam_openai_need *sum, double requests, double in, double out, double cost)
+{
+    sum->requests += requests;
+    sum->tokens_in += in;
+    sum->tokens_out += out;
+    sum->cost += cost;
+}
+
+/* Part of a request that is the question's. */
+static double share_of(const struct lam_openai *o, const struct lam_question *question, uint32_t tier)
+{
+    uint32_t room, size;
+
+    if (lam_ask_embeds(o, question->ask))
+        return 1 / EMBEDDINGS_TOGETHER;
+    if (o->job->deep.request_mode != LAM_JOB_PACKED || question->mapped)
+        return 1;
+    room = lam_pack_room(o, question->ask, tier);
+    size = lam_pack_part(o, question);
+    if (!room || size >= room)
+        return 1;
+    return (double)size / room < 1 / PACK_TOGETHER ? 1 / PACK_TOGETHER : (double)size / room;
+}
+
+/* Parts of a long document, each summarised first; returns the tokens of text that the question itself then has. */
+static uint32_t add_parts(struct lam_openai *o, const struct lam_question *question, uint32_t tier, struct lam_openai_need *need)
+{
+    const struct lam_ask *part = &o->asks.items[o->asks.part];
+    struct lam_question of_part = {.ask = (uint32_t)o->asks.part, .tier = tier, .doc = question->doc};
+    uint32_t room = lam_question_room(o, question), part_room = lam_question_room(o, &of_part);
+    uint32_t parts = (question->guess + part_room - 1) / part_room;
+    uint32_t summaries = parts * (o->job->tasks.sentences + 2) * SUMMARY_TOKENS;
+    double in = lam_token_correct(&o->tokens[tier], question->guess + parts * part->guess[0]), out = (double)parts * part->expected_tokens;
+
+    add(need, parts, in, out, price(o, LAM_JOB_CHAT, tier, in, out));
+    return room / 4 + summaries < room ? room / 4 + summaries : room;
+}
+
+static void add_need(struct lam_openai *o, const struct lam_question *question, uint32_t tier, struct lam_openai_need *need)
 {
     const struct lam_ask *ask = &o->asks.items[question->ask];
-    struct lam_openai_usage *usage = &o->stats.asks[question->ask];
-    double share = 1; /* of a request that is the question's */
-    uint32_t room, size, in;
+    bool embeds = lam_ask_embeds(o, question->ask);
+    double share = share_of(o, question, tier), in;
+    uint32_t text = question->mapped ? add_parts(o, question, tier, need) : question->guess;
 
-    if (lam_ask_embeds(o, question->ask)) {
-        share = 1.0 / 32;
-    } else if (o->job->deep.request_mode == LAM_JOB_PACKED) {
-        room = lam_pack_room(o, question->ask, question->tier);
-        size = lam_pack_part(o, question);
-        share = room && size < room ? (double)size / room : 1;
-        share = share < 1.0 / 64 ? 1.0 / 64 : share;
-    }
-    in = lam_token_correct(&o->tokens[question->tier], (uint32_t)(ask->guess[share < 1] * share) + question->guess);
-    o->estimated[question->ask] += share;
-    usage->requests = (uint64_t)(o->estimated[question->ask] + 0.999);
-    usage->tokens_in += in;
-    usage->tokens_out += ask->expected_tokens;
-    usage->cost += price(o, question->tier, in, ask->expected_tokens);
+    in = lam_token_correct(embeds ? &o->embed_tokens : &o->tokens[tier], (uint32_t)(ask->guess[share < 1] * share) + text);
+    add(need, share, in, ask->expected_tokens, price(o, embeds ? LAM_JOB_EMBEDDINGS : LAM_JOB_CHAT, tier, in, ask->expected_tokens));
+}
+
+int lam_question_estimate(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
+{
+    struct lam_openai_estimate *estimate = &question->doc->sub->estimate;
+    int rc = 0;
+
+    add_need(o, question, question->tier, &estimate->sure);
+    if (o->asks.items[question->ask].tasks & LAM_TASK_CLASSIFY && o->job->deep.cascade_count)
+        for (uint32_t tier = question->tier + 1; tier < o->job->deep.tiers; tier++)
+            add_need(o, question, tier, &estimate->later[tier]);
+    if (question->granted) /* whoever has the same text hears that it is there, and counts it as a repeat */
+        rc = o->options.leave_done(o->options.arg, question->key, true, err);
+    question->granted = false;
     lam_question_pending(o, question);
+    return rc;
 }

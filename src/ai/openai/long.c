@@ -164,6 +164,8 @@ static int begin(struct lam_openai *o, struct lam_question *question, struct lam
 
 int lam_question_ready(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
 {
+    if (o->estimating)
+        return lam_question_estimate(o, question, err);
     if (question->mapped && !question->map && !question->cut)
         return begin(o, question, err);
     lam_question_push(o, question);

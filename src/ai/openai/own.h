@@ -33,6 +33,7 @@ struct lam_openai_sub {
     struct lam_block *block;
     struct lam_openai_doc *docs;
     size_t count, started, left;
+    struct lam_openai_estimate estimate;
 };
 
 /* A document that is longer than the context, and is summarised part by part first. */
@@ -144,7 +145,7 @@ struct lam_openai {
     bool draining, cancelled, estimating;
     struct lam_error failed;        /* code 0: nothing */
     char limit[64];
-    double estimated[LAM_ASKS_MAX]; /* requests, in parts of packs */
+    struct lam_openai_estimate estimated; /* of the ticket that poll gave last */
     struct lam_openai_stats stats;
 
     pthread_mutex_t lock;           /* guards inbox */
@@ -185,8 +186,8 @@ void lam_request_account(struct lam_openai *o, struct lam_openai_request *reques
 void lam_request_wrong(struct lam_openai *o, struct lam_openai_request *request, const char *why);
 int lam_request_accept(struct lam_openai *o, struct lam_question *question, const struct lam_llm_reply *reply, struct lam_sv raw, double certainty, struct lam_error *err);
 
-/* estimate.c: counts what the question would cost, and leaves it pending. */
-void lam_question_estimate(struct lam_openai *o, struct lam_question *question);
+/* estimate.c: counts what the question would take, and leaves it pending. */
+int lam_question_estimate(struct lam_openai *o, struct lam_question *question, struct lam_error *err);
 
 /* long.c: map and reduce */
 bool lam_long_maps(const struct lam_openai *o, const struct lam_question *question);

@@ -209,6 +209,8 @@ static bool take_kept(struct lam_openai *o, struct lam_question *question, cache
         return false;
     if ((*rc = read_value(o, question, lam_buf_sv(&o->scratch2), err)) == LAM_E_INVALID)
         return false; /* of another format: asked again */
+    if (!question->parent)
+        question->doc->sub->estimate.hits++;
     *rc = *rc ? leave(o, question, *rc) : hand_out(o, question, lam_buf_sv(&o->scratch2), err);
     o->stats.hits++;
     o->stats.saved_in += meta.tokens_in;
@@ -228,15 +230,13 @@ int lam_question_ask(struct lam_openai *o, struct lam_question *question, struct
         question->next = other->waiters;
         other->waiters = question;
         o->stats.shared++;
+        question->doc->sub->estimate.repeats++;
         return 0;
     }
     if (take_kept(o, question, lam_cache_get, &rc, err))
         return rc;
     list_flight(o, question);
-    if (!o->estimating)
-        return lam_leave_ask(o, question, err);
-    lam_question_estimate(o, question);
-    return 0;
+    return lam_leave_ask(o, question, err);
 }
 
 int lam_question_again(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
@@ -245,6 +245,10 @@ int lam_question_again(struct lam_openai *o, struct lam_question *question, stru
 
     if (take_kept(o, question, lam_cache_get_fresh, &rc, err))
         return rc;
+    if (o->estimating) { /* nobody asked; but it is counted */
+        question->doc->sub->estimate.repeats++;
+        return leave(o, question, 0);
+    }
     if ((rc = o->options.leave_done(o->options.arg, question->key, false, err))) /* it is said to be there, and is not */
         return leave(o, question, rc);
     return lam_leave_ask(o, question, err);
@@ -261,6 +265,7 @@ static int start(struct lam_openai *o, struct lam_openai_doc *doc, uint32_t ask_
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a question");
     }
     doc->left++;
+    doc->sub->estimate.questions++;
     question->doc = doc;
     question->ask = ask_index;
     question->tier = tier;
@@ -338,6 +343,8 @@ int lam_question_start_doc(struct lam_openai *o, struct lam_openai_doc *doc, str
     for (uint32_t i = 0; !rc && !sure && i < o->asks.count; i++)
         if (o->asks.items[i].tasks)
             rc = start(o, doc, i, 0, err);
+    doc->sub->estimate.records += !sure;
+    doc->sub->estimate.decided += sure;
     doc->pending |= rc != 0; /* it comes back all the same */
     if (!--doc->left)
         lam_openai_doc_end(o, doc);

@@ -42,6 +42,7 @@ void lam_request_account(struct lam_openai *o, struct lam_openai_request *reques
     uint64_t out = reply->tokens_out ? reply->tokens_out : reply->tokens_in ? 0 : lam_token_correct(tokens, lam_token_guess(reply->content));
     double cost = ((double)in * endpoint->price_in + (double)out * endpoint->price_out) / 1e6, sum = 0;
 
+    o->stats.latency_s += (double)request->latency_us / 1e6;
     add_usage(&o->stats.asks[request->ask], reply, in, out, cost);
     add_usage(&o->stats.endpoints[request->endpoint], reply, in, out, cost);
     if (reply->tokens_in) {

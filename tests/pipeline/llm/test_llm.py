@@ -95,7 +95,8 @@ class LlmCase(support.BatchCase):
     def llm_job(self, store="out", deep=None, **fields):
         deep = {"analyzer": "openai", "endpoints": [{"url": self.model.url, "model": "small", "concurrency": 16, "price_in": 1.0, "price_out": 2.0}],
                 "answer_tokens": 128, **(deep or {})}
-        return self.job(store, dataset={"key": ["/id"], "order_by": None, "event_time": None, "text": ["/text"], "deleted": None}, deep=deep,
+        dataset = {"key": ["/id"], "order_by": None, "event_time": None, "text": ["/text"], "deleted": None, **fields.pop("dataset", {})}
+        return self.job(store, dataset=dataset, deep=deep,
                         tasks={"classify": {"labels": LABELS}, "sentiment": {}, "keywords": {"max": 3}, "summarize": {"sentences": 1}},
                         **{"batch": {"split": "4 KiB"}, **fields})
 
@@ -103,8 +104,8 @@ class LlmCase(support.BatchCase):
         self.batch(job, ranks, expect)
         return self.report(os.path.basename(job)[len("job-"):-len(".json")])
 
-    def estimate(self, job):
-        out = self.batch(job, 2, 0, ["--estimate", "--json"])  # and what the log says
+    def estimate(self, job, ranks=2, options=()):
+        out = self.batch(job, ranks, 0, ["--estimate", "--json", *options])  # and what the log says
         return json.loads(out[out.index('{"records"'):].splitlines()[0])
 
     def report(self, store):
@@ -236,6 +237,75 @@ class LlmCase(support.BatchCase):
             self.assertEqual(llm["answered"], 200)
             told = self.estimate(self.llm_job(mode, {"request_mode": mode}, limits={"depth": 50}))
             self.assertEqual((told["cache_hits"], told["requests"]), (200, 0))
+
+    def test_an_estimate_of_little_is_exact_and_counts_equal_texts_once(self):
+        self.model.delay = 0.02
+        self.write("a.jsonl", "".join(json.dumps({"id": "k%04d" % i, "text": "%s about %d" % ("invoice" if i % 2 else "server", i % 30)}) + "\n" for i in range(300)))
+        job = self.llm_job()
+        for ranks in (1, 3):
+            told = self.estimate(job, ranks)
+            self.assertEqual((told["records"], told["questions"], told["repeats"], told["requests"]), (300, 300, 270, 30), ranks)
+            self.assertEqual((told["sample"]["exact"], told["sample"]["records"], told["error"]["cost"]), (True, 300, 0))
+        self.assertEqual((told["latency_s"], told["latency_from"]), (2.0, "assumed"))
+        self.assertEqual(told["seconds"], 2.0 * 30 / 16)
+        llm = self.run_batch(job)["llm"]
+        self.assertEqual(llm["requests"], 30)
+        told = self.estimate(self.llm_job(limits={"depth": 50}))  # all is asked anew, and known
+        self.assertEqual((told["cache_hits"], told["requests"], told["latency_from"]), (300, 0, "as in the last view"))
+        self.assertEqual(told["latency_s"], llm["latency_s"])
+        self.assertGreater(told["latency_s"], 0.02)
+        told = self.estimate(self.llm_job("limited", {"endpoints": [{"url": self.model.url, "model": "small", "rpm": 10}]}))
+        self.assertEqual((told["seconds"], told["by_limit"]), (180.0, True))
+
+    def test_an_estimate_of_much_reads_a_sample_and_says_how_far_off_it_may_be(self):
+        words = ["invoice", "server", "refund", "timeout", "please", "help"]
+        sizes = {}
+        for name, count, length in (("a", 3000, 10), ("b", 2500, 60), ("c", 400, 300)):  # three sources of their own kinds
+            lines = []
+            for i in range(count):
+                text = " ".join(self.random.choice(words) for _ in range(self.random.randrange(length // 2, 2 * length)))
+                lines.append(json.dumps({"id": "%s%04d" % (name, i), "text": "%s %d" % (text, i)}) + "\n")
+            self.write("in-%s/x.jsonl" % name, "".join(lines))
+            sizes[name] = sum(map(len, lines))
+        sources = [{"name": name, "type": "files", "path": "data/in-%s/**" % name, "format": "jsonl"} for name in sizes]
+        job = self.llm_job(sources=sources, batch={"split": "32 KiB"}, dataset={"order_by": "position"})
+        whole = self.estimate(job)
+        self.assertTrue(whole["sample"]["exact"])
+        self.assertEqual((whole["records"], whole["requests"]), (5900, 5900))
+        for ranks in (1, 2):
+            told = self.estimate(job, ranks, ["--sample", "512 KiB"])
+            self.assertFalse(told["sample"]["exact"])
+            self.assertEqual(told["sample"]["of_bytes"], sum(sizes.values()))
+            self.assertTrue(0.8 < told["sample"]["bytes"] / (512 << 10) < 1.5, told["sample"])
+            self.assertLess(told["sample"]["records"], 3000)
+            for name in ("requests", "tokens_in", "tokens_out", "cost"):
+                self.assertGreater(told["error"][name], 0)
+                self.assertLess(told["error"][name], 0.2 * whole[name], name)
+                self.assertLess(abs(told[name] - whole[name]), 5 * told["error"][name], (name, told[name], whole[name], told["error"][name]))
+            first = told if ranks == 1 else first
+        self.assertEqual({name: first[name] for name in ("requests", "tokens_in", "sample")}, {name: told[name] for name in ("requests", "tokens_in", "sample")})
+        out = self.batch(job, 1, 0, ["--estimate", "--sample", "512 KiB"])
+        self.assertIn("From a sample of %d of about %d records" % (told["sample"]["records"], told["records"]), out)
+        self.assertIn("±", out)
+        self.assertEqual(self.model.texts(), [])
+
+    def test_an_estimate_measures_the_first_step_of_a_cascade_and_says_what_it_assumes_of_the_others(self):
+        self.write("a.jsonl", self.records(200))
+        endpoints = [{"url": self.model.url, "model": "cheap", "price_in": 1.0}, {"url": self.model.url, "model": "strong", "price_in": 10.0}]
+        cascade = {"endpoints": endpoints, "cascade": [{"model": "builtin", "accept": 0.99}, {"model": "cheap", "accept": 0.95}, "strong"]}
+        told = self.estimate(self.llm_job(deep=cascade))
+        self.assertEqual(told["records"] + told["decided_without"], 200)
+        self.assertEqual((told["goes_on"], told["goes_on_from"]), ([0.5], "assumed"))
+        self.assertEqual(told["least"]["requests"], told["records"])
+        self.assertEqual(told["most"]["requests"], 2 * told["records"])
+        self.assertEqual(told["requests"], 1.5 * told["records"])
+        self.assertAlmostEqual(told["most"]["cost"], 11 * told["least"]["cost"], places=5)
+        llm = self.run_batch(self.llm_job(deep=cascade))["llm"]  # confidence is 0.9: each record of the cheap model goes on
+        self.assertEqual([step["decided"] for step in llm["cascade"]], [told["decided_without"], 0, told["records"]])
+        self.write("b.jsonl", self.records(100, 200))
+        told = self.estimate(self.llm_job(deep=cascade))
+        self.assertEqual((told["goes_on"], told["goes_on_from"]), ([1.0], "the last view") if told["records"] else ([0.5], "assumed"))
+        self.assertEqual(told["requests"], 2 * told["records"])
 
     def test_unusable_answers_end_in_quarantine_with_the_raw_answer(self):
         self.write("a.jsonl", self.records(20))

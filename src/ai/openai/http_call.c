@@ -81,12 +81,26 @@ static int on_close(void *arg, curl_socket_t fd)
     return close(fd);
 }
 
+void lam_llm_http_is_due(struct lam_llm_transport *http, struct shard *shard)
+{
+    if (shard->is_due)
+        return;
+    shard->is_due = true;
+    shard->next_due = http->due;
+    http->due = shard;
+}
+
 static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 {
     struct shard *shard = arg;
+    struct lam_llm_transport *http = shard->http;
 
     (void)multi;
-    shard->due_us = timeout_ms < 0 ? INT64_MAX : shard->http->now_us + timeout_ms * 1000;
+    shard->due_us = timeout_ms < 0 ? INT64_MAX : http->now_us + timeout_ms * 1000;
+    if (timeout_ms == 0)
+        lam_llm_http_is_due(http, shard);
+    else if (shard->due_us < http->due_us)
+        http->due_us = shard->due_us;
     return 0;
 }
 
@@ -157,7 +171,7 @@ static enum lam_llm_transport_code code_of(CURLcode code, const struct call *cal
 
 /* ---- calls ---- */
 
-static struct shard *shard_new(struct lam_llm_transport *http)
+static struct shard *shard_new(struct lam_llm_transport *http, bool tls)
 {
     struct shard *shard = calloc(1, sizeof *shard);
 
@@ -171,21 +185,23 @@ static struct shard *shard_new(struct lam_llm_transport *http)
     curl_multi_setopt(shard->multi, CURLMOPT_SOCKETDATA, shard);
     curl_multi_setopt(shard->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(shard->multi, CURLMOPT_TIMERDATA, shard);
-    curl_multi_setopt(shard->multi, CURLMOPT_MAXCONNECTS, (long)SHARD_CALLS);
+    curl_multi_setopt(shard->multi, CURLMOPT_MAXCONNECTS, tls ? (long)SHARD_CALLS_TLS : (long)SHARD_CALLS);
     curl_multi_setopt(shard->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
     return shard;
 }
 
-/* The last one with room, or a new one; when there are too many, the last one takes all. */
-static struct shard *shard_for_call(struct lam_llm_transport *http)
+/* The last one of its sort with room, or a new one; when there are too many, the last one takes all. */
+static struct shard *shard_for_call(struct lam_llm_transport *http, bool tls)
 {
-    struct shard *shard = http->shard_count ? http->shards[http->shard_count - 1] : NULL;
+    struct shard *shard = http->filling[tls];
 
-    if (shard && (shard->calls < SHARD_CALLS || http->shard_count == SHARDS_MAX))
+    if (shard && (shard->calls < (tls ? SHARD_CALLS_TLS : SHARD_CALLS) || http->shard_count == SHARDS_MAX))
         return shard;
-    if (!(shard = shard_new(http)))
+    if (http->shard_count == SHARDS_MAX)
+        return http->shards[SHARDS_MAX - 1];
+    if (!(shard = shard_new(http, tls)))
         return NULL;
-    return http->shards[http->shard_count++] = shard;
+    return http->filling[tls] = http->shards[http->shard_count++] = shard;
 }
 
 static void call_setup(struct lam_llm_transport *http, struct call *call, size_t endpoint)
@@ -197,7 +213,6 @@ static void call_setup(struct lam_llm_transport *http, struct call *call, size_t
     curl_easy_setopt(easy, CURLOPT_SHARE, http->share);
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, http->headers[endpoint]);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http->tls[endpoint] ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, http->tls[endpoint] ? 1L : 0L); /* the handshake tells; without TLS it would wait for an answer */
@@ -214,7 +229,7 @@ static void call_setup(struct lam_llm_transport *http, struct call *call, size_t
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     if (http->loopback[endpoint])
-        curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* else as the environment says */
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, "*"); /* else as the environment says */
     if (*http->ca_file)
         curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
 }
@@ -223,7 +238,7 @@ static struct call *call_new(struct lam_llm_transport *http, size_t endpoint)
 {
     struct call *call = calloc(1, sizeof *call);
 
-    if (!call || !(call->easy = curl_easy_init()) || !(call->shard = shard_for_call(http))) {
+    if (!call || !(call->easy = curl_easy_init()) || !(call->shard = shard_for_call(http, http->tls[endpoint]))) {
         if (call && call->easy)
             curl_easy_cleanup(call->easy);
         free(call);
@@ -262,6 +277,36 @@ static struct lam_llm_attempt *land(struct lam_llm_transport *http, struct call 
     return attempt;
 }
 
+static const struct place *place_of(struct lam_llm_transport *http, const char *url)
+{
+    struct place *place = http->places;
+
+    while (place && place->url != url)
+        place = place->next;
+    if (place || !(place = calloc(1, sizeof *place)))
+        return place;
+    if (!(place->parsed = curl_url()) || curl_url_set(place->parsed, CURLUPART_URL, url, 0)) {
+        curl_url_cleanup(place->parsed);
+        free(place);
+        return NULL;
+    }
+    place->url = url;
+    place->next = http->places;
+    return http->places = place;
+}
+
+/* Handles of one endpoint and kind go to one place, until a redirect is remembered. */
+static bool set_place(struct lam_llm_transport *http, struct call *call, const char *url)
+{
+    if (call->place && call->place->url == url)
+        return true;
+    if (!(call->place = place_of(http, url)))
+        return false;
+    curl_easy_setopt(call->easy, CURLOPT_URL, url); /* what libcurl's messages name, and no reason to put the parts together */
+    curl_easy_setopt(call->easy, CURLOPT_CURLU, call->place->parsed);
+    return true;
+}
+
 int lam_llm_http_start(struct lam_llm_transport *http, struct lam_llm_attempt *attempt, struct lam_error *err)
 {
     struct call **free_list = &http->free[attempt->endpoint][attempt->kind], *call = *free_list;
@@ -271,9 +316,10 @@ int lam_llm_http_start(struct lam_llm_transport *http, struct lam_llm_attempt *a
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for one more request in flight");
     if (call == *free_list)
         *free_list = call->next;
-    if (call->url != attempt->url) {
-        curl_easy_setopt(call->easy, CURLOPT_URL, attempt->url);
-        call->url = attempt->url;
+    if (!set_place(http, call, attempt->url)) {
+        call->next = *free_list;
+        *free_list = call;
+        return LAM_FAIL(err, LAM_E_INVALID, "%s is no URL", attempt->url);
     }
     curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)attempt->body.len);
     curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, attempt->body.ptr);

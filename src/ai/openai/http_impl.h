@@ -6,15 +6,24 @@
 
 #include "transport.h"
 
-#define SHARD_CALLS 64
+#define SHARD_CALLS 16     /* a connection each */
+#define SHARD_CALLS_TLS 64 /* which may share one by HTTP/2 */
 #define SHARDS_MAX 1024
 
 struct shard {
     CURLM *multi;
     struct lam_llm_transport *http;
-    int64_t due_us; /* when libcurl wants to be called; INT64_MAX: not */
-    unsigned calls; /* handles that live here */
-    bool touched;
+    int64_t due_us;        /* when libcurl wants to be called; INT64_MAX: not */
+    unsigned calls;        /* handles that live here */
+    bool is_due, touched;  /* in these lists: */
+    struct shard *next_due, *next_touched;
+};
+
+/* A URL taken apart once: libcurl would do it for each request, and put it together again. */
+struct place {
+    const char *url; /* the client's: the same pointer for the same text */
+    CURLU *parsed;
+    struct place *next;
 };
 
 /* One easy handle: of one endpoint, kind and shard for life; in flight with an attempt or in the list of free ones. */
@@ -22,7 +31,7 @@ struct call {
     CURL *easy;
     struct shard *shard;
     struct lam_llm_attempt *attempt;
-    const char *url;           /* that is set */
+    const struct place *place; /* that is set */
     struct call *next, *prev;  /* in flight, or free: next only */
     struct call *all;          /* every one there is */
     int64_t limit_us, byte_us; /* to be whole by then; when a byte came last, 0: none yet */
@@ -42,12 +51,15 @@ struct lam_llm_transport {
     const struct lam_clock *clock;
     size_t max_answer, endpoint_count;
     unsigned attempt_timeout_ms, connect_timeout_ms, stall_timeout_ms;
-    char user_agent[128], ca_file[1024];
+    char user_agent[160], ca_file[1024];
     bool loopback[LAM_LLM_ENDPOINTS], tls[LAM_LLM_ENDPOINTS];
     struct curl_slist *headers[LAM_LLM_ENDPOINTS];
+    struct place *places;
     CURLSH *share;
-    struct shard *shards[SHARDS_MAX];
+    struct shard *shards[SHARDS_MAX], *filling[2]; /* filling: the last one without and with TLS */
     unsigned shard_count;
+    struct shard *due, *touched; /* that libcurl wants to be called for at once; that may have finished something */
+    int64_t due_us;              /* none of the others before then */
     struct call *free[LAM_LLM_ENDPOINTS][LAM_LLM_KINDS], *flying, *all;
     struct socket *sockets; /* by file descriptor */
     size_t socket_cap;
@@ -58,6 +70,9 @@ struct lam_llm_transport {
 
 /* Sets what epoll watches of fd; 0: nothing. */
 void lam_llm_http_watch(struct lam_llm_transport *http, struct socket *sock, int fd, uint32_t events);
+
+/* Puts the shard among those that libcurl wants to be called for at once. */
+void lam_llm_http_is_due(struct lam_llm_transport *http, struct shard *shard);
 
 /* Begins, cancels. */
 int lam_llm_http_start(struct lam_llm_transport *http, struct lam_llm_attempt *attempt, struct lam_error *err);

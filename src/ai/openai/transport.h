@@ -83,7 +83,7 @@ struct lam_llm_transport_ops {
 
     /*
      * Waits until until_us (monotonic, of options->clock; INT64_MAX: without limit), a signal, or after it called done at least once. While
-     * anything is under way the client comes back at least ten times a second: soon enough for timeouts.
+     * anything is under way the client comes back at least five times a second: soon enough for timeouts.
      */
     int (*run)(struct lam_llm_transport *transport, int64_t until_us, struct lam_error *err);
 

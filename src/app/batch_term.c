@@ -9,14 +9,14 @@
 int lam_batch_take_term(struct lam_batch_job *batch, const struct lam_state **state, struct lam_error *err)
 {
     struct lam_engine *engine = batch->engine;
-    struct lam_term_options options = {.layers = 1u << LAM_TERM_BATCH, .take_over = engine->take_over_term};
+    struct lam_term_options options = {.layers = 1u << LAM_TERM_BATCH, .take_over = engine->take_over_term && !batch->holds};
     struct lam_pulse *pulse;
     int rc;
 
     if ((!batch->untaken && (rc = lam_random_id(batch->run, err))) || (rc = lam_holder_self(&options.holder, engine->job->name, batch->run, err)))
         return rc;
-    if (batch->holds) /* a run that was fenced meanwhile is a newcomer like any other */
-        options.take_over = lam_commitlog_peek(engine->commits)->terms[LAM_TERM_BATCH].number == batch->term;
+    if (batch->holds) /* a run that was taken over meanwhile is a newcomer like any other */
+        options.own = batch->term;
     if ((rc = lam_pulse_start(&pulse, engine, batch->run, "batch", err)))
         return rc;
     if ((rc = lam_term_take(engine->commits, &options, &batch->term, state, err))) {

@@ -69,7 +69,7 @@ static int look(struct lam_commitlog *log, const struct lam_term_options *option
         const struct lam_state_term *term = &state->terms[layer];
         bool alive;
 
-        if (!(options->layers >> layer & 1) || !term->number || !strcmp(term->holder.run, options->holder.run))
+        if (!(options->layers >> layer & 1) || !term->number || term->number == options->own || !strcmp(term->holder.run, options->holder.run))
             continue;
         if (!(rc = look_at(log, &term->holder, &options->holder, &alive, err)) && alive)
             rc = LAM_FAIL(err, LAM_E_EXISTS, "the %s layer of this store is held by job '%s' on host %s, process %" PRIu64 " (run %s), which is alive",

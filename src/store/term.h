@@ -17,6 +17,7 @@ struct lam_term_options {
     struct lam_holder holder; /* who takes it; its counter was started */
     bool wait;                /* as long as the holder lives; ends when the log's sleep says so */
     bool take_over;           /* do not look */
+    uint64_t own;             /* a term that this process has: a layer whose newest it still is is not looked at. 0: none */
 };
 
 /*

@@ -115,9 +115,35 @@ class Batch(SpeedCase):
         code, _ = first.finish()
         if code:
             self.assertEqual(code, 1, "".join(first.lines[-20:]))
-            self.assertTrue(first.said("fenced"), "".join(first.lines[-20:]))
+            self.assertTrue(first.said("fenced") or first.said("the batch layer of this store is held by"), "".join(first.lines[-20:]))
         self.to_end(job)
         self.check_final()
+
+    def between_views(self):
+        """A run whose first view is there, and whose next one is due with the next 50 events."""
+        job = self.job(every=50, stream={"brokers": self.broker.address, "replay": None, "partitions": None})
+        run = self.start(job)
+        run.wait_for(lambda: run.said("published view 1"))
+        return run
+
+    def test_a_run_taken_over_between_its_views_goes_on_once_the_other_one_has_ended(self):
+        first = self.between_views()
+        self.to_end(self.without_stream(), verb="batch", words=["--take-over"])
+        self.fill(self.lines[:100])
+        first.wait_for(lambda: first.said("published view 2"))
+        first.process.send_signal(signal.SIGTERM)
+        self.assertEqual(first.finish()[0], 0, "".join(first.lines[-20:]))
+
+    def test_a_run_taken_over_between_its_views_by_one_that_stays_ends_with_1_when_a_view_is_due(self):
+        first = self.between_views()
+        second = self.start(self.without_stream(), words=["--keep-serving", "--take-over"])
+        second.wait_for(lambda: second.said("nothing new"))
+        self.assertIsNone(first.process.poll(), "no view was due")
+        self.fill(self.lines[:100])
+        self.assertEqual(first.finish()[0], 1, "".join(first.lines[-20:]))
+        self.assertTrue(first.said("the batch layer of this store is held by"), "".join(first.lines[-20:]))
+        second.process.send_signal(signal.SIGTERM)
+        self.assertEqual(second.finish()[0], 0, "".join(second.lines[-20:]))
 
     def test_a_run_serves_and_consumes_while_it_waits_for_the_batch_layer(self):
         holder = self.start(self.without_stream(), words=["--keep-serving"])

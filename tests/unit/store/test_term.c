@@ -227,6 +227,34 @@ static void take_over_does_not_look_and_fences_the_old_one(void **state)
     lam_commitlog_close(old);
 }
 
+/* What a run does between two of its views. Where somebody took the layer over, also in the last moment, it must not take it back from one that lives. */
+static void an_own_term_is_not_looked_at_and_anothers_is(void **state)
+{
+    struct lam_alive alive, other;
+    struct world world = {.ticking = &other, .ticks_until_us = INT64_MAX};
+    struct lam_term_options options = options_of("first job", "r2", BATCH);
+    struct lam_commitlog *log, *third;
+    struct lam_error err = {0};
+    uint64_t term;
+
+    hold(*state, &alive);
+    log = open_in(&world, *state);
+    options.own = lam_commitlog_peek(log)->terms[LAM_TERM_BATCH].number;
+    OK(take(log, options, &term, &err));
+    assert_int_equal(world.sleeps, 0);
+    lam_alive_stop(&alive);
+    OK(lam_alive_start(&other, &lam_fs_system, *state, "r1", &err));
+    third = open_log(*state, NULL, NULL);
+    take_term(third, BATCH, "third job"); /* this handle has not read it */
+    options.own = term;
+    options.holder = holder_of("first job", "r3");
+    assert_int_equal(take(log, options, &term, &err), LAM_E_EXISTS);
+    assert_non_null(strstr(err.text, "third job"));
+    lam_alive_stop(&other);
+    lam_commitlog_close(third);
+    lam_commitlog_close(log);
+}
+
 /* While one watches the dead holder's counter, a third takes the term and is alive. */
 static void a_third_takes_it(struct world *world)
 {
@@ -313,6 +341,7 @@ int main(void)
         WITH_FOLDER(who_waits_takes_it_when_the_holder_has_stopped),
         WITH_FOLDER(waiting_ends_when_stop_is_asked_for),
         WITH_FOLDER(take_over_does_not_look_and_fences_the_old_one),
+        WITH_FOLDER(an_own_term_is_not_looked_at_and_anothers_is),
         WITH_FOLDER(who_loses_the_race_for_a_term_looks_again),
         WITH_FOLDER(the_state_is_that_of_the_own_term_and_nothing_from_before),
     };

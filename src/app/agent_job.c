@@ -2,15 +2,7 @@
 
 #include <stdlib.h>
 
-#include "agent_tools.h"
-#include "ai/agent/agents.h"
-#include "base/arena.h"
-#include "model/json.h"
-#include "redact_reader.h"
-
 #define MAX_OPEN 1024             /* records that are with the threads; more wait here */
-#define METADATA_MAX ((size_t)16 << 20)
-#define METADATA_DEPTH 100
 #define MASKED_MAX ((size_t)1 << 30) /* bytes of a piece's masked titles and texts */
 
 /* A piece whose records are with agents. */
@@ -24,31 +16,37 @@ struct visit {
 };
 
 struct lam_agent_job {
-    const struct lam_job_agent *agent;
-    struct lam_agent_tools *tools;
-    struct lam_agents *agents;
-    struct lam_redactor *redactor; /* NULL: nothing is masked */
-    struct lam_json *metadata;
+    struct lam_agent_setup setup;
+    struct lam_openai *openai;
     struct visit *visits, **visits_end;
     struct lam_agent_stats stats;
 };
 
-/* --- a life --- */
+/* --- what it costs --- */
 
-static int open_agents(struct lam_agent_job *job, struct lam_engine *engine, struct lam_llm_client *client, struct lam_error *err)
+/* Agents spend from the limits of the run, as all its requests do. On their threads. */
+static bool reserve(void *arg, struct lam_agent_usage most)
 {
-    const struct lam_job_agent *agent = job->agent;
-    struct lam_agents_options options = {.client = client, .tier = agent->tier, .parallel = agent->parallel, .max_open = MAX_OPEN, .wake = &engine->wake};
+    struct lam_agent_job *job = arg;
 
-    options.agent = (struct lam_agent_options){.limits = {agent->steps, agent->tokens, agent->time_us, agent->result}, .question = agent->question,
-                                               .answer_schema = agent->schema, .answer_tokens = agent->answer_tokens, .clock = engine->clock,
-                                               .protocol = agent->protocol == LAM_JOB_AGENT_CHOICE ? LAM_AGENT_CHOICE : LAM_AGENT_TOOLS};
-    options.agent.tools = lam_agent_tools_list(job->tools, &options.agent.tool_count);
-    return lam_agents_open(&job->agents, &options, err);
+    return lam_openai_reserve(job->openai, job->setup.agent->tier, most.in, most.out);
 }
 
-int lam_agent_job_open(struct lam_agent_job **out, struct lam_engine *engine, struct lam_llm_client *client, struct lam_error *err)
+static void spent(void *arg, struct lam_agent_usage most, struct lam_agent_usage used, size_t endpoint)
 {
+    struct lam_agent_job *job = arg;
+    struct lam_openai_usage reserved = {.tokens_in = most.in, .tokens_out = most.out};
+    struct lam_openai_usage paid = {.requests = used.in + used.out > 0, .tokens_in = used.in, .tokens_out = used.out};
+
+    lam_openai_spent(job->openai, job->setup.agent->tier, &reserved, &paid, endpoint);
+}
+
+/* --- a life --- */
+
+int lam_agent_job_open(struct lam_agent_job **out, struct lam_engine *engine, struct lam_openai *openai, struct lam_cache *cache, struct lam_error *err)
+{
+    struct lam_agent_setup_options options = {.client = lam_openai_client(openai), .cache = cache, .max_open = MAX_OPEN, .wake = &engine->wake, .reserve = reserve,
+                                              .spent = spent};
     struct lam_agent_job *job;
     int rc;
 
@@ -57,15 +55,12 @@ int lam_agent_job_open(struct lam_agent_job **out, struct lam_engine *engine, st
         return 0;
     if (!(job = calloc(1, sizeof *job)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for agents");
-    job->agent = engine->job->deep.agent;
     job->visits_end = &job->visits;
-    if (!(job->metadata = lam_json_new(METADATA_MAX, METADATA_DEPTH)))
-        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for agents");
-    else if (!(rc = lam_redactor_of_job(engine, &job->redactor, err)) && !(rc = lam_agent_tools_new(&job->tools, engine, job->agent, err)))
-        rc = open_agents(job, engine, client, err);
-    if (rc) {
+    job->openai = openai;
+    options.arg = job;
+    if ((rc = lam_agent_setup_open(&job->setup, engine, &options, err))) {
         lam_agent_job_close(job);
-        return LAM_PASS(err, rc, "deep.agent");
+        return rc;
     }
     *out = job;
     return 0;
@@ -83,33 +78,14 @@ void lam_agent_job_close(struct lam_agent_job *job)
 {
     if (!job)
         return;
-    if (job->tools)
-        lam_agent_tools_stop(job->tools);
-    lam_agents_close(job->agents);
+    lam_agent_setup_release(&job->setup); /* no thread has a visit any more */
     while (job->visits) {
         struct visit *visit = job->visits;
 
         job->visits = visit->next;
         visit_free(visit);
     }
-    lam_agent_tools_free(job->tools);
-    lam_redactor_free(job->redactor);
-    lam_json_free(job->metadata);
     free(job);
-}
-
-/* --- which records --- */
-
-static bool is_asked(struct lam_agent_job *job, const struct lam_record *rec)
-{
-    struct lam_error err;
-
-    if (rec->op == LAM_OP_DELETE || (rec->flags & (LAM_ROW_PENDING | LAM_ROW_NO_TEXT)))
-        return false;
-    if (!job->agent->when)
-        return true;
-    lam_json_parse(job->metadata, rec->metadata.len ? rec->metadata : LAM_SV("{}"), &err); /* no JSON: its fields are absent */
-    return lam_rule_holds(job->agent->when, job->metadata, rec);
 }
 
 /* --- pieces --- */
@@ -118,28 +94,10 @@ static void send(struct lam_agent_job *job)
 {
     for (struct visit *visit = job->visits; visit; visit = visit->next)
         while (visit->sent < visit->count) {
-            if (!lam_agents_submit(job->agents, &visit->tasks[visit->sent]))
+            if (!lam_agents_submit(job->setup.agents, &visit->tasks[visit->sent]))
                 return;
             visit->sent++;
         }
-}
-
-/* The task of a row, without what the job masks. */
-static int task_of(struct lam_agent_job *job, struct visit *visit, const struct lam_row *row, struct lam_agent_task *task, struct lam_error *err)
-{
-    struct lam_sv title, text;
-    int rc;
-
-    *task = (struct lam_agent_task){.key = row->rec.key, .title = row->rec.title, .text = row->rec.text, .arg = visit};
-    if (!job->redactor)
-        return 0;
-    if ((rc = lam_redact_text(job->redactor, row->rec.title, lam_sv("", 0), &title, err)))
-        return rc;
-    task->title = lam_arena_copy(&visit->masked, title);
-    if ((rc = lam_redact_text(job->redactor, row->rec.text, row->enr.entities, &text, err)))
-        return rc;
-    task->text = lam_arena_copy(&visit->masked, text);
-    return task->title.ptr && task->text.ptr ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for the records of agents");
 }
 
 int lam_agent_job_submit(struct lam_agent_job *job, struct lam_batch_piece *piece, struct lam_error *err)
@@ -160,12 +118,13 @@ int lam_agent_job_submit(struct lam_agent_job *job, struct lam_batch_piece *piec
     for (size_t i = 0; i < rows; i++) {
         struct lam_row *row = lam_block_row(piece->block, i);
 
-        if (!is_asked(job, &row->rec))
+        if (row->rec.flags & (LAM_ROW_PENDING | LAM_ROW_NO_TEXT) || !lam_agent_setup_asks(&job->setup, &row->rec, NULL))
             continue;
-        if ((rc = task_of(job, visit, row, &visit->tasks[visit->count], err))) {
+        if ((rc = lam_agent_setup_task(&job->setup, row, &visit->masked, &visit->tasks[visit->count], err))) {
             visit_free(visit);
             return rc;
         }
+        visit->tasks[visit->count].arg = visit;
         visit->rows[visit->count++] = row;
     }
     if (!visit->count) {
@@ -180,24 +139,16 @@ int lam_agent_job_submit(struct lam_agent_job *job, struct lam_batch_piece *piec
     return 0;
 }
 
-/* {…,"agent":value} in the block's arena; old is {} or empty where there was nothing. */
-static int add_member(struct lam_block *block, struct lam_sv old, struct lam_sv value, struct lam_sv *out, struct lam_error *err)
+/* {…,"agent":value} in the block's arena. */
+static int add_member(struct lam_block *block, struct lam_sv *object, const struct lam_buf *value, struct lam_error *err)
 {
-    static const char name[] = "\"agent\":";
-    bool first = old.len < 3;
-    size_t kept = first ? 1 : old.len - 1, len = kept + !first + sizeof name - 1 + value.len + 1;
-    char *text = lam_block_alloc(block, len), *to = text;
+    size_t len = lam_agent_member_len(*object, lam_buf_sv(value));
+    char *text = lam_block_alloc(block, len);
 
     if (!text)
         return LAM_FAIL(err, LAM_E_LIMIT, "no room for an agent's answer");
-    memcpy(to, first ? "{" : old.ptr, kept);
-    to += kept;
-    if (!first)
-        *to++ = ',';
-    memcpy(to, name, sizeof name - 1);
-    memcpy(to + sizeof name - 1, value.ptr, value.len);
-    text[len - 1] = '}';
-    *out = lam_sv(text, len);
+    lam_agent_member_write(*object, lam_buf_sv(value), text);
+    *object = lam_sv(text, len);
     return 0;
 }
 
@@ -209,10 +160,10 @@ static void keep(struct lam_agent_job *job, const struct visit *visit, const str
     struct lam_error err;
 
     row->enr.tokens += (uint32_t)task->tokens;
-    job->stats.tokens += task->tokens;
-    if (task->outcome == LAM_AGENT_LATER || task->outcome == LAM_AGENT_REFUSED ||
-        add_member(block, row->enr.trace, lam_buf_sv(&task->trail), &row->enr.trace, &err) ||
-        (task->outcome == LAM_AGENT_ANSWERED && add_member(block, row->enr.custom, lam_buf_sv(&task->result), &row->enr.custom, &err))) {
+    job->stats.found += task->found;
+    job->stats.tokens += task->found ? 0 : task->tokens;
+    if (task->outcome == LAM_AGENT_LATER || task->outcome == LAM_AGENT_REFUSED || add_member(block, &row->enr.trace, &task->trail, &err) ||
+        (task->outcome == LAM_AGENT_ANSWERED && add_member(block, &row->enr.custom, &task->result, &err))) {
         row->rec.flags |= LAM_ROW_PENDING;
         job->stats.later++;
     } else if (task->outcome == LAM_AGENT_ANSWERED)
@@ -226,7 +177,7 @@ static int take_done(struct lam_agent_job *job, struct lam_error *err)
     struct lam_agent_task *task;
     int rc = 0;
 
-    while ((task = lam_agents_poll(job->agents))) {
+    while ((task = lam_agents_poll(job->setup.agents))) {
         struct visit *visit = task->arg;
 
         keep(job, visit, task);
@@ -269,8 +220,8 @@ void lam_agent_job_cancel(struct lam_agent_job *job)
 {
     if (!job)
         return;
-    lam_agent_tools_stop(job->tools);
-    lam_agents_cancel(job->agents);
+    lam_agent_tools_stop(job->setup.tools);
+    lam_agents_cancel(job->setup.agents);
 }
 
 void lam_agent_job_stats(const struct lam_agent_job *job, struct lam_agent_stats *stats)

@@ -8,19 +8,14 @@
 #ifndef LAMINA_APP_AGENT_JOB_H
 #define LAMINA_APP_AGENT_JOB_H
 
-#include "ai/openai/client.h"
-#include "engine.h"
+#include "agent_setup.h"
+#include "ai/openai/analyzer.h"
 #include "process/batch.h"
 
 struct lam_agent_job;
 
-/* Plain data, so that ranks can add it up. */
-struct lam_agent_stats {
-    uint64_t records, answered, gave_up, later, tokens;
-};
-
-/* *job is NULL where the job has no deep.agent. client is borrowed and outlives it. */
-int lam_agent_job_open(struct lam_agent_job **job, struct lam_engine *engine, struct lam_llm_client *client, struct lam_error *err);
+/* *job is NULL where the job has no deep.agent. openai, whose client and limits they share, and cache are borrowed and outlive it. */
+int lam_agent_job_open(struct lam_agent_job **job, struct lam_engine *engine, struct lam_openai *openai, struct lam_cache *cache, struct lam_error *err);
 void lam_agent_job_close(struct lam_agent_job *job); /* NULL-safe; what is under way is dropped, its pieces stay the caller's */
 
 /* Takes a piece. LAM_END: no record of it is asked about. job may be NULL. */

@@ -44,18 +44,39 @@ static void show(struct lam_progress *progress, const struct lam_speed_job *spee
                       stats.tail_rows, lam_speed_quantile(&stats, 0.99) / 1000);
 }
 
+static void report_agents(const struct lam_session *session, const struct lam_speed_agents_stats *agents)
+{
+    char text[LAM_SPEED_AGENTS_TEXT];
+    struct lam_error err;
+    struct lam_buf json;
+
+    if (!agents->done.records)
+        return;
+    if (!session->cli->json) {
+        lam_speed_agents_text(agents, text, sizeof text);
+        printf("\nagents: %s", text);
+        return;
+    }
+    lam_buf_init(&json, 4096);
+    if (!lam_speed_agents_json(agents, &json, &err))
+        printf(",\"agents\":%.*s", LAM_SV_ARG(lam_buf_sv(&json)));
+    lam_buf_release(&json);
+}
+
 static void report(const struct lam_session *session, const struct lam_speed_job *speed)
 {
     struct lam_speed_stats stats = lam_speed_stats(speed);
     const char *form = session->cli->json ? "{\"consumed\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"rejected\":%" PRIu64
                                             ",\"escalated\":%" PRIu64 ",\"answered_before\":%" PRIu64 ",\"undelivered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"archived\":%" PRIu64
-                                            ",\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n"
+                                            ",\"p50_ms\":%.3f,\"p99_ms\":%.3f"
                                           : "%" PRIu64 " consumed, %" PRIu64 " answered, %" PRIu64 " rejected, %" PRIu64
                                             " escalated, %" PRIu64 " answered by an earlier run, %" PRIu64 " outputs refused, %" PRIu64 " delivered, %" PRIu64
-                                            " archived; event to queryable p50 %.3f ms, p99 %.3f ms\n";
+                                            " archived; event to queryable p50 %.3f ms, p99 %.3f ms";
 
     printf(form, stats.consumed, stats.answered, stats.rejected, stats.escalated, stats.answered_before, stats.undelivered, stats.delivered,
            lam_speed_archived(speed), lam_speed_quantile(&stats, 0.5) / 1000, lam_speed_quantile(&stats, 0.99) / 1000);
+    report_agents(session, &stats.agents);
+    printf(session->cli->json ? "}\n" : "\n");
 }
 
 static int check(const struct lam_session *session, struct lam_error *err)
@@ -73,16 +94,21 @@ static int check(const struct lam_session *session, struct lam_error *err)
 
 struct speed_verb {
     struct lam_frame *frame;
+    struct lam_llm_job *llm; /* NULL: no agent is asked */
     struct lam_speed_job speed;
 };
 
 static int init(void *arg, struct lam_frame *frame, struct lam_error *err)
 {
     struct speed_verb *verb = arg;
+    struct lam_engine *engine = &frame->session.engine;
+    const struct lam_job_agent *agent = engine->job->deep.agent;
     int rc = check(&frame->session, err);
 
     verb->frame = frame;
-    return rc ? rc : lam_speed_job_init(&verb->speed, &frame->session.engine, err);
+    if (!rc && agent && agent->layers != LAM_JOB_AGENT_BATCH)
+        rc = lam_llm_job_open(&verb->llm, engine, err);
+    return rc ? rc : lam_speed_job_init(&verb->speed, engine, verb->llm, err);
 }
 
 static int begin(void *arg, struct lam_error *err)
@@ -111,6 +137,8 @@ static void step(void *arg)
     struct lam_error err;
     int rc = lam_speed_step(&verb->speed, &err);
 
+    if (lam_llm_job_step(verb->llm, &err) && !session->failure.code)
+        session->failure = err;
     if (session->engine.rank > 0)
         return;
     show(&verb->frame->progress, &verb->speed);
@@ -129,7 +157,13 @@ static void end(void *arg)
         report(session, &verb->speed);
 }
 
-static void release(void *arg) { lam_speed_job_release(&((struct speed_verb *)arg)->speed); }
+static void release(void *arg)
+{
+    struct speed_verb *verb = arg;
+
+    lam_speed_job_release(&verb->speed);
+    lam_llm_job_close(verb->llm);
+}
 
 static int run(struct lam_cli *cli)
 {

@@ -22,14 +22,14 @@ int lam_run_init(struct lam_run_job *run, struct lam_frame *frame, struct lam_er
     options = lam_batch_job_options(&run->batch_job);
     if ((rc = lam_batch_open(&run->batch, &options, err)))
         return rc;
-    return lam_speed_job_init(&run->speed, &session->engine, err);
+    return lam_speed_job_init(&run->speed, &session->engine, run->batch_job.llm, err);
 }
 
 void lam_run_release(struct lam_run_job *run)
 {
     lam_batch_close(run->batch);
+    lam_speed_job_release(&run->speed); /* its agents ask by the batch layer's client */
     lam_batch_job_release(&run->batch_job);
-    lam_speed_job_release(&run->speed);
     pthread_mutex_destroy(&run->lock);
 }
 

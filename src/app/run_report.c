@@ -109,6 +109,18 @@ static void add_model(const struct lam_run_job *run, json_t *report)
     lam_state_unref(state);
 }
 
+static json_t *agents_of(const struct lam_speed_agents_stats *stats)
+{
+    struct lam_error err;
+    struct lam_buf text;
+    json_t *agents;
+
+    lam_buf_init(&text, 4096);
+    agents = lam_speed_agents_json(stats, &text, &err) ? NULL : json_loadb(text.ptr, text.len, 0, NULL);
+    lam_buf_release(&text);
+    return agents;
+}
+
 static void add_speed(const struct lam_run_job *run, json_t *report)
 {
     struct lam_speed_stats stats = lam_speed_stats(&run->speed);
@@ -121,6 +133,8 @@ static void add_speed(const struct lam_run_job *run, json_t *report)
                                   "outputs_delivered", (json_int_t)stats.delivered, "outputs_undelivered", (json_int_t)stats.undelivered,
                                   "answered_before", (json_int_t)stats.answered_before, "archived", (json_int_t)lam_speed_archived(&run->speed),
                                   "p50_ms", lam_speed_quantile(&stats, 0.5) / 1000, "p99_ms", lam_speed_quantile(&stats, 0.99) / 1000));
+    if (stats.agents.done.records)
+        json_object_set_new(json_object_get(report, "speed"), "agents", agents_of(&stats.agents));
 }
 
 static void print_table(const json_t *sources)
@@ -153,6 +167,18 @@ static void print_categories(const json_t *answer)
     }
 }
 
+/* Of the speed layer; those of the batch layer stand with the models. */
+static void print_agents(const struct lam_run_job *run)
+{
+    struct lam_speed_stats stats = lam_speed_stats(&run->speed);
+    char text[LAM_SPEED_AGENTS_TEXT];
+
+    if (!stats.agents.done.records)
+        return;
+    lam_speed_agents_text(&stats.agents, text, sizeof text);
+    printf("  agents       %s\n", text);
+}
+
 static void print_report(const struct lam_run_job *run, const json_t *report)
 {
     const json_t *speed = json_object_get(report, "speed"), *merged = json_object_get(report, "merged");
@@ -175,6 +201,7 @@ static void print_report(const struct lam_run_job *run, const json_t *report)
                json_real_value(json_object_get(report, "events_per_second")),
                json_real_value(json_object_get(speed, "p50_ms")), json_real_value(json_object_get(speed, "p99_ms")),
                (long long)json_integer_value(json_object_get(speed, "outputs_delivered")));
+    print_agents(run);
     printf("  batch        %.0f documents a second\n", json_real_value(json_object_get(report, "documents_per_second")));
     if (json_integer_value(json_object_get(speed, "outputs_undelivered")))
         printf("  given up     %lld outputs that the broker refuses for what they are: runs/*/undelivered-*.jsonl of the store has them\n",

@@ -297,6 +297,12 @@ struct lam_speed_stats lam_speed_stats(const struct lam_speed_job *speed)
         sum.delivered += s->delivered;
         sum.answered_before += s->answered_before;
         sum.undelivered += s->undelivered;
+        lam_agent_stats_add(&sum.agents.done, &s->agents.done);
+        sum.agents.open += s->agents.open;
+        sum.agents.passed += s->agents.passed;
+        sum.agents.late += s->agents.late;
+        if (!sum.agents.limit[0])
+            memcpy(sum.agents.limit, s->agents.limit, sizeof sum.agents.limit);
         sum.tail_rows += s->tail_rows;
         sum.tail_bytes += s->tail_bytes;
         sum.at_end += s->at_end;
@@ -322,7 +328,7 @@ bool lam_speed_at_end(const struct lam_speed_job *speed)
     if (!c || c->beginning)
         return false;
     if (lam_speed_replay(speed, &replay))
-        return replay.done && replay.archived >= replay.delivered && replay.archived + replay.resumed >= replay.total;
+        return !lam_speed_stats(speed).agents.open && replay.done && replay.archived >= replay.delivered && replay.archived + replay.resumed >= replay.total;
     if (c->engine->job->stream->replay)
         return false;
     return c->until_end && c->started == speed_ranks(c) && lam_speed_stats(speed).at_end == c->begun.setup.start_count;

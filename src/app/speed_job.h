@@ -13,7 +13,7 @@
 #ifndef LAMINA_APP_SPEED_JOB_H
 #define LAMINA_APP_SPEED_JOB_H
 
-#include "engine.h"
+#include "llm_job.h"
 #include "process/tail.h"
 #include "process/work.h"
 #include "source/broker.h"
@@ -25,11 +25,22 @@
 
 #define LAM_SPEED_BUCKETS 40 /* of latency: bucket i counts those below 2^i microseconds */
 #define LAM_SPEED_PARTITIONS_MAX 65536
+#define LAM_SPEED_LIMIT 64 /* bytes of a limit's name, NUL included */
+
+/* Agents of the speed layer. Plain data. */
+struct lam_speed_agents_stats {
+    struct lam_agent_stats done;
+    uint64_t open;   /* asked for, and not done */
+    uint64_t passed; /* of done.later: no agent was free before their chunk was rolled */
+    uint64_t late;   /* of done.answered and gave_up: after their chunk was rolled; the store has them with the next view */
+    char limit[LAM_SPEED_LIMIT]; /* of the run that was reached; "": none */
+};
 
 struct lam_speed_stats {
     uint64_t consumed, answered, rejected, escalated, produced, delivered;
     uint64_t answered_before; /* archived now, but their outputs were delivered by an earlier run: not sent again */
     uint64_t undelivered;     /* outputs that the broker refused for what they are: given up, and kept in a file */
+    struct lam_speed_agents_stats agents;
     uint64_t tail_rows, tail_bytes;
     uint64_t latency[LAM_SPEED_BUCKETS]; /* event to queryable, by the message's timestamp */
     uint64_t at_end;                     /* partitions that are read to their end */
@@ -39,6 +50,8 @@ struct lam_speed_stats {
 struct lam_speed_start {
     uint32_t partition;
     int64_t archive, output; /* next offsets; output is never above archive unless outputs ran ahead */
+    int64_t *held;           /* offsets below output whose outputs waited for agents, and are owed; ascending */
+    size_t held_count;
 };
 
 struct lam_speed_rank;        /* speed_rank.c: NULL where this rank does not consume */
@@ -50,8 +63,8 @@ struct lam_speed_job {
     struct lam_speed_coordinator *coordinator;
 };
 
-/* All ranks, before any polls. Does nothing where the job has no stream. */
-int lam_speed_job_init(struct lam_speed_job *speed, struct lam_engine *engine, struct lam_error *err);
+/* All ranks, before any polls. Does nothing where the job has no stream. llm: for agents, borrowed until release; NULL where models are not asked. */
+int lam_speed_job_init(struct lam_speed_job *speed, struct lam_engine *engine, struct lam_llm_job *llm, struct lam_error *err);
 void lam_speed_job_release(struct lam_speed_job *speed);
 
 /* Rank 0: begins; the reader (may be NULL) tells what is pinned. until_end: stops by itself at the end of all partitions. */
@@ -73,6 +86,11 @@ bool lam_speed_replay(const struct lam_speed_job *speed, struct lam_replay_progr
 
 /* Rank 0: for the store reader. Valid until release. */
 struct lam_tail_source lam_speed_tail(struct lam_speed_job *speed);
+
+/* What agents did: an object for a report, a line for people. */
+#define LAM_SPEED_AGENTS_TEXT 512
+int lam_speed_agents_json(const struct lam_speed_agents_stats *stats, struct lam_buf *json, struct lam_error *err);
+void lam_speed_agents_text(const struct lam_speed_agents_stats *stats, char *text, size_t cap);
 
 /* A latency below which this share of the events was queryable, in microseconds; 0: none. */
 double lam_speed_quantile(const struct lam_speed_stats *stats, double share);

@@ -91,6 +91,9 @@ int lam_speed_value(const struct lam_row *row, struct lam_buf *json, struct lam_
         (rc = add_text(json, "summary", enr->summary, err)) || (rc = add_text(json, "language", enr->language, err)) ||
         (rc = add_raw(json, "entities", enr->entities, err)) || (rc = add_raw(json, "keywords", enr->keywords, err)))
         return rc;
+    if ((enr->custom.len && (rc = add_raw(json, "custom", enr->custom, err))) ||
+        (row->rec.flags & LAM_ROW_PENDING && (rc = lam_buf_addf(json, err, ",\"pending\":true"))))
+        return rc;
     if (row->rec.flags & LAM_ROW_OTHER_ANALYSIS && (rc = lam_buf_addf(json, err, ",\"other_analysis\":true")))
         return rc;
     lam_time_format(enr->processed_us, when);

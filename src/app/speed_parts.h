@@ -29,8 +29,6 @@ struct lam_speed_note {
     uint32_t crc;
 };
 
-void lam_speed_note_write(char note[LAM_KAFKA_NOTE], const struct lam_speed_note *last);
-
 int lam_speed_setup_write(const struct lam_speed_setup *setup, struct lam_buf *json, struct lam_error *err);
 int lam_speed_setup_read(struct lam_sv json, struct lam_speed_setup *setup, struct lam_error *err);
 void lam_speed_setup_release(struct lam_speed_setup *setup);
@@ -43,9 +41,11 @@ int lam_speed_props(const struct lam_job *job, struct lam_kafka_prop **props, si
 #define LAM_SPEED_HANG_DEADLINES 5
 
 struct lam_speed_thread;
+struct lam_speed_agents; /* speed_agents.h */
 
+/* agents: of events that ask for one; the thread's own from here on, and outlives it. NULL: none are asked. */
 int lam_speed_thread_start(struct lam_speed_thread **thread, struct lam_engine *engine, const struct lam_speed_setup *setup, struct lam_tail_log *tail,
-                           struct lam_error *err);
+                           struct lam_speed_agents *agents, struct lam_error *err);
 
 /* Asks it to end after what it has polled; joins it once it is done. */
 void lam_speed_thread_stop(struct lam_speed_thread *thread);

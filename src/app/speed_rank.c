@@ -1,11 +1,14 @@
 #include "speed_rank.h"
 
+#include "speed_agents.h"
+
 #include <stdlib.h>
 
 #include "model/wire.h"
 
 #define ROLLS_MAX 2 /* being written, or written and not committed yet: more would only make more of the tail unfree */
 #define STATS_US 500000
+#define LOOK_US 2000000
 #define ANSWER_MAX ((size_t)48 << 20) /* bytes of one answer; the tail is rolled long before */
 
 struct roll {
@@ -25,13 +28,16 @@ struct lam_speed_rank {
     struct lam_speed_setup setup;
     struct lam_tail_log *tail;
     struct lam_speed_thread *thread;
+    struct lam_speed_agents *agents; /* the thread's; NULL: none are asked */
     struct lam_namer namer; /* storage thread */
     struct roll *rolls;     /* not committed yet, oldest first */
     uint64_t next_roll;
     unsigned open_rolls;
     bool running, told, stopping, failed, failure_sent;
     struct lam_error failure;
-    int64_t next_stats_us;
+    int64_t next_stats_us, next_look_us;
+    struct lam_work look_work;
+    bool looking;
 };
 
 /* False: the outbox to rank 0 is full. What must arrive is sent again at the next step; what is stale by then (statistics, answers with a deadline) is not. */
@@ -95,18 +101,29 @@ static bool is_due(const struct lam_speed_rank *rank)
     const struct lam_job_stream *stream = rank->engine->job->stream;
     struct lam_tail_stats stats = lam_tail_stats(rank->tail);
 
+    if (stats.closed)
+        return true;
     if (!stats.open_count)
         return false;
     return rank->stopping || stats.bytes >= stream->tail || stats.open_bytes >= stream->roll.bytes ||
            lam_wall_us(rank->engine->clock) - stats.oldest_us >= stream->roll.period_us;
 }
 
+/* A chunk waits for the agents of its rows as long as one of them may take; then they are late. */
+static struct lam_tail_chunk *take_chunk(struct lam_speed_rank *rank)
+{
+    const struct lam_job_agent *agent = rank->engine->job->deep.agent;
+
+    return lam_tail_close_chunk(rank->tail, lam_mono_us(rank->engine->clock), agent ? agent->time_us : 0);
+}
+
 static void roll_one(struct lam_speed_rank *rank)
 {
+    struct lam_tail_chunk *chunk;
     struct roll *roll, **link;
     struct lam_error err;
 
-    if (rank->open_rolls >= ROLLS_MAX || rank->failed || !is_due(rank))
+    if (rank->open_rolls >= ROLLS_MAX || rank->failed || !is_due(rank) || !(chunk = take_chunk(rank)))
         return;
     if (!(roll = calloc(1, sizeof *roll))) {
         LAM_FAIL(&err, LAM_E_MEMORY, "no memory to roll the tail");
@@ -117,7 +134,8 @@ static void roll_one(struct lam_speed_rank *rank)
     roll->rank = rank;
     roll->number = ++rank->next_roll;
     lam_buf_init(&roll->note, LAM_COMM_MESSAGE_MAX);
-    if (!(roll->chunk = lam_tail_close_chunk(rank->tail)) || !lam_work_submit(rank->engine->storage, &roll->work)) {
+    roll->chunk = chunk;
+    if (!lam_work_submit(rank->engine->storage, &roll->work)) {
         lam_buf_release(&roll->note);
         free(roll);
         LAM_FAIL(&err, LAM_E_LIMIT, "the storage thread has too many jobs");
@@ -221,7 +239,7 @@ static void start(struct lam_speed_rank *rank, struct lam_sv bytes)
     rank->namer = (struct lam_namer){.rank = rank->engine->rank, .next = 1u << 30}; /* apart from the batch layer's names of the same rank */
     memcpy(rank->namer.run, rank->setup.run, LAM_RUN_ID);
     if (!rc)
-        rc = lam_speed_thread_start(&rank->thread, rank->engine, &rank->setup, rank->tail, &err);
+        rc = lam_speed_thread_start(&rank->thread, rank->engine, &rank->setup, rank->tail, rank->agents, &err);
     rank->running = !rc;
     if (rc)
         fail(rank, &err);
@@ -278,6 +296,46 @@ static void send_stats(struct lam_speed_rank *rank)
     send(rank, MSG_SPEED_STATS, lam_sv((const char *)&stats, sizeof stats));
 }
 
+/* Agents look things up in what the log says: rank 0 knows that anyway, here it is looked for while they are at work. */
+static struct lam_speed_rank *of_look(struct lam_work *work) { return (void *)((char *)work - offsetof(struct lam_speed_rank, look_work)); }
+
+static void look_run(struct lam_work *work, unsigned worker)
+{
+    struct lam_engine *engine = of_look(work)->engine;
+    struct lam_error err;
+
+    (void)worker;
+    if (lam_commitlog_refresh(engine->commits, &err))
+        lam_log_warn(&engine->log, "speed", "%s", err.text);
+    else
+        lam_engine_share(engine);
+}
+
+static void look_done(struct lam_work *work) { of_look(work)->looking = false; }
+
+static void look(struct lam_speed_rank *rank)
+{
+    int64_t now = lam_mono_us(rank->engine->clock);
+    struct lam_speed_stats stats;
+
+    if (!rank->agents || rank->engine->rank == 0 || rank->looking || rank->stopping || now < rank->next_look_us)
+        return;
+    rank->next_look_us = now + LOOK_US;
+    lam_speed_thread_stats(rank->thread, &stats);
+    if (!stats.agents.open)
+        return;
+    rank->look_work = (struct lam_work){look_run, look_done};
+    rank->looking = lam_work_submit(rank->engine->storage, &rank->look_work);
+}
+
+/* Can nothing more be rolled? What waits for agents that were stopped is consumed again by the next run. */
+static bool is_rolled(const struct lam_speed_rank *rank)
+{
+    struct lam_tail_stats stats = lam_tail_stats(rank->tail);
+
+    return rank->failed || stats.stuck || !(stats.closed || stats.open_count);
+}
+
 int lam_speed_rank_step(struct lam_speed_rank *rank)
 {
     struct lam_error err;
@@ -295,21 +353,25 @@ int lam_speed_rank_step(struct lam_speed_rank *rank)
     roll_one(rank);
     send_rolls(rank);
     send_stats(rank);
-    if (rank->stopping && state != 0 && state != LAM_PENDING && !rank->open_rolls && (rank->failed || !lam_tail_stats(rank->tail).open_count)) {
+    look(rank);
+    if (rank->stopping && state != 0 && state != LAM_PENDING && !rank->open_rolls && is_rolled(rank)) {
         rank->running = !send(rank, MSG_SPEED_ENDED, lam_sv(NULL, 0));
         return rank->running ? LAM_PENDING : 0;
     }
     return LAM_PENDING;
 }
 
-int lam_speed_rank_open(struct lam_speed_rank **out, struct lam_engine *engine, struct lam_error *err)
+int lam_speed_rank_open(struct lam_speed_rank **out, struct lam_engine *engine, struct lam_llm_job *llm, struct lam_error *err)
 {
     struct lam_speed_rank *rank = calloc(1, sizeof *rank);
+    int rc;
 
     *out = rank;
     if (!rank)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a speed rank");
     rank->engine = engine;
+    if ((rc = lam_speed_agents_open(&rank->agents, engine, llm, err)))
+        return rc;
     return lam_comm_on(engine->comm, MSG_SPEED_START, MSG_SPEED_STOP, on_message, rank, err);
 }
 
@@ -319,6 +381,7 @@ void lam_speed_rank_close(struct lam_speed_rank *rank)
         return;
     lam_comm_off(rank->engine->comm, MSG_SPEED_START);
     lam_speed_thread_free(rank->thread);
+    lam_speed_agents_close(rank->agents);
     while (rank->rolls) {
         struct roll *roll = rank->rolls;
 

@@ -4,7 +4,8 @@
 
 #include "speed_parts.h"
 
-int lam_speed_rank_open(struct lam_speed_rank **rank, struct lam_engine *engine, struct lam_error *err);
+/* llm: for agents, borrowed; NULL: none are asked. */
+int lam_speed_rank_open(struct lam_speed_rank **rank, struct lam_engine *engine, struct lam_llm_job *llm, struct lam_error *err);
 void lam_speed_rank_close(struct lam_speed_rank *rank); /* NULL-safe */
 
 /* LAM_PENDING while it consumes; 0: not begun, or over. Errors go to rank 0. */

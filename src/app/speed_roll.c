@@ -104,6 +104,30 @@ int lam_speed_roll(struct lam_engine *engine, const struct lam_speed_setup *setu
 
 /* --- the setup on the wire --- */
 
+/* [partition,archive,output,held…] */
+static int write_start(const struct lam_speed_start *start, bool first, struct lam_buf *json, struct lam_error *err)
+{
+    int rc = lam_buf_addf(json, err, "%s[%" PRIu32 ",%" PRId64 ",%" PRId64, first ? "" : ",", start->partition, start->archive, start->output);
+
+    for (size_t i = 0; !rc && i < start->held_count; i++)
+        rc = lam_buf_addf(json, err, ",%" PRId64, start->held[i]);
+    return rc ? rc : lam_buf_add(json, "]", 1, err);
+}
+
+static bool read_start(const json_t *item, struct lam_speed_start *start)
+{
+    size_t size = json_array_size(item), held = size > 3 ? size - 3 : 0;
+
+    *start = (struct lam_speed_start){.partition = (uint32_t)json_integer_value(json_array_get(item, 0)), .archive = json_integer_value(json_array_get(item, 1)),
+                                      .output = json_integer_value(json_array_get(item, 2))};
+    if (held && !(start->held = calloc(held, sizeof *start->held)))
+        return false;
+    for (size_t i = 0; i < held; i++)
+        start->held[i] = json_integer_value(json_array_get(item, 3 + i));
+    start->held_count = held;
+    return true;
+}
+
 int lam_speed_setup_write(const struct lam_speed_setup *setup, struct lam_buf *json, struct lam_error *err)
 {
     int rc = lam_buf_addf(json, err, "{\"run\":\"%s\",\"source\":%" PRIu32 ",\"life\":%" PRIu32 ",\"other_analysis\":%s,\"brokers\":", setup->run, setup->source, setup->life,
@@ -114,7 +138,7 @@ int lam_speed_setup_write(const struct lam_speed_setup *setup, struct lam_buf *j
     if (!rc)
         rc = lam_buf_addf(json, err, ",\"starts\":[");
     for (size_t i = 0; !rc && i < setup->start_count; i++)
-        rc = lam_buf_addf(json, err, "%s[%" PRIu32 ",%" PRId64 ",%" PRId64 "]", i ? "," : "", setup->starts[i].partition, setup->starts[i].archive, setup->starts[i].output);
+        rc = write_start(&setup->starts[i], i == 0, json, err);
     return rc ? rc : lam_buf_addf(json, err, "]}");
 }
 
@@ -133,12 +157,8 @@ int lam_speed_setup_read(struct lam_sv json, struct lam_speed_setup *setup, stru
         setup->life = (uint32_t)json_integer_value(json_object_get(object, "life"));
         setup->other_analysis = json_is_true(json_object_get(object, "other_analysis"));
         setup->start_count = json_array_size(starts);
-        for (size_t i = 0; i < setup->start_count; i++) {
-            const json_t *item = json_array_get(starts, i);
-
-            setup->starts[i] = (struct lam_speed_start){(uint32_t)json_integer_value(json_array_get(item, 0)), json_integer_value(json_array_get(item, 1)),
-                                                        json_integer_value(json_array_get(item, 2))};
-        }
+        for (size_t i = 0; ok && i < setup->start_count; i++)
+            ok = read_start(json_array_get(starts, i), &setup->starts[i]);
     }
     json_decref(object);
     return ok && setup->starts ? 0 : LAM_FAIL(err, LAM_E_CORRUPT, "rank 0's word to consume is none");
@@ -146,6 +166,8 @@ int lam_speed_setup_read(struct lam_sv json, struct lam_speed_setup *setup, stru
 
 void lam_speed_setup_release(struct lam_speed_setup *setup)
 {
+    for (size_t i = 0; setup->starts && i < setup->start_count; i++)
+        free(setup->starts[i].held);
     free(setup->starts);
     setup->starts = NULL;
     setup->start_count = 0;

@@ -1,9 +1,10 @@
 /*
  * Where consuming starts: the archive position stands in the log, the output position with the group, in Kafka. The second may be ahead of the first, and then
  * what lies between is archived without being answered again. But a group's offset outlives its topic: it is believed only where the record that it was left
- * at, whose timestamp and crc stand beside it, is still there.
+ * at, whose timestamp and crc stand beside it, is still there. Beside it stand too the outputs below that waited for agents, and are owed (speed_position.h).
  */
 #include "speed_coordinator.h"
+#include "speed_position.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,16 +38,6 @@ static int owe_outputs(struct lam_kafka *kafka, const struct lam_speed_start *st
     return rc;
 }
 
-void lam_speed_note_write(char note[LAM_KAFKA_NOTE], const struct lam_speed_note *last)
-{
-    snprintf(note, LAM_KAFKA_NOTE, "%" PRId64 " %" PRId64 " %" PRIu32, last->offset, last->timestamp_ms, last->crc);
-}
-
-static bool read_note(const char *note, struct lam_speed_note *last)
-{
-    return sscanf(note, "%" SCNd64 " %" SCNd64 " %" SCNu32, &last->offset, &last->timestamp_ms, &last->crc) == 3 && last->offset >= 0;
-}
-
 /* Believes the output positions that are ahead of the archive, or forgets them. */
 static int judge_ahead(struct lam_engine *engine, struct lam_kafka *kafka, struct lam_speed_start *starts, uint32_t count, struct outputs *outputs, struct lam_error *err)
 {
@@ -55,7 +46,7 @@ static int judge_ahead(struct lam_engine *engine, struct lam_kafka *kafka, struc
     int rc;
 
     for (uint32_t i = 0; i < count; i++)
-        if (starts[i].output > starts[i].archive && read_note(outputs->notes[i], &note))
+        if (starts[i].output > starts[i].archive && lam_speed_note_read(outputs->notes[i], &note))
             outputs->witnesses[asked++] = (struct lam_kafka_witness){.partition = i, .offset = note.offset};
     if (asked && (rc = lam_kafka_witnesses(kafka, outputs->witnesses, asked, err)))
         return rc;
@@ -65,7 +56,7 @@ static int judge_ahead(struct lam_engine *engine, struct lam_kafka *kafka, struc
 
         if (starts[i].output <= starts[i].archive)
             continue;
-        if (read_note(outputs->notes[i], &note)) {
+        if (lam_speed_note_read(outputs->notes[i], &note)) {
             believed = witness->state == LAM_WITNESS_FOUND && witness->crc == note.crc &&
                        (witness->timestamp_us == LAM_TIME_NONE ? -1 : witness->timestamp_us / 1000) == note.timestamp_ms;
             at++;
@@ -77,6 +68,17 @@ static int judge_ahead(struct lam_engine *engine, struct lam_kafka *kafka, struc
         starts[i].output = LAM_KAFKA_NO_OFFSET;
     }
     return 0;
+}
+
+/* What is owed below the output positions that are believed. */
+static int read_held(struct lam_speed_start *starts, uint32_t count, const struct outputs *outputs, struct lam_error *err)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; !rc && i < count; i++)
+        if (starts[i].output != LAM_KAFKA_NO_OFFSET)
+            rc = lam_speed_note_held(outputs->notes[i], starts[i].output, &starts[i].held, &starts[i].held_count, err);
+    return rc;
 }
 
 static int find_starts(struct lam_engine *engine, struct lam_speed_begun *begun, uint32_t partitions, struct lam_kafka *kafka, struct outputs *outputs, struct lam_error *err)
@@ -95,11 +97,11 @@ static int find_starts(struct lam_engine *engine, struct lam_speed_begun *begun,
 
         if (!archived && kafka)
             rc = lam_kafka_watermarks(kafka, i, &low, &high, err);
-        starts[i] = (struct lam_speed_start){i, archived ? (int64_t)archived->next : low, outputs->offsets[i].offset};
+        starts[i] = (struct lam_speed_start){.partition = i, .archive = archived ? (int64_t)archived->next : low, .output = outputs->offsets[i].offset};
         if (!archived && starts[i].output <= low) /* older than anything there is, or of another topic: nothing was answered */
             starts[i].output = LAM_KAFKA_NO_OFFSET;
     }
-    if (!rc && kafka && !(rc = judge_ahead(engine, kafka, starts, partitions, outputs, err)))
+    if (!rc && kafka && !(rc = judge_ahead(engine, kafka, starts, partitions, outputs, err)) && !(rc = read_held(starts, partitions, outputs, err)))
         rc = owe_outputs(kafka, starts, partitions, err);
     return rc;
 }

@@ -2,11 +2,13 @@
  * The speed thread: consumes its partitions, answers every message, routes the answers, and appends to the tail.
  *
  *     poll ── refine (parse, extract, fast path) ── rules ── produce ── append to the tail: visible, and the clock of its latency stops
+ *                                                       └ an agent is asked for: its output comes later (speed_agents.h)
  *
  * A run starts at the lower of two positions. Messages below the archive position were archived by a run before, and only their outputs are owed; those below
- * the output position were answered by it, and are only archived. At-least-once: the group's offsets are committed when all before them is delivered.
+ * the output position were answered by it, and are only archived. At-least-once: the group's offsets are committed when all before them is delivered, but for
+ * what waits for agents: that stands in the note beside them.
  */
-#include "speed_sender.h"
+#include "speed_position.h"
 
 #include "cli.h"
 #include "model/order.h"
@@ -21,6 +23,7 @@
 
 #define POLL_MAX 512
 #define POLL_MS 50
+#define POLL_AGENTS_MS 5 /* while agents are at work: how late one that is done is noticed */
 #define BLOCK_ROWS (POLL_MAX + 1)
 #define BLOCK_BYTES ((size_t)1 << 30)
 #define OUTPUT_COMMIT_US 1000000
@@ -51,6 +54,9 @@ struct lam_speed_thread {
     struct lam_block *fresh, *again; /* rows to be kept; rows of which only the output is owed */
     struct lam_tail_message *messages;
     struct lam_tail_range *reached;
+    struct lam_speed_agents *agents; /* NULL: none are asked */
+    bool wants[BLOCK_ROWS], wants_again[BLOCK_ROWS], owed[BLOCK_ROWS]; /* by row of fresh, of again: the rule asks for an agent; of fresh: it is owed one */
+    struct lam_speed_positions *positions;
     struct lam_speed_note *last; /* by start: the last record that was answered; offset -1: none */
     bool *ended; /* by start: the partition is read to its end */
     bool *heard; /* by start: the broker has given a message of it, or said that there is none: it is being read */
@@ -85,6 +91,8 @@ static int open_all(struct lam_speed_thread *t)
         const struct lam_speed_start *start = &t->setup->starts[i];
 
         starts[i] = (struct lam_kafka_offset){start->partition, start->output >= 0 && start->output < start->archive ? start->output : start->archive};
+        if (start->held_count && start->held[0] < starts[i].offset)
+            starts[i].offset = start->held[0];
     }
     if (!rc && !(rc = lam_kafka_open(&t->kafka, &kafka, &t->err)) && !(rc = lam_speed_sender_open(&t->sender, t->engine, t->setup, &t->turns, &t->err)))
         rc = lam_tools_new(&t->tools, t->engine, LAM_LAYER_SPEED, LAM_DEPTH_FAST, &t->err);
@@ -99,10 +107,11 @@ static int open_all(struct lam_speed_thread *t)
     t->last = calloc(t->setup->start_count + 1, sizeof *t->last);
     t->ended = calloc(t->setup->start_count + 1, sizeof *t->ended);
     t->heard = calloc(t->setup->start_count + 1, sizeof *t->heard);
+    t->positions = lam_speed_positions_new();
     t->silent = t->setup->start_count;
     for (size_t i = 0; t->last && i < t->setup->start_count; i++)
         t->last[i].offset = -1;
-    if (!rc && (!t->fresh || !t->again || !t->messages || !t->reached || !t->last || !t->ended || !t->heard))
+    if (!rc && (!t->fresh || !t->again || !t->messages || !t->reached || !t->last || !t->ended || !t->heard || !t->positions))
         rc = LAM_FAIL(&t->err, LAM_E_MEMORY, "no memory for the speed layer");
     free(starts);
     free(props);
@@ -121,6 +130,7 @@ static void close_all(struct lam_speed_thread *t)
     free(t->last);
     free(t->ended);
     free(t->heard);
+    lam_speed_positions_free(t->positions);
 }
 
 /* --- one batch of messages --- */
@@ -148,6 +158,7 @@ static int refine(struct lam_speed_thread *t, const struct lam_kafka_event *even
             rec->flags |= LAM_ROW_OTHER_ANALYSIS;
         if (rec->op != LAM_OP_DELETE && lam_rule_holds(engine->job->stream->analyze_when, lam_refiner_json(refiner), rec))
             rec->flags |= LAM_ROW_ESCALATED;
+        (archived ? t->wants_again : t->wants)[rows] = lam_speed_agents_asks(t->agents, rec, lam_refiner_json(refiner));
     }
     if (!archived)
         t->messages[(*count)++] = (struct lam_tail_message){.pos = raw.pos, .arrival_us = raw.arrival_us, .timestamp_us = event->timestamp_us, .has_key = event->has_key,
@@ -155,16 +166,33 @@ static int refine(struct lam_speed_thread *t, const struct lam_kafka_event *even
     return 0;
 }
 
-/* Is the output of this record owed? A run before may have delivered it and died before the archive was there. */
+/* Is the output of this offset owed? A run before may have delivered it and died before the archive was there. */
+static bool is_owed_at(const struct lam_speed_start *start, int64_t offset)
+{
+    size_t i = 0;
+
+    while (i < start->held_count && start->held[i] != offset)
+        i++;
+    return i < start->held_count || start->output < 0 || offset >= start->output;
+}
+
 static bool is_owed(const struct lam_speed_thread *t, const struct lam_record *rec)
 {
     size_t p = index_of(t, lam_position_partition(&rec->pos));
 
-    return p == t->setup->start_count || t->setup->starts[p].output < 0 || rec->pos.offset >= (uint64_t)t->setup->starts[p].output;
+    return p == t->setup->start_count || is_owed_at(&t->setup->starts[p], (int64_t)rec->pos.offset);
+}
+
+/* Its agent's word is owed, and with it its output where owed says so. */
+static int owe_agent(struct lam_speed_thread *t, struct lam_block *block, size_t i, bool owed)
+{
+    t->owed[i] = block == t->fresh;
+    return t->owed[i] || owed ? lam_speed_agents_owe(t->agents, block, i, owed, &t->err) : 0;
 }
 
 static int answer(struct lam_speed_thread *t, struct lam_block *block)
 {
+    const bool *wants = block == t->fresh ? t->wants : t->wants_again;
     int rc = lam_tools_follow(t->tools, &t->err);
 
     if (!rc)
@@ -174,11 +202,28 @@ static int answer(struct lam_speed_thread *t, struct lam_block *block)
 
         if (row->rec.flags & LAM_ROW_ESCALATED) /* the deep analyzer is the built-in one as well: it has just answered */
             row->enr.depth = LAM_DEPTH_DEEP;
-        if (is_owed(t, &row->rec))
+        bool owed = is_owed(t, &row->rec);
+
+        t->owed[i] = false;
+        t->answered_before += !owed;
+        if (wants[i] && !(row->rec.flags & LAM_ROW_NO_TEXT))
+            rc = owe_agent(t, block, i, owed);
+        else if (owed)
             rc = lam_speed_sender_send(t->sender, row, &t->err);
-        else
-            t->answered_before++;
     }
+    return rc;
+}
+
+/* Into the tail; who is owed an agent there is found by place. */
+static int append(struct lam_speed_thread *t, size_t count)
+{
+    const struct lam_tail_batch batch = {.messages = t->messages, .count = count, .block = t->fresh, .owed = t->owed, .reached = t->reached,
+                                         .reached_count = t->setup->start_count};
+    struct lam_tail_place first;
+    int rc = lam_tail_append(t->tail, &batch, &first, &t->err);
+
+    if (!rc)
+        lam_speed_agents_appended(t->agents, &first);
     return rc;
 }
 
@@ -233,15 +278,15 @@ static int take(struct lam_speed_thread *t, const struct lam_kafka_event *events
         t->ended[p] = events[i].kind == LAM_KAFKA_EOF;
         t->reached[p].partition = events[i].partition;
         t->reached[p].end = (uint64_t)events[i].offset + (events[i].kind == LAM_KAFKA_MESSAGE);
-        if (events[i].kind == LAM_KAFKA_MESSAGE)
+        if (events[i].kind == LAM_KAFKA_MESSAGE && (events[i].offset >= t->setup->starts[p].archive || is_owed_at(&t->setup->starts[p], events[i].offset)))
             rc = refine(t, &events[i], events[i].offset < t->setup->starts[p].archive, &count);
     }
-    if (!rc)
-        rc = answer(t, t->again);
+    if (!rc && !(rc = answer(t, t->again)))
+        lam_speed_agents_appended(t->agents, NULL);
     if (!rc)
         rc = answer(t, t->fresh);
     if (!rc && count)
-        rc = lam_tail_append(t->tail, t->messages, count, t->fresh, t->reached, t->setup->start_count, &t->err);
+        rc = append(t, count);
     if (!rc) {
         note_last(t, events, event_count);
         measure(t, count);
@@ -252,8 +297,8 @@ static int take(struct lam_speed_thread *t, const struct lam_kafka_event *events
 }
 
 /*
- * Moves the output position to what is delivered, or given up; never back to where only the archive is. A broker that does not answer only makes outputs come
- * twice later; one that loses an output, or does not allow it, ends the job, so that the position never passes it.
+ * Moves the output position to what is delivered, or given up. A broker that does not answer only makes outputs come twice later; one that loses an output, or
+ * does not allow it, ends the job, so that the position never passes it.
  */
 static int commit_outputs(struct lam_speed_thread *t, bool wait)
 {
@@ -263,11 +308,8 @@ static int commit_outputs(struct lam_speed_thread *t, bool wait)
     struct lam_error err;
     int rc = 0;
 
-    for (size_t i = 0; offsets && notes && i < t->setup->start_count; i++)
-        if (t->reached[i].end && t->last[i].offset >= 0 && (int64_t)t->reached[i].end > t->setup->starts[i].output) {
-            lam_speed_note_write(notes[count], &t->last[i]);
-            offsets[count++] = (struct lam_kafka_offset){t->setup->starts[i].partition, (int64_t)t->reached[i].end};
-        }
+    if (offsets && notes)
+        count = lam_speed_positions(t->positions, t->setup, t->reached, t->last, t->agents, offsets, notes);
     if (count && !(rc = lam_speed_sender_settle(t->sender, FLUSH_MS, &err)) &&
         lam_kafka_commit(t->kafka, offsets, (const char (*)[LAM_KAFKA_NOTE])notes, count, !wait, &err))
         lam_log_warn(&t->engine->log, "speed", "output position: %s", err.text);
@@ -281,11 +323,14 @@ static int commit_outputs(struct lam_speed_thread *t, bool wait)
 
 static void share_stats(struct lam_speed_thread *t)
 {
+    struct lam_speed_agents_stats agents;
     uint64_t at_end = 0;
 
-    for (size_t i = 0; i < t->setup->start_count; i++)
+    for (size_t i = 0; i < t->setup->start_count && lam_speed_agents_idle(t->agents); i++)
         at_end += t->ended[i];
+    lam_speed_agents_stats(t->agents, &agents);
     pthread_mutex_lock(&t->lock);
+    t->stats.agents = agents;
     lam_speed_sender_stats(t->sender, &t->stats);
     t->stats.at_end = at_end;
     t->stats.answered_before = t->answered_before;
@@ -309,7 +354,8 @@ static int consume(struct lam_speed_thread *t)
     while (!rc && !atomic_load(&t->stop)) {
         const struct lam_kafka_event *events;
         size_t count;
-        bool full = lam_tail_stats(t->tail).bytes >= t->engine->job->stream->tail;
+        bool full = lam_tail_stats(t->tail).bytes + lam_speed_agents_bytes(t->agents) >= t->engine->job->stream->tail;
+        int wait_ms = lam_speed_agents_idle(t->agents) ? POLL_MS : POLL_AGENTS_MS;
 
         atomic_fetch_add(&t->turns, 1);
         if (full != paused) {
@@ -319,8 +365,10 @@ static int consume(struct lam_speed_thread *t)
         }
         if (full)
             usleep(FULL_NAP_US);
-        if (!(rc = lam_kafka_poll(t->kafka, POLL_MAX, POLL_MS, &events, &count, &t->err)) && count)
+        if (!(rc = lam_kafka_poll(t->kafka, POLL_MAX, wait_ms, &events, &count, &t->err)) && count)
             rc = take(t, events, count);
+        if (!rc)
+            rc = lam_speed_agents_step(t->agents, t->tail, t->sender, &t->err);
         lam_speed_sender_poll(t->sender);
         share_stats(t);
         say_consuming(t);
@@ -329,7 +377,8 @@ static int consume(struct lam_speed_thread *t)
             rc = commit_outputs(t, false);
         }
     }
-    if (!rc)
+    lam_speed_agents_stop(t->agents);
+    if (!rc && !(rc = lam_speed_agents_step(t->agents, t->tail, t->sender, &t->err)))
         rc = commit_outputs(t, true);
     share_stats(t);
     return rc;
@@ -348,7 +397,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-int lam_speed_thread_start(struct lam_speed_thread **out, struct lam_engine *engine, const struct lam_speed_setup *setup, struct lam_tail_log *tail, struct lam_error *err)
+int lam_speed_thread_start(struct lam_speed_thread **out, struct lam_engine *engine, const struct lam_speed_setup *setup, struct lam_tail_log *tail,
+                           struct lam_speed_agents *agents, struct lam_error *err)
 {
     struct lam_speed_thread *t = calloc(1, sizeof *t);
 
@@ -358,6 +408,7 @@ int lam_speed_thread_start(struct lam_speed_thread **out, struct lam_engine *eng
     t->engine = engine;
     t->setup = setup;
     t->tail = tail;
+    t->agents = agents;
     atomic_init(&t->state, LAM_PENDING);
     atomic_init(&t->turns, 0);
     pthread_mutex_init(&t->lock, NULL);

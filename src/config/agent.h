@@ -14,6 +14,7 @@
 
 enum lam_job_agent_method { LAM_JOB_AGENT_GET, LAM_JOB_AGENT_POST };
 enum lam_job_agent_protocol { LAM_JOB_AGENT_TOOLS, LAM_JOB_AGENT_CHOICE };
+enum lam_job_agent_layers { LAM_JOB_AGENT_BOTH, LAM_JOB_AGENT_BATCH };
 
 /* A tool of the job's own: one URL, and nothing but it. */
 struct lam_job_agent_http {
@@ -31,6 +32,7 @@ struct lam_job_agent {
     const struct lam_rule *when;      /* on $key, $text and pointers into the record's metadata; NULL: all records */
     const char *model;                /* of an endpoint; NULL: that of the first step */
     enum lam_job_agent_protocol protocol;
+    enum lam_job_agent_layers layers;
     uint32_t steps, answer_tokens, parallel;
     uint64_t tokens, result;
     int64_t time_us;

@@ -7,6 +7,7 @@
 
 static const char *const methods[] = {"GET", "POST", NULL};
 static const char *const protocols[] = {"tools", "choice", NULL};
+static const char *const layers[] = {"both", "batch", NULL};
 
 static const struct lam_field http_fields[] = {
     {.name = "name", .kind = LAM_KIND_STRING, REST, AT(lam_job_agent_http, name), .flags = LAM_FIELD_REQUIRED, .min = 1, .max = 63, .pattern = TOOL_PATTERN,
@@ -36,6 +37,8 @@ static const struct lam_field agent_fields[] = {
      .doc = "The model of a chat endpoint that thinks. Default: the first one that is asked."},
     {.name = "protocol", .kind = LAM_KIND_CHOICE, REST, AT(lam_job_agent, protocol), .def = "\"tools\"", .choices = protocols,
      .doc = "tools: the chat-completions tool protocol, and choice where the server does not speak it; choice: a tool and its arguments as JSON under a schema."},
+    {.name = "layers", .kind = LAM_KIND_CHOICE, REST, AT(lam_job_agent, layers), .def = "\"both\"", .choices = layers,
+     .doc = "both: events are asked about when they come, corpora when they are read; batch: events too wait for the next view."},
     {.name = "steps", .kind = LAM_KIND_INT, REST, AT(lam_job_agent, steps), .def = "8", .min = 1, .max = 1000,
      .doc = "Answers of the model for one record, the last one included."},
     {.name = "tokens", .kind = LAM_KIND_INT, REST, AT(lam_job_agent, tokens), .def = "50000", .min = 256, .max = 1e12, .doc = "Tokens for one record, over all steps."},

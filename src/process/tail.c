@@ -13,13 +13,17 @@ struct lam_tail_chunk {
     size_t message_count, message_cap;
     struct lam_tail_range *ranges;
     size_t range_count;
-    uint64_t archived; /* commit; 0: not yet */
+    uint64_t number;
+    uint64_t archived; /* commit; 0: not yet; UINT64_MAX: taken */
+    size_t owed;       /* rows that wait for something */
     bool closed;
+    int64_t closed_us;
 };
 
 struct lam_tail_log {
     pthread_mutex_t lock; /* guards the list, the open chunk, and archived of all */
     struct lam_tail_chunk *first, *open;
+    uint64_t next_number;
     bool broken; /* an append failed half way: the open chunk is not to be rolled any more */
 };
 
@@ -67,6 +71,7 @@ static struct lam_tail_chunk *open_chunk(struct lam_tail_log *tail, struct lam_e
         LAM_FAIL(err, LAM_E_MEMORY, "no memory for the tail");
         return NULL;
     }
+    chunk->number = ++tail->next_number;
     for (link = &tail->first; *link; link = &(*link)->next)
         ;
     *link = tail->open = chunk;
@@ -124,12 +129,31 @@ static int add_message(struct lam_tail_chunk *chunk, const struct lam_tail_messa
     return 0;
 }
 
-int lam_tail_append(struct lam_tail_log *tail, const struct lam_tail_message *messages, size_t count, struct lam_block *block, const struct lam_tail_range *reached,
-                    size_t reached_count, struct lam_error *err)
+/* What of a batch could be added before it failed is taken away again; ranges may reach too far then: the caller ends the job. */
+static int add_batch(struct lam_tail_chunk *chunk, const struct lam_tail_batch *batch, struct lam_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < batch->count; i++)
+        rc = add_message(chunk, &batch->messages[i], err);
+    for (size_t i = 0; !rc && i < lam_block_rows(batch->block); i++)
+        rc = lam_block_add_row(chunk->block, lam_block_row(batch->block, i), err);
+    for (size_t i = 0; !rc && i < lam_block_rejects(batch->block); i++)
+        rc = lam_block_add_reject(chunk->block, lam_block_reject(batch->block, i), err);
+    for (size_t i = 0; !rc && i < batch->reached_count; i++)
+        for (size_t r = 0; r < chunk->range_count; r++)
+            if (chunk->ranges[r].partition == batch->reached[i].partition && chunk->ranges[r].end < batch->reached[i].end)
+                chunk->ranges[r].end = batch->reached[i].end;
+    for (size_t i = 0; !rc && batch->owed && i < lam_block_rows(batch->block); i++)
+        chunk->owed += batch->owed[i];
+    return rc;
+}
+
+int lam_tail_append(struct lam_tail_log *tail, const struct lam_tail_batch *batch, struct lam_tail_place *first, struct lam_error *err)
 {
     struct lam_tail_chunk *chunk;
-    size_t rows = 0, rejects = 0, message_count = 0;
-    int rc = 0;
+    size_t rows, rejects, message_count;
+    int rc;
 
     pthread_mutex_lock(&tail->lock);
     if (!(chunk = open_chunk(tail, err))) {
@@ -139,18 +163,10 @@ int lam_tail_append(struct lam_tail_log *tail, const struct lam_tail_message *me
     rows = lam_block_rows(chunk->block);
     rejects = lam_block_rejects(chunk->block);
     message_count = chunk->message_count;
-    for (size_t i = 0; !rc && i < count; i++)
-        rc = add_message(chunk, &messages[i], err);
-    for (size_t i = 0; !rc && i < lam_block_rows(block); i++)
-        rc = lam_block_add_row(chunk->block, lam_block_row(block, i), err);
-    for (size_t i = 0; !rc && i < lam_block_rejects(block); i++)
-        rc = lam_block_add_reject(chunk->block, lam_block_reject(block, i), err);
-    for (size_t i = 0; !rc && i < reached_count; i++)
-        for (size_t r = 0; r < chunk->range_count; r++)
-            if (chunk->ranges[r].partition == reached[i].partition && chunk->ranges[r].end < reached[i].end)
-                chunk->ranges[r].end = reached[i].end;
-    if (rc) { /* ranges may reach too far now: the caller ends the job, nothing of this chunk is rolled */
-        tail->broken = true;
+    if (first)
+        *first = (struct lam_tail_place){chunk->number, rows};
+    if ((rc = add_batch(chunk, batch, err))) {
+        tail->broken = true; /* nothing of this chunk is rolled any more */
         lam_block_truncate(chunk->block, rows, rejects);
         chunk->message_count = message_count;
     }
@@ -158,18 +174,81 @@ int lam_tail_append(struct lam_tail_log *tail, const struct lam_tail_message *me
     return rc;
 }
 
-/* The oldest chunk that is closed and that nobody took. */
-struct lam_tail_chunk *lam_tail_close_chunk(struct lam_tail_log *tail)
+/* --- what is owed --- */
+
+/* NULL: taken, or gone. */
+static struct lam_tail_chunk *waiting_chunk(struct lam_tail_log *tail, uint64_t number)
+{
+    struct lam_tail_chunk *chunk = tail->first;
+
+    while (chunk && chunk->number != number)
+        chunk = chunk->next;
+    return chunk && !chunk->archived ? chunk : NULL;
+}
+
+static int replace(struct lam_block *block, struct lam_row *old, const struct lam_row *row, struct lam_error *err)
+{
+    struct lam_sv custom = row->enr.custom, trace = row->enr.trace;
+
+    if (!copy(block, &custom) || !copy(block, &trace))
+        return LAM_FAIL(err, LAM_E_LIMIT, "no room in the tail for an answer that came later");
+    old->rec.flags = row->rec.flags;
+    old->enr.custom = custom;
+    old->enr.trace = trace;
+    old->enr.tokens = row->enr.tokens;
+    old->enr.processed_us = row->enr.processed_us;
+    return 0;
+}
+
+int lam_tail_settle(struct lam_tail_log *tail, struct lam_tail_place place, const struct lam_row *row, struct lam_error *err)
+{
+    struct lam_tail_chunk *chunk;
+    int rc = LAM_END;
+
+    pthread_mutex_lock(&tail->lock);
+    if ((chunk = waiting_chunk(tail, place.chunk))) {
+        rc = row ? replace(chunk->block, lam_block_row(chunk->block, place.row), row, err) : 0;
+        chunk->owed--;
+    }
+    pthread_mutex_unlock(&tail->lock);
+    return rc;
+}
+
+bool lam_tail_waits(struct lam_tail_log *tail, struct lam_tail_place place)
+{
+    bool waits;
+
+    pthread_mutex_lock(&tail->lock);
+    waits = waiting_chunk(tail, place.chunk) != NULL;
+    pthread_mutex_unlock(&tail->lock);
+    return waits;
+}
+
+/* --- rolling --- */
+
+/* The oldest chunk that nobody took. */
+static struct lam_tail_chunk *next_chunk(struct lam_tail_log *tail)
+{
+    struct lam_tail_chunk *chunk = tail->first;
+
+    while (chunk && chunk->archived)
+        chunk = chunk->next;
+    return chunk;
+}
+
+struct lam_tail_chunk *lam_tail_close_chunk(struct lam_tail_log *tail, int64_t now_us, int64_t patience_us)
 {
     struct lam_tail_chunk *chunk;
 
     pthread_mutex_lock(&tail->lock);
-    if (tail->open && tail->open->message_count && !tail->broken) {
-        tail->open->closed = true;
+    chunk = next_chunk(tail);
+    if (chunk && chunk == tail->open && chunk->message_count && !tail->broken) {
+        chunk->closed = true;
+        chunk->closed_us = now_us;
         tail->open = NULL;
     }
-    for (chunk = tail->first; chunk && (chunk->archived || !chunk->closed); chunk = chunk->next)
-        ;
+    if (chunk && (!chunk->closed || (chunk->owed && now_us - chunk->closed_us < patience_us)))
+        chunk = NULL;
     if (chunk)
         chunk->archived = UINT64_MAX; /* taken: archived by no commit that a query could have pinned */
     pthread_mutex_unlock(&tail->lock);
@@ -251,7 +330,12 @@ struct lam_tail_stats lam_tail_stats(struct lam_tail_log *tail)
     struct lam_tail_stats stats = {.oldest_us = INT64_MAX};
 
     pthread_mutex_lock(&tail->lock);
+    if (next_chunk(tail)) {
+        stats.closed = next_chunk(tail)->closed;
+        stats.stuck = next_chunk(tail)->owed > 0;
+    }
     for (const struct lam_tail_chunk *chunk = tail->first; chunk; chunk = chunk->next) {
+        stats.owed += chunk->archived ? 0 : chunk->owed;
         stats.bytes += lam_block_bytes(chunk->block) + chunk->message_cap * sizeof *chunk->messages;
         if (!chunk->archived || chunk->archived == UINT64_MAX) {
             stats.rows += lam_block_rows(chunk->block);

@@ -136,7 +136,7 @@ bool lam_kafka_gap(const struct lam_kafka *kafka, struct lam_kafka_gap *gap);
 
 /* --- offsets of the group: the output position of at-least-once outputs --- */
 
-#define LAM_KAFKA_NOTE 64 /* bytes of a note beside an offset, NUL included */
+#define LAM_KAFKA_NOTE 1024 /* bytes of a note beside an offset, NUL included; brokers take 4096 as a rule */
 
 /*
  * Commits next offsets. async: returns at once, and a failure is logged; else it waits for the broker's answer. notes: NULL, or a text for each

@@ -6,7 +6,7 @@
  *           └────────────────────────── LAM_PENDING ──────────────────────────────┤
  *                                                                                 └ 0: answered ──> lam_agent_result, lam_agent_trail
  *
- * This is the loop alone: it sends nothing itself (run.h does), so that every exchange can be tested by hand. Two protocols carry it:
+ * This is the loop alone: it sends nothing itself (agents.h does), so that every exchange can be tested by hand. Two protocols carry it:
  *
  *     tools    the chat-completions tool protocol, with tool_choice "required" and the answer itself as a tool. A server or model that does not know it
  *              answers in plain text: the agent then goes on with
@@ -64,7 +64,10 @@ struct lam_agent_options {
 
 struct lam_agent;
 
-/* title and text are those of the record, copied. LAM_E_INVALID: a tool's name or a schema that is none. */
+/* Once for all agents with these options: LAM_E_INVALID for a tool's name, a schema or a limit that is none. */
+int lam_agent_options_check(const struct lam_agent_options *options, struct lam_error *err);
+
+/* options have passed lam_agent_options_check. title and text are those of the record, copied. */
 int lam_agent_new(struct lam_agent **agent, const struct lam_agent_options *options, struct lam_sv key, struct lam_sv title, struct lam_sv text,
                   struct lam_error *err);
 void lam_agent_free(struct lam_agent *agent); /* NULL-safe */
@@ -96,7 +99,16 @@ int lam_agent_trail(const struct lam_agent *agent, struct lam_buf *out, struct l
 /* Ends it from outside: an endpoint that is gone, a budget. why stands in the trail as its outcome. */
 void lam_agent_end(struct lam_agent *agent, const char *why);
 
-uint64_t lam_agent_tokens(const struct lam_agent *agent); /* used so far */
+struct lam_agent_usage {
+    uint64_t in, out; /* tokens of requests and answers, as the server counted them */
+};
+struct lam_agent_usage lam_agent_usage(const struct lam_agent *agent); /* so far */
+
+/* It ended without an answer by what record, question and limits are, not by a server or the clock: asked again, it would end the same. */
+bool lam_agent_lasting(const struct lam_agent *agent);
 enum lam_agent_protocol lam_agent_protocol(const struct lam_agent *agent);
+
+/* What every agent is told before its question. */
+struct lam_sv lam_agent_rules(void);
 
 #endif

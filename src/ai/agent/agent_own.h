@@ -8,7 +8,6 @@
 struct lam_agent {
     struct lam_agent_options options;
     enum lam_agent_protocol protocol;
-    struct lam_sv answer_schema;
     struct lam_buf record;   /* the user's message: the record between its marks */
     struct lam_buf talk;     /* the messages after it, each with a comma in front */
     struct lam_buf body, format, number; /* of the request that is out */
@@ -18,10 +17,11 @@ struct lam_agent {
     struct lam_json *json, *inner, *schema; /* of the server's answer, of arguments in it as text, of a tool's schema */
     struct lam_llm_reader *reader;          /* of the choice protocol's object */
     unsigned step;           /* answers taken */
-    uint64_t tokens;
+    struct lam_agent_usage used;
     uint32_t guess;          /* of the request that is out */
     int64_t started_us, asked_us, ended_us;
     bool answered, ended;
+    bool lasting;            /* ended by what would end it again */
     char outcome[240];
 };
 

@@ -15,6 +15,7 @@
 
 struct lam_agents {
     struct lam_agents_options options;
+    struct lam_agent_kept kept;
     struct lam_pool *pool;
     _Atomic int protocol; /* that the server turned out to speak: later agents begin with it */
     atomic_bool cancelled;
@@ -26,6 +27,7 @@ struct exchange {
     pthread_cond_t changed;
     bool done;
     enum lam_llm_outcome outcome;
+    size_t endpoint;
     struct lam_buf body;
     int rc; /* of keeping the body */
     char reason[LAM_LLM_REASON];
@@ -40,6 +42,7 @@ static void answered(void *arg, const struct lam_llm_response *response)
 
     pthread_mutex_lock(&exchange->lock);
     exchange->outcome = response->outcome;
+    exchange->endpoint = response->endpoint;
     lam_buf_clear(&exchange->body);
     exchange->rc = response->outcome == LAM_LLM_ANSWERED ? lam_buf_add_sv(&exchange->body, response->body, &err) : 0;
     snprintf(exchange->reason, sizeof exchange->reason, "%s", response->reason);
@@ -72,6 +75,19 @@ static void await(struct lam_agents *agents, struct exchange *exchange, uint64_t
     pthread_mutex_unlock(&exchange->lock);
 }
 
+static int send(struct lam_agents *agents, struct exchange *exchange, struct lam_llm_request *request, uint64_t *id, struct lam_error *err)
+{
+    int rc;
+
+    exchange->done = false;
+    while ((rc = lam_llm_client_submit(agents->options.client, request, id, err)) == LAM_PENDING) {
+        if (atomic_load(&agents->cancelled))
+            return LAM_FAIL(err, LAM_E_CANCELLED, "the run ends");
+        sleep_ms(FULL_WAIT_MS);
+    }
+    return rc;
+}
+
 /* Sends and waits. The client calls back once whatever happens, so this ends. */
 static int ask(struct lam_agents *agents, struct exchange *exchange, struct lam_llm_request *request, struct lam_error *err)
 {
@@ -81,15 +97,11 @@ static int ask(struct lam_agents *agents, struct exchange *exchange, struct lam_
     request->tier = agents->options.tier;
     request->done = answered;
     request->arg = exchange;
-    exchange->done = false;
-    while ((rc = lam_llm_client_submit(agents->options.client, request, &id, err)) == LAM_PENDING) {
-        if (atomic_load(&agents->cancelled))
-            return LAM_FAIL(err, LAM_E_CANCELLED, "the run ends");
-        sleep_ms(FULL_WAIT_MS);
-    }
-    if (rc)
-        return rc;
-    await(agents, exchange, id);
+    do { /* the client has other users, and one that ends cancels all that it holds */
+        if ((rc = send(agents, exchange, request, &id, err)))
+            return rc;
+        await(agents, exchange, id);
+    } while (exchange->outcome == LAM_LLM_CANCELLED && !atomic_load(&agents->cancelled));
     return 0;
 }
 
@@ -140,47 +152,95 @@ static int take(struct lam_agent *agent, struct exchange *exchange, enum lam_age
     return LAM_FAIL(err, LAM_E_INVALID, "an outcome that is none");
 }
 
-static int loop(struct lam_agents *agents, struct lam_agent *agent, struct exchange *exchange, enum lam_agent_outcome *outcome, struct lam_error *err)
+/* One step: a request, what it costs, and what came back. LAM_PENDING: the loop goes on. */
+static int step(struct lam_agents *agents, struct lam_agent *agent, struct exchange *exchange, enum lam_agent_outcome *outcome, struct lam_error *err)
 {
+    const struct lam_agents_options *o = &agents->options;
+    struct lam_agent_usage before = lam_agent_usage(agent), after, most;
     struct lam_llm_request request;
     int rc;
 
-    do {
-        if (atomic_load(&agents->cancelled))
-            return *outcome = end(agent, LAM_AGENT_LATER, "later", "the run ends"), 0;
-        if ((rc = lam_agent_request(agent, &request, err)))
-            return *outcome = LAM_AGENT_GAVE_UP, rc == LAM_E_LIMIT ? 0 : rc;
-        if ((rc = ask(agents, exchange, &request, err)) == LAM_E_CANCELLED)
-            return *outcome = end(agent, LAM_AGENT_LATER, "later", "the run ends"), 0;
-        if (rc)
-            return rc;
-    } while ((rc = take(agent, exchange, outcome, err)) == LAM_PENDING);
+    if ((rc = lam_agent_request(agent, &request, err)))
+        return *outcome = LAM_AGENT_GAVE_UP, rc == LAM_E_LIMIT ? 0 : rc;
+    most = (struct lam_agent_usage){request.tokens, request.max_tokens};
+    if (o->reserve && !o->reserve(o->arg, most))
+        return *outcome = end(agent, LAM_AGENT_LATER, "later", "a limit of the run is reached"), 0;
+    exchange->endpoint = 0;
+    if (!(rc = ask(agents, exchange, &request, err)))
+        rc = take(agent, exchange, outcome, err);
+    else if (rc == LAM_E_CANCELLED)
+        rc = (*outcome = end(agent, LAM_AGENT_LATER, "later", "the run ends"), 0);
+    after = lam_agent_usage(agent);
+    if (o->reserve)
+        o->spent(o->arg, most, (struct lam_agent_usage){after.in - before.in, after.out - before.out}, exchange->endpoint);
     return rc;
 }
 
-static int work(struct lam_agents *agents, struct lam_agent_task *task, struct lam_error *err)
+static int loop(struct lam_agents *agents, struct lam_agent *agent, enum lam_agent_outcome *outcome, struct lam_error *err)
+{
+    struct exchange exchange = {.outcome = LAM_LLM_CANCELLED};
+    int rc = LAM_PENDING;
+
+    pthread_mutex_init(&exchange.lock, NULL);
+    pthread_cond_init(&exchange.changed, NULL);
+    lam_buf_init(&exchange.body, ANSWER_MAX);
+    while (rc == LAM_PENDING) {
+        if (atomic_load(&agents->cancelled))
+            rc = (*outcome = end(agent, LAM_AGENT_LATER, "later", "the run ends"), 0);
+        else
+            rc = step(agents, agent, &exchange, outcome, err);
+    }
+    lam_buf_release(&exchange.body);
+    pthread_cond_destroy(&exchange.changed);
+    pthread_mutex_destroy(&exchange.lock);
+    return rc;
+}
+
+/* What it came to is kept where asking again would come to the same. A cache that cannot be written loses an answer to the next run, never to this one. */
+static void keep(struct lam_agents *agents, struct lam_agent_task *task, const struct lam_agent *agent)
+{
+    struct lam_agent_end end = {.answered = task->outcome == LAM_AGENT_ANSWERED, .tokens = task->tokens, .result = task->result, .trail = task->trail};
+    struct lam_error err;
+
+    if (end.answered || (task->outcome == LAM_AGENT_GAVE_UP && lam_agent_lasting(agent)))
+        lam_agent_kept_put(&agents->kept, task->record, &end, &err);
+}
+
+static int ask_anew(struct lam_agents *agents, struct lam_agent_task *task, struct lam_error *err)
 {
     struct lam_agent_options options = agents->options.agent;
-    struct exchange exchange = {.outcome = LAM_LLM_CANCELLED};
+    struct lam_agent_usage used;
     struct lam_agent *agent;
     int rc;
 
     options.protocol = (enum lam_agent_protocol)atomic_load(&agents->protocol);
     if ((rc = lam_agent_new(&agent, &options, task->key, task->title, task->text, err)))
         return rc;
-    pthread_mutex_init(&exchange.lock, NULL);
-    pthread_cond_init(&exchange.changed, NULL);
-    lam_buf_init(&exchange.body, ANSWER_MAX);
-    rc = loop(agents, agent, &exchange, &task->outcome, err);
+    rc = loop(agents, agent, &task->outcome, err);
     atomic_store(&agents->protocol, (int)lam_agent_protocol(agent));
-    task->tokens = lam_agent_tokens(agent);
-    if (!rc && !(rc = lam_agent_trail(agent, &task->trail, err)))
-        rc = lam_buf_add_sv(&task->result, lam_agent_result(agent), err);
-    lam_buf_release(&exchange.body);
-    pthread_cond_destroy(&exchange.changed);
-    pthread_mutex_destroy(&exchange.lock);
+    used = lam_agent_usage(agent);
+    task->tokens = used.in + used.out;
+    if (!rc && !(rc = lam_agent_trail(agent, &task->trail, err)) && !(rc = lam_buf_add_sv(&task->result, lam_agent_result(agent), err)))
+        keep(agents, task, agent);
     lam_agent_free(agent);
     return rc;
+}
+
+static int work(struct lam_agents *agents, struct lam_agent_task *task, struct lam_error *err)
+{
+    struct lam_agent_end end = {.result = task->result, .trail = task->trail};
+    int rc = lam_agent_kept_get(&agents->kept, task->record, &end, err);
+
+    task->result = end.result;
+    task->trail = end.trail;
+    if (rc == LAM_E_NOT_FOUND)
+        return ask_anew(agents, task, err);
+    if (rc)
+        return rc;
+    task->found = true;
+    task->tokens = end.tokens;
+    task->outcome = end.answered ? LAM_AGENT_ANSWERED : LAM_AGENT_GAVE_UP;
+    return 0;
 }
 
 static void run(void *arg, unsigned worker)
@@ -197,21 +257,20 @@ static void run(void *arg, unsigned worker)
 int lam_agents_open(struct lam_agents **out, const struct lam_agents_options *options, struct lam_error *err)
 {
     struct lam_agents *agents;
-    struct lam_agent *probe;
     int rc;
 
     *out = NULL;
     if (!options->parallel || options->parallel > LAM_AGENTS_PARALLEL_MAX || options->max_open < options->parallel)
         return LAM_FAIL(err, LAM_E_INVALID, "%u agents at once are none, or more than %d", options->parallel, LAM_AGENTS_PARALLEL_MAX);
-    if ((rc = lam_agent_new(&probe, &options->agent, LAM_SV(""), LAM_SV(""), LAM_SV(""), err))) /* tools and schemas: now, not at the first record */
+    if ((rc = lam_agent_options_check(&options->agent, err)))
         return rc;
-    lam_agent_free(probe);
     if (!(agents = calloc(1, sizeof *agents)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for agents");
     agents->options = *options;
     atomic_init(&agents->protocol, (int)options->agent.protocol);
     atomic_init(&agents->cancelled, false);
-    if ((rc = lam_pool_new(&agents->pool, "agent", options->parallel, options->max_open, options->wake, err))) {
+    if ((rc = lam_agent_kept_init(&agents->kept, options->cache, &options->agent, options->model, err)) ||
+        (rc = lam_pool_new(&agents->pool, "agent", options->parallel, options->max_open, options->wake, err))) {
         free(agents);
         return rc;
     }
@@ -242,6 +301,7 @@ bool lam_agents_submit(struct lam_agents *agents, struct lam_agent_task *task)
 {
     task->agents = agents;
     task->outcome = LAM_AGENT_LATER;
+    task->found = false;
     task->tokens = 0;
     lam_buf_init(&task->result, LAM_AGENT_BODY_MAX);
     lam_buf_init(&task->trail, TRAIL_MAX + 4096);

@@ -3,14 +3,16 @@
  *
  *     owner: lam_agents_submit ──> queue ──> a thread: request, answer, tool, request, … ──> lam_agents_poll :owner
  *
+ * What agents came to is kept (kept.h), and looked for before anything is asked.
+ *
  * A loop blocks its thread while a model thinks or a tool looks something up; so there are as many threads as agents may work at once, and they cost nothing while
  * they wait. The owner's thread never blocks here, but in close.
  */
 #ifndef LAMINA_AI_AGENTS_H
 #define LAMINA_AI_AGENTS_H
 
-#include "agent.h"
 #include "base/wake.h"
+#include "kept.h"
 
 #define LAM_AGENTS_PARALLEL_MAX 256
 
@@ -20,12 +22,21 @@ struct lam_agents_options {
     unsigned tier;      /* of the client's endpoints: who thinks */
     unsigned parallel;  /* threads: 1 … LAM_AGENTS_PARALLEL_MAX */
     size_t max_open;    /* records submitted and not polled */
-    struct lam_wake *wake;
+    struct lam_wake *wake; /* NULL: the owner looks by itself */
+    struct lam_cache *cache; /* NULL: nothing is kept */
+    struct lam_sv model;   /* who thinks: the name that answers are kept under */
+    /*
+     * Leave to spend, before each request: false, and its agent ends as LATER. Every reservation is followed by one call of spent, with what it came to (0
+     * where nothing was answered) and whom it was paid to. Any thread, many at once. NULL: there is no limit, and nobody counts.
+     */
+    bool (*reserve)(void *arg, struct lam_agent_usage most);
+    void (*spent)(void *arg, struct lam_agent_usage most, struct lam_agent_usage used, size_t endpoint);
+    void *arg;
 };
 
 enum lam_agent_outcome {
     LAM_AGENT_ANSWERED,
-    LAM_AGENT_GAVE_UP, /* a limit, or a model that cannot hold the form: the trail says which; asking again would end the same */
+    LAM_AGENT_GAVE_UP, /* a limit, or a model that cannot hold the form: the trail says which */
     LAM_AGENT_LATER,   /* endpoints down or a budget used up: the next run may ask again */
     LAM_AGENT_REFUSED  /* no request will be answered: err says why */
 };
@@ -33,11 +44,13 @@ enum lam_agent_outcome {
 /* One record's. key, title and text are the caller's and stay until it is polled; so does the task itself. */
 struct lam_agent_task {
     struct lam_sv key, title, text;
+    struct lam_digest record; /* of all that makes it this record and no other: what it comes to is kept under it */
     void *arg; /* the caller's */
     /* after poll: */
     enum lam_agent_outcome outcome;
+    bool found;                   /* it was kept already: nothing was asked */
     struct lam_buf result, trail; /* JSON; the caller releases them */
-    uint64_t tokens;
+    uint64_t tokens;              /* that it took, now or when it was asked */
     struct lam_error err;
     struct lam_agents *agents; /* while it is open */
 };

@@ -18,7 +18,7 @@ struct step {
     const struct lam_json *json;  /* that arguments stand in */
     uint32_t arguments;
     struct lam_sv content;        /* the choice protocol: as the model wrote it */
-    uint64_t tokens;
+    uint64_t tokens;              /* of the exchange */
 };
 
 /* --- the trail --- */
@@ -155,6 +155,7 @@ static int go_on(struct lam_agent *agent, bool last, struct lam_error *err)
 {
     if (!last)
         return LAM_PENDING;
+    agent->lasting = true;
     lam_agent_end(agent, "limit: its steps are used up");
     return LAM_FAIL(err, LAM_E_LIMIT, "the agent ended without an answer: its steps are used up");
 }
@@ -210,11 +211,17 @@ static uint64_t count(const struct lam_json *json, const char *pointer)
 }
 
 /* Tokens of this exchange: as the server counted, else as guessed here. */
-static uint64_t used(const struct lam_agent *agent, struct lam_sv body)
+static uint64_t use(struct lam_agent *agent, struct lam_sv body)
 {
     uint64_t in = count(agent->json, "/usage/prompt_tokens"), out = count(agent->json, "/usage/completion_tokens");
 
-    return in + out ? in + out : agent->guess + lam_token_guess(body) / 2;
+    if (!(in + out)) {
+        in = agent->guess;
+        out = lam_token_guess(body) / 2;
+    }
+    agent->used.in += in;
+    agent->used.out += out;
+    return in + out;
 }
 
 /* The tool protocol's call. Its arguments are JSON in a string; some servers send the object itself. */
@@ -266,11 +273,10 @@ int lam_agent_take(struct lam_agent *agent, struct lam_sv body, struct lam_error
         return LAM_FAIL(err, LAM_E_LIMIT, "the agent ended: %s", agent->outcome);
     if (lam_json_parse(agent->json, body, &bad)) {
         step.tokens = agent->guess;
-        agent->tokens += step.tokens;
+        agent->used.in += step.tokens;
         return wrong(agent, &step, "the server's answer is no JSON", err);
     }
-    step.tokens = used(agent, body);
-    agent->tokens += step.tokens;
+    step.tokens = use(agent, body);
     message = lam_json_find(agent->json, LAM_JSON_ROOT, LAM_SV("/choices/0/message"));
     finish = lam_json_find(agent->json, LAM_JSON_ROOT, LAM_SV("/choices/0/finish_reason"));
     step.content = lam_json_string(agent->json, lam_json_field(agent->json, message, LAM_SV("content")));

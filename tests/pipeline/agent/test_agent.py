@@ -5,70 +5,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from played_model import Model  # noqa: E402
 
 LIMIT = 120  # seconds that no run here takes
 RECORDS = 40
-
-
-class Model(ThreadingHTTPServer):
-    """Plays a chat model. `script` gives the steps of an agent: (tool, arguments), or text that is no step. It counts and keeps what it was sent."""
-
-    daemon_threads = True
-
-    def __init__(self, script, protocol):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.script, self.protocol, self.agent_requests, self.tool_calls, self.authorization, self.status = script, protocol, [], [], [], 200
-        self.lock = threading.Lock()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        pass
-
-    def answer(self, value, status=200):
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        if 300 <= status < 400:
-            self.send_header("Location", "/elsewhere")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_GET(self):
-        with self.server.lock:
-            self.server.tool_calls.append(self.path)
-            self.server.authorization.append(self.headers.get("Authorization"))
-        self.answer({"level_cm": 812} if self.path.startswith("/level?") else {"secret": "not yours"}, self.server.status)
-
-    def do_POST(self):
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if "step" in json.dumps(request.get("response_format", {})) or "tools" in request:
-            message = self.step(request)
-        else:  # the tasks: the first value that the schema allows
-            fields = request["response_format"]["json_schema"]["schema"]["properties"]
-            message = {"role": "assistant", "content": json.dumps({name: field["enum"][0] for name, field in fields.items()})}
-        self.answer({"model": "played-1", "choices": [{"message": message, "finish_reason": "stop"}], "usage": {"prompt_tokens": 100, "completion_tokens": 10}})
-
-    def step(self, request):
-        number = sum(m["role"] == "assistant" for m in request["messages"])
-        with self.server.lock:
-            self.server.agent_requests.append(request)
-        step = self.server.script[min(number, len(self.server.script) - 1)]
-        if isinstance(step, str):
-            return {"role": "assistant", "content": step}
-        name, arguments = step
-        if self.server.protocol == "tools" and "tools" in request:
-            call = {"id": "c%d" % number, "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
-            return {"role": "assistant", "content": None, "tool_calls": [call]}
-        return {"role": "assistant", "content": json.dumps({"step": {"tool": name, "arguments": arguments}})}
 
 
 class AgentTest(unittest.TestCase):

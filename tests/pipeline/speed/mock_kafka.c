@@ -6,6 +6,7 @@
  *     fill TOPIC PARTITIONS FILE   the number of lines sent, keyed by nothing, to the partitions in turn
  *     read TOPIC                   [{"partition":0,"offset":0,"key":"…","value":"…"},…], or [] where there is no such topic
  *     committed GROUP TOPIC        [next offset or -1 of each partition]
+ *     notes GROUP TOPIC            ["…",…]: what stands beside them
  *     commit GROUP TOPIC OFFSET    ok: for partition 0, as somebody else would
  *     refuse CODE COUNT            ok: the next COUNT requests to write are refused with this error of Kafka's protocol
  */
@@ -115,8 +116,9 @@ static int read_topic(const char *topic)
     return rc;
 }
 
-static int committed(const char *group, const char *topic)
+static int committed(const char *group, const char *topic, bool tell_notes)
 {
+    static char notes[64][LAM_KAFKA_NOTE];
     struct lam_kafka_options options = {.brokers = address, .topic = topic, .group = group};
     struct lam_kafka_offset offsets[64];
     struct lam_kafka *kafka;
@@ -129,11 +131,13 @@ static int committed(const char *group, const char *topic)
     partitions = lam_kafka_partitions(kafka) < 64 ? lam_kafka_partitions(kafka) : 64;
     for (unsigned i = 0; i < partitions; i++)
         offsets[i] = (struct lam_kafka_offset){i, LAM_KAFKA_NO_OFFSET};
-    rc = lam_kafka_committed(kafka, offsets, NULL, partitions, &err);
+    rc = lam_kafka_committed(kafka, offsets, notes, partitions, &err);
     lam_kafka_close(kafka);
     if (rc)
         return fail(&err);
-    for (unsigned i = 0; i < partitions; i++)
+    for (unsigned i = 0; i < partitions && tell_notes; i++)
+        printf("%s\"%s\"", i ? "," : "[", notes[i]);
+    for (unsigned i = 0; i < partitions && !tell_notes; i++)
         printf("%s%lld", i ? "," : "[", (long long)offsets[i].offset);
     return puts("]");
 }
@@ -180,7 +184,9 @@ static int obey(char *line)
     if (sscanf(line, "read %255s", first) == 1)
         return read_topic(first);
     if (sscanf(line, "committed %255s %1023s", first, second) == 2)
-        return committed(first, second);
+        return committed(first, second, false);
+    if (sscanf(line, "notes %255s %1023s", first, second) == 2)
+        return committed(first, second, true);
     if (sscanf(line, "commit %255s %1023s %d", first, second, &code) == 3)
         return commit(first, second, code);
     if (sscanf(line, "refuse %d %u", &code, &number) == 2)

@@ -155,7 +155,8 @@ static void a_tool_is_called_and_the_answer_ends_it(void **state)
     assert_true(holds(request.body, "{\\\"count\\\":7}"));
     assert_int_equal(says(agent, ANSWER_6, 120, &err), 0);
     assert_true(lam_sv_eq(lam_agent_result(agent), LAM_SV("{\"more\":6}")));
-    assert_int_equal(lam_agent_tokens(agent), 220);
+    assert_int_equal(lam_agent_usage(agent).in, 210);
+    assert_int_equal(lam_agent_usage(agent).out, 10);
     assert_true(holds(trail(&world, agent), "\"outcome\":\"answered\""));
     assert_true(holds(trail(&world, agent), "\"tool\":\"count_records\",\"arguments\":{\"city\":\"Ulm\"},\"bytes\":11,\"result\":\"{\\\"count\\\":7}\""));
     end(&world, agent);
@@ -359,7 +360,7 @@ static void broken_answers_are_steps_and_end(void **state)
             next(agent);
             assert_int_equal(lam_agent_take(agent, lam_sv_of(bodies[i]), &err), step < 3 ? LAM_PENDING : LAM_E_LIMIT);
         }
-        assert_true(lam_agent_tokens(agent) > 0);
+        assert_true(lam_agent_usage(agent).in > 0);
         trail(&world, agent);
         end(&world, agent);
     }
@@ -369,23 +370,22 @@ static void tools_that_cannot_be_are_refused(void **state)
 {
     struct world world;
     struct lam_error err;
-    struct lam_agent *agent;
     struct lam_agent_tool two[2];
 
     (void)state;
     world_init(&world);
     world.tool.name = "answer";
-    assert_int_equal(lam_agent_new(&agent, &world.options, LAM_SV("k"), LAM_SV(""), LAM_SV("t"), &err), LAM_E_INVALID);
+    assert_int_equal(lam_agent_options_check(&world.options, &err), LAM_E_INVALID);
     world.tool.name = "drop table";
-    assert_int_equal(lam_agent_new(&agent, &world.options, LAM_SV("k"), LAM_SV(""), LAM_SV("t"), &err), LAM_E_INVALID);
+    assert_int_equal(lam_agent_options_check(&world.options, &err), LAM_E_INVALID);
     world.tool.name = "count_records";
     two[0] = two[1] = world.tool;
     world.options.tools = two;
     world.options.tool_count = 2;
-    assert_int_equal(lam_agent_new(&agent, &world.options, LAM_SV("k"), LAM_SV(""), LAM_SV("t"), &err), LAM_E_INVALID);
+    assert_int_equal(lam_agent_options_check(&world.options, &err), LAM_E_INVALID);
     two[1].name = "other";
     two[1].parameters = LAM_SV("[]");
-    assert_int_equal(lam_agent_new(&agent, &world.options, LAM_SV("k"), LAM_SV(""), LAM_SV("t"), &err), LAM_E_INVALID);
+    assert_int_equal(lam_agent_options_check(&world.options, &err), LAM_E_INVALID);
     assert_non_null(strstr(err.text, "other"));
     lam_buf_release(&world.trail);
 }

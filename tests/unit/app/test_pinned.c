@@ -115,7 +115,7 @@ static void begin_life(void)
     world.begun.setup.starts = calloc(4, sizeof *world.begun.setup.starts);
     world.begun.setup.start_count = 4;
     for (uint32_t i = 0; i < 4; i++)
-        world.begun.setup.starts[i] = (struct lam_speed_start){i, 0, -1};
+        world.begun.setup.starts[i] = (struct lam_speed_start){.partition = i, .output = -1};
     memcpy(world.namer.run, world.begun.setup.run, LAM_RUN_ID);
 }
 
@@ -179,7 +179,7 @@ static void append(size_t count)
         OK(lam_block_add_row(block, &row, &err));
         messages[i] = (struct lam_tail_message){.pos = row.rec.pos, .arrival_us = 1, .timestamp_us = 1000, .has_raw = true, .raw = lam_sv_of(texts[i])};
     }
-    OK(lam_tail_append(world.tail, messages, count, block, &reached, 1, &err));
+    OK(lam_tail_append(world.tail, &(struct lam_tail_batch){messages, count, block, NULL, &reached, 1}, NULL, &err));
     world.offset += count;
     lam_block_free(block);
     lam_buf_release(&order);
@@ -191,7 +191,7 @@ static void append(size_t count)
 /* Writes the open chunk and commits it; the tail keeps it until it is let go of. */
 static void roll(void)
 {
-    struct lam_tail_chunk *chunk = lam_tail_close_chunk(world.tail);
+    struct lam_tail_chunk *chunk = lam_tail_close_chunk(world.tail, 0, 0);
     struct lam_buf note;
 
     assert_non_null(chunk);

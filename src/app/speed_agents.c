@@ -1,0 +1,450 @@
+#include "speed_agents.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ROW_VIEWS 16 /* strings of a row, each padded in its arena */
+#define MASKED_MAX ((size_t)1 << 30)
+
+static const char pending_trail[] = "{\"protocol\":\"\",\"outcome\":\"pending\",\"tokens\":0,\"ms\":0,\"steps\":[]}";
+
+/* A row that is owed an agent, with a copy of it that outlives its chunk. */
+struct owed {
+    struct owed *next;
+    struct lam_agent_task task;
+    struct lam_block *block;
+    struct lam_arena masked;
+    char *custom, *trace;
+    size_t bytes, index; /* in the block that it came in */
+    struct lam_tail_place place;
+    bool placed, output;
+};
+
+struct queue {
+    struct owed *first, **end;
+};
+
+struct lam_speed_agents {
+    struct lam_engine *engine;
+    struct lam_agent_setup setup;
+    struct queue fresh;   /* not in the tail yet */
+    struct queue waiting; /* in the order in which they came */
+    struct owed *working; /* with agents, or stopped with them */
+    size_t bytes;
+    bool stopped, refused;
+    struct lam_speed_agents_stats stats;
+
+    pthread_mutex_t lock; /* guards what is spent */
+    uint64_t spent_in, spent_out, reserved_tokens;
+    double spent_cost, reserved_cost;
+    char limit[LAM_SPEED_LIMIT];
+};
+
+/* --- limits of the run --- */
+
+/* At the dearest endpoint that may be asked. */
+static double most_cost(const struct lam_speed_agents *agents, struct lam_agent_usage most)
+{
+    const struct lam_job_deep *deep = &agents->engine->job->deep;
+    double dearest = 0;
+
+    for (size_t i = 0; i < deep->endpoint_count; i++) {
+        double cost = ((double)most.in * deep->endpoints[i].price_in + (double)most.out * deep->endpoints[i].price_out) / 1e6;
+
+        if (deep->endpoints[i].kind == LAM_JOB_CHAT && deep->endpoints[i].tier == deep->agent->tier && cost > dearest)
+            dearest = cost;
+    }
+    return dearest;
+}
+
+/* Each speed rank has an even part of the run's limits: together they never pass them. */
+static bool reserve(void *arg, struct lam_agent_usage most)
+{
+    struct lam_speed_agents *agents = arg;
+    const struct lam_job_deep *deep = &agents->engine->job->deep;
+    unsigned ranks = (unsigned)agents->engine->roles.count[LAM_ROLE_SPEED];
+    double cost = most_cost(agents, most);
+    bool leave = false;
+
+    pthread_mutex_lock(&agents->lock);
+    if (deep->max_tokens && agents->spent_in + agents->spent_out + agents->reserved_tokens + most.in + most.out > deep->max_tokens / ranks)
+        snprintf(agents->limit, sizeof agents->limit, "deep.max_tokens (%" PRIu64 ")", deep->max_tokens);
+    else if (deep->max_cost > 0 && agents->spent_cost + agents->reserved_cost + cost > deep->max_cost / ranks)
+        snprintf(agents->limit, sizeof agents->limit, "deep.max_cost (%g)", deep->max_cost);
+    else {
+        agents->reserved_tokens += most.in + most.out;
+        agents->reserved_cost += cost;
+        leave = true;
+    }
+    pthread_mutex_unlock(&agents->lock);
+    return leave;
+}
+
+static void spent(void *arg, struct lam_agent_usage most, struct lam_agent_usage used, size_t endpoint)
+{
+    struct lam_speed_agents *agents = arg;
+    const struct lam_job_endpoint *paid = &agents->engine->job->deep.endpoints[endpoint];
+    double cost = most_cost(agents, most);
+
+    pthread_mutex_lock(&agents->lock);
+    agents->reserved_tokens -= most.in + most.out;
+    agents->reserved_cost -= cost;
+    agents->spent_in += used.in;
+    agents->spent_out += used.out;
+    agents->spent_cost += ((double)used.in * paid->price_in + (double)used.out * paid->price_out) / 1e6;
+    pthread_mutex_unlock(&agents->lock);
+}
+
+/* --- a life --- */
+
+static void queue_init(struct queue *queue) { *queue = (struct queue){NULL, &queue->first}; }
+
+static void queue_push(struct queue *queue, struct owed *owed)
+{
+    owed->next = NULL;
+    *queue->end = owed;
+    queue->end = &owed->next;
+}
+
+static struct owed *queue_pop(struct queue *queue)
+{
+    struct owed *owed = queue->first;
+
+    if (owed && !(queue->first = owed->next))
+        queue->end = &queue->first;
+    return owed;
+}
+
+static void owed_free(struct lam_speed_agents *agents, struct owed *owed)
+{
+    agents->bytes -= owed->bytes;
+    lam_buf_release(&owed->task.result);
+    lam_buf_release(&owed->task.trail);
+    lam_block_free(owed->block);
+    lam_arena_release(&owed->masked);
+    free(owed->custom);
+    free(owed->trace);
+    free(owed);
+}
+
+int lam_speed_agents_open(struct lam_speed_agents **out, struct lam_engine *engine, struct lam_llm_job *llm, struct lam_error *err)
+{
+    const struct lam_job_agent *agent = engine->job->deep.agent;
+    struct lam_agent_setup_options options = {.reserve = reserve, .spent = spent};
+    struct lam_speed_agents *agents;
+    int rc;
+
+    *out = NULL;
+    if (!llm || !agent || agent->layers == LAM_JOB_AGENT_BATCH)
+        return 0;
+    if (!(agents = calloc(1, sizeof *agents)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for agents");
+    agents->engine = engine;
+    pthread_mutex_init(&agents->lock, NULL);
+    queue_init(&agents->fresh);
+    queue_init(&agents->waiting);
+    options.client = lam_openai_client(lam_llm_job_openai(llm));
+    options.cache = lam_llm_job_cache(llm);
+    options.max_open = 2 * (size_t)agent->parallel; /* so that no thread waits for the next turn of this one */
+    options.arg = agents;
+    if ((rc = lam_agent_setup_open(&agents->setup, engine, &options, err))) {
+        lam_speed_agents_close(agents);
+        return rc;
+    }
+    *out = agents;
+    return 0;
+}
+
+void lam_speed_agents_close(struct lam_speed_agents *agents)
+{
+    struct owed *owed;
+
+    if (!agents)
+        return;
+    lam_agent_setup_release(&agents->setup); /* no agent has a task any more */
+    while ((owed = queue_pop(&agents->fresh)) || (owed = queue_pop(&agents->waiting)))
+        owed_free(agents, owed);
+    while ((owed = agents->working)) {
+        agents->working = owed->next;
+        owed->task.result = owed->task.trail = (struct lam_buf){0}; /* closing has released them, where it took them */
+        owed_free(agents, owed);
+    }
+    pthread_mutex_destroy(&agents->lock);
+    free(agents);
+}
+
+/* --- owing --- */
+
+bool lam_speed_agents_asks(struct lam_speed_agents *agents, const struct lam_record *rec, const struct lam_json *json)
+{
+    return agents && lam_agent_setup_asks(&agents->setup, rec, json);
+}
+
+/* As much of the row as its agent and its output need. */
+static int copy_row(struct owed *owed, const struct lam_row *row, struct lam_error *err)
+{
+    struct lam_row copy = *row;
+    const struct lam_record *rec = &copy.rec;
+    const struct lam_enrichment *enr = &copy.enr;
+    size_t bytes;
+
+    copy.rec.structure = copy.enr.space = lam_sv("", 0);
+    copy.enr.embedding = NULL;
+    copy.enr.dim = 0;
+    bytes = rec->key.len + rec->order.len + rec->media_type.len + rec->title.len + rec->text.len + rec->metadata.len + enr->category.len + enr->entities.len +
+            enr->summary.len + enr->language.len + enr->keywords.len + enr->analyzer.len + enr->custom.len + enr->trace.len + (size_t)ROW_VIEWS * 16;
+    owed->bytes = sizeof *owed + sizeof copy + bytes;
+    if (!(owed->block = lam_block_new(1, bytes)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a record that an agent is asked about");
+    return lam_block_add_row(owed->block, &copy, err);
+}
+
+/* {…,"agent":value} in memory of its own. */
+static int add_member(struct lam_sv *object, struct lam_sv value, char **text, struct lam_error *err)
+{
+    size_t len = lam_agent_member_len(*object, value);
+
+    if (!(*text = malloc(len)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for an agent's answer");
+    lam_agent_member_write(*object, value, *text);
+    *object = lam_sv(*text, len);
+    return 0;
+}
+
+static int say_pending(struct lam_block *block, struct lam_row *row, struct lam_error *err)
+{
+    struct lam_sv trail = LAM_SV(pending_trail);
+    size_t len = lam_agent_member_len(row->enr.trace, trail);
+    char *text = lam_block_alloc(block, len);
+
+    if (!text)
+        return LAM_FAIL(err, LAM_E_LIMIT, "no room for a record that an agent is asked about");
+    lam_agent_member_write(row->enr.trace, trail, text);
+    row->enr.trace = lam_sv(text, len);
+    row->rec.flags |= LAM_ROW_PENDING;
+    return 0;
+}
+
+int lam_speed_agents_owe(struct lam_speed_agents *agents, struct lam_block *block, size_t i, bool output, struct lam_error *err)
+{
+    struct owed *owed = calloc(1, sizeof *owed);
+    int rc;
+
+    if (!owed)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a record that an agent is asked about");
+    owed->index = i;
+    owed->output = output;
+    lam_arena_init(&owed->masked, MASKED_MAX);
+    rc = copy_row(owed, lam_block_row(block, i), err);
+    agents->bytes += owed->bytes;
+    if (!rc)
+        rc = say_pending(block, lam_block_row(block, i), err);
+    if (rc) {
+        owed_free(agents, owed);
+        return rc;
+    }
+    queue_push(&agents->fresh, owed);
+    agents->stats.done.records++;
+    return 0;
+}
+
+void lam_speed_agents_appended(struct lam_speed_agents *agents, const struct lam_tail_place *first)
+{
+    struct owed *owed;
+
+    while (agents && (owed = queue_pop(&agents->fresh))) {
+        owed->placed = first != NULL;
+        if (first)
+            owed->place = (struct lam_tail_place){first->chunk, first->row + owed->index};
+        queue_push(&agents->waiting, owed);
+    }
+}
+
+/* --- settling --- */
+
+static void leave_working(struct lam_speed_agents *agents, const struct owed *owed)
+{
+    struct owed **link = &agents->working;
+
+    while (*link != owed)
+        link = &(*link)->next;
+    *link = owed->next;
+}
+
+/* What an agent came to, in the copy of its row. What is not answered stays pending: the batch layer asks again. */
+static int fill_row(struct lam_speed_agents *agents, struct owed *owed, struct lam_row *row, struct lam_error *err)
+{
+    const struct lam_agent_task *task = &owed->task;
+    bool answered = task->outcome == LAM_AGENT_ANSWERED;
+    int rc;
+
+    agents->stats.done.found += task->found;
+    agents->stats.done.answered += answered;
+    agents->stats.done.gave_up += task->outcome == LAM_AGENT_GAVE_UP;
+    if (!answered && task->outcome != LAM_AGENT_GAVE_UP) {
+        agents->stats.done.later++;
+        row->rec.flags |= LAM_ROW_PENDING;
+        return 0;
+    }
+    if ((rc = add_member(&row->enr.trace, lam_buf_sv(&task->trail), &owed->trace, err)) ||
+        (answered && (rc = add_member(&row->enr.custom, lam_buf_sv(&task->result), &owed->custom, err))))
+        return rc;
+    row->enr.tokens += task->tokens < UINT32_MAX ? (uint32_t)task->tokens : UINT32_MAX;
+    row->enr.processed_us = lam_wall_us(agents->engine->clock);
+    return 0;
+}
+
+static void tell_refused(struct lam_speed_agents *agents, const struct lam_agent_task *task)
+{
+    if (task->outcome != LAM_AGENT_REFUSED || agents->refused)
+        return;
+    agents->refused = true;
+    lam_log_error(&agents->engine->log, "speed", "no agent can be asked: %s; records that ask for one stay pending for the batch layer", task->err.text);
+}
+
+static void tell_limit(struct lam_speed_agents *agents)
+{
+    if (agents->stats.limit[0])
+        return;
+    pthread_mutex_lock(&agents->lock);
+    snprintf(agents->stats.limit, sizeof agents->stats.limit, "%s", agents->limit);
+    pthread_mutex_unlock(&agents->lock);
+    if (agents->stats.limit[0])
+        lam_log_warn(&agents->engine->log, "speed", "%s was reached: no more agents are asked in this run; records that ask for one stay pending for the batch layer",
+                     agents->stats.limit);
+}
+
+/* The row in the tail, then the output; the task is over. */
+static int settle(struct lam_speed_agents *agents, struct owed *owed, struct lam_tail_log *tail, struct lam_speed_sender *sender, struct lam_error *err)
+{
+    struct lam_row *row = lam_block_row(owed->block, 0);
+    int rc = fill_row(agents, owed, row, err);
+
+    tell_refused(agents, &owed->task);
+    if (!rc && owed->placed) {
+        rc = lam_tail_settle(tail, owed->place, row->rec.flags & LAM_ROW_PENDING ? NULL : row, err);
+        agents->stats.late += rc == LAM_END && !(row->rec.flags & LAM_ROW_PENDING);
+        if (rc == LAM_E_LIMIT)
+            lam_log_warn(&agents->engine->log, "speed", "%s", err->text);
+        if (rc == LAM_END || rc == LAM_E_LIMIT)
+            rc = 0; /* the next view has it, from the cache */
+    }
+    if (!rc && owed->output)
+        rc = lam_speed_sender_send(sender, row, err);
+    return rc;
+}
+
+/* Waited for too long: its chunk was rolled before an agent was free. */
+static bool is_over(const struct owed *owed, struct lam_tail_log *tail) { return owed->placed && !lam_tail_waits(tail, owed->place); }
+
+static int pass_on(struct lam_speed_agents *agents, struct lam_speed_sender *sender, struct lam_error *err)
+{
+    struct owed *owed = queue_pop(&agents->waiting);
+    struct lam_row *row = lam_block_row(owed->block, 0);
+    int rc;
+
+    row->rec.flags |= LAM_ROW_PENDING;
+    rc = owed->output ? lam_speed_sender_send(sender, row, err) : 0;
+    agents->stats.done.later++;
+    agents->stats.passed++;
+    owed_free(agents, owed);
+    return rc;
+}
+
+/* --- the step --- */
+
+static int take_done(struct lam_speed_agents *agents, struct lam_tail_log *tail, struct lam_speed_sender *sender, struct lam_error *err)
+{
+    struct lam_agent_task *task;
+    int rc = 0;
+
+    while (!rc && (task = lam_agents_poll(agents->setup.agents))) {
+        struct owed *owed = task->arg;
+
+        if (agents->stopped && task->outcome == LAM_AGENT_LATER) { /* it stays owed: the next run asks */
+            lam_buf_release(&task->result);
+            lam_buf_release(&task->trail);
+            continue;
+        }
+        leave_working(agents, owed);
+        rc = settle(agents, owed, tail, sender, err);
+        owed_free(agents, owed);
+    }
+    return rc;
+}
+
+static int begin_some(struct lam_speed_agents *agents, struct lam_tail_log *tail, struct lam_speed_sender *sender, struct lam_error *err)
+{
+    size_t room = 2 * (size_t)agents->setup.agent->parallel - lam_agents_open_tasks(agents->setup.agents);
+    struct owed *owed;
+    int rc = 0;
+
+    while (!rc && (owed = agents->waiting.first)) {
+        if (is_over(owed, tail)) {
+            rc = pass_on(agents, sender, err);
+            continue;
+        }
+        if (!room--)
+            break;
+        if ((rc = lam_agent_setup_task(&agents->setup, lam_block_row(owed->block, 0), &owed->masked, &owed->task, err)))
+            break;
+        owed->task.arg = owed;
+        queue_pop(&agents->waiting);
+        owed->next = agents->working;
+        agents->working = owed;
+        lam_agents_submit(agents->setup.agents, &owed->task); /* there is room */
+    }
+    return rc;
+}
+
+int lam_speed_agents_step(struct lam_speed_agents *agents, struct lam_tail_log *tail, struct lam_speed_sender *sender, struct lam_error *err)
+{
+    int rc;
+
+    if (!agents)
+        return 0;
+    rc = take_done(agents, tail, sender, err);
+    tell_limit(agents);
+    return rc || agents->stopped ? rc : begin_some(agents, tail, sender, err);
+}
+
+bool lam_speed_agents_idle(const struct lam_speed_agents *agents) { return !agents || (!agents->fresh.first && !agents->waiting.first && !agents->working); }
+
+size_t lam_speed_agents_bytes(const struct lam_speed_agents *agents) { return agents ? agents->bytes : 0; }
+
+void lam_speed_agents_held(const struct lam_speed_agents *agents, void (*visit)(void *arg, const struct lam_record *rec), void *arg)
+{
+    const struct owed *const lists[] = {agents ? agents->fresh.first : NULL, agents ? agents->waiting.first : NULL, agents ? agents->working : NULL};
+
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        for (const struct owed *owed = lists[i]; owed; owed = owed->next)
+            if (owed->output)
+                visit(arg, &lam_block_row(owed->block, 0)->rec);
+}
+
+void lam_speed_agents_stop(struct lam_speed_agents *agents)
+{
+    if (!agents)
+        return;
+    agents->stopped = true;
+    lam_agent_tools_stop(agents->setup.tools);
+    lam_agents_cancel(agents->setup.agents);
+}
+
+void lam_speed_agents_stats(struct lam_speed_agents *agents, struct lam_speed_agents_stats *stats)
+{
+    struct lam_agent_stats *done = &stats->done;
+
+    *stats = agents ? agents->stats : (struct lam_speed_agents_stats){0};
+    if (!agents)
+        return;
+    pthread_mutex_lock(&agents->lock);
+    done->tokens_in = agents->spent_in;
+    done->tokens_out = agents->spent_out;
+    done->tokens = done->tokens_in + done->tokens_out;
+    done->cost = agents->spent_cost;
+    pthread_mutex_unlock(&agents->lock);
+    stats->open = done->records - done->answered - done->gave_up - done->later;
+}

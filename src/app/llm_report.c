@@ -16,7 +16,7 @@ static int add_usage(struct lam_buf *json, const char *kind, const char *name, c
 
 static void add_up(struct lam_openai_usage *sum, const struct lam_openai_stats *stats, size_t asks)
 {
-    *sum = (struct lam_openai_usage){0};
+    *sum = stats->others;
     for (size_t i = 0; i < asks; i++) {
         sum->requests += stats->asks[i].requests;
         sum->tokens_in += stats->asks[i].tokens_in;
@@ -34,6 +34,8 @@ static int add_parts(const struct lam_llm_job *llm, const struct lam_openai_stat
 
     for (size_t i = 0; !rc && i < lam_openai_ask_count(openai); i++)
         rc = add_usage(json, "task", lam_openai_ask_name(openai, i), &stats->asks[i], i == 0, err);
+    if (!rc && deep->agent)
+        rc = add_usage(json, "task", "agent", &stats->others, lam_openai_ask_count(openai) == 0, err);
     if (!rc)
         rc = lam_buf_addf(json, err, "],\"endpoints\":[");
     for (size_t i = 0; !rc && i < deep->endpoint_count; i++)
@@ -97,6 +99,8 @@ void lam_llm_job_print(const struct lam_llm_job *llm)
     printf("  %-40s %10s %12s %12s %12s %12s\n", "", "requests", "tokens in", "tokens out", "of in cached", "cost");
     for (size_t i = 0; i < lam_openai_ask_count(lam_llm_job_openai(llm)); i++)
         print_usage(lam_openai_ask_name(lam_llm_job_openai(llm), i), &stats.asks[i]);
+    if (lam_llm_job_engine(llm)->job->deep.agent)
+        print_usage("agent", &stats.others);
     for (size_t i = 0; i < lam_llm_job_engine(llm)->job->deep.endpoint_count; i++)
         print_usage(lam_llm_job_engine(llm)->job->deep.endpoints[i].url, &stats.endpoints[i]);
     print_usage("all", &sum);

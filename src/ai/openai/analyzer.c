@@ -78,6 +78,7 @@ static void set_shares(struct lam_openai *o)
 int lam_openai_open(struct lam_openai **out, const struct lam_openai_options *options, struct lam_error *err)
 {
     struct lam_openai *o = calloc(1, sizeof *o);
+    unsigned ranks;
     int rc;
 
     *out = NULL;
@@ -90,6 +91,8 @@ int lam_openai_open(struct lam_openai **out, const struct lam_openai_options *op
     o->done_end = &o->done;
     o->inbox_end = &o->inbox;
     pthread_mutex_init(&o->lock, NULL);
+    ranks = options->size ? options->size : 1; /* an even part each */
+    lam_spending_init(&o->spending, o->job->deep.max_tokens ? o->job->deep.max_tokens / ranks + (o->job->deep.max_tokens < ranks) : 0, o->job->deep.max_cost / ranks);
     lam_buf_init(&o->scratch, TEXT_MAX);
     lam_buf_init(&o->scratch2, TEXT_MAX);
     lam_buf_init(&o->scratch3, TEXT_MAX);
@@ -324,7 +327,11 @@ void lam_openai_estimated(const struct lam_openai *o, struct lam_openai_estimate
 void lam_openai_begin(struct lam_openai *o)
 {
     o->stats = (struct lam_openai_stats){0};
-    o->limit[0] = '\0';
+    lam_spending_begin(&o->spending);
+    pthread_mutex_lock(&o->lock);
+    o->others = (struct lam_openai_usage){0};
+    memset(o->others_at, 0, sizeof o->others_at);
+    pthread_mutex_unlock(&o->lock);
     o->cancelled = false;
     o->failed.code = 0;
 }
@@ -366,13 +373,12 @@ void lam_openai_close(struct lam_openai *o)
     lam_buf_release(&o->scratch2);
     lam_buf_release(&o->scratch3);
     free(o->flight);
+    lam_spending_release(&o->spending);
     pthread_mutex_destroy(&o->lock);
     free(o);
 }
 
 /* --- what it cost --- */
-
-void lam_openai_stats(const struct lam_openai *o, struct lam_openai_stats *stats) { *stats = o->stats; }
 
 static void add_usage(struct lam_openai_usage *sum, const struct lam_openai_usage *more)
 {
@@ -383,10 +389,25 @@ static void add_usage(struct lam_openai_usage *sum, const struct lam_openai_usag
     sum->cost += more->cost;
 }
 
+void lam_openai_stats(struct lam_openai *o, struct lam_openai_stats *stats)
+{
+    struct lam_spent reserved = lam_spending_reserved(&o->spending);
+
+    *stats = o->stats;
+    stats->reserved_tokens = reserved.tokens;
+    stats->reserved_cost = reserved.cost;
+    pthread_mutex_lock(&o->lock);
+    stats->others = o->others;
+    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
+        add_usage(&stats->endpoints[i], &o->others_at[i]);
+    pthread_mutex_unlock(&o->lock);
+}
+
 void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_stats *more)
 {
     for (size_t i = 0; i < LAM_OPENAI_ASKS; i++)
         add_usage(&sum->asks[i], &more->asks[i]);
+    add_usage(&sum->others, &more->others);
     for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
         add_usage(&sum->endpoints[i], &more->endpoints[i]);
     for (size_t i = 0; i < LAM_JOB_CASCADE_MAX; i++)
@@ -421,4 +442,17 @@ struct lam_openai_prompt lam_openai_prompt(const struct lam_openai *o, size_t i)
 }
 
 struct lam_llm_client *lam_openai_client(struct lam_openai *o) { return o->client; }
-const char *lam_openai_limit(const struct lam_openai *o) { return o->limit; }
+const char *lam_openai_limit(struct lam_openai *o)
+{
+    switch (lam_spending_reached(&o->spending)) {
+    case LAM_LIMIT_TOKENS:
+        snprintf(o->limit, sizeof o->limit, "deep.max_tokens (%" PRIu64 ")", o->job->deep.max_tokens);
+        return o->limit;
+    case LAM_LIMIT_COST:
+        snprintf(o->limit, sizeof o->limit, "deep.max_cost (%g)", o->job->deep.max_cost);
+        return o->limit;
+    case LAM_LIMIT_NONE:
+        break;
+    }
+    return "";
+}

@@ -121,7 +121,8 @@ struct lam_openai_usage {
 /* Plain data, so that ranks can send it and add it up. */
 struct lam_openai_stats {
     struct lam_openai_usage asks[LAM_OPENAI_ASKS]; /* by question: see lam_openai_ask_name */
-    struct lam_openai_usage endpoints[LAM_LLM_ENDPOINTS];
+    struct lam_openai_usage others;   /* agents: what lam_openai_spent was told */
+    struct lam_openai_usage endpoints[LAM_LLM_ENDPOINTS]; /* of both */
     uint64_t rows, answered, pending, rejected;
     uint64_t hits, shared;            /* questions answered from the cache; by another's answer that was under way */
     uint64_t saved_in, saved_out;     /* tokens that the cache saved */
@@ -135,7 +136,14 @@ struct lam_openai_stats {
     double reserved_cost;
 };
 
-void lam_openai_stats(const struct lam_openai *openai, struct lam_openai_stats *stats);
+void lam_openai_stats(struct lam_openai *openai, struct lam_openai_stats *stats);
+/*
+ * Others who send requests by its client spend from the same limits. Leave to send one, with what it may take at most; false: it would pass a limit of the run.
+ * Each is followed by spent, with the same reserved, and used: what was paid, and to which endpoint; all zero where nothing was answered. Any thread.
+ */
+bool lam_openai_reserve(struct lam_openai *openai, unsigned tier, uint64_t tokens_in, uint64_t tokens_out);
+void lam_openai_spent(struct lam_openai *openai, unsigned tier, const struct lam_openai_usage *reserved, const struct lam_openai_usage *used, size_t endpoint);
+
 void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_stats *more);
 size_t lam_openai_ask_count(const struct lam_openai *openai);
 const char *lam_openai_ask_name(const struct lam_openai *openai, size_t ask);
@@ -150,6 +158,6 @@ struct lam_openai_prompt lam_openai_prompt(const struct lam_openai *openai, size
 struct lam_llm_client *lam_openai_client(struct lam_openai *openai);
 
 /* "" or which limit was reached: "deep.max_cost (5)". */
-const char *lam_openai_limit(const struct lam_openai *openai);
+const char *lam_openai_limit(struct lam_openai *openai);
 
 #endif

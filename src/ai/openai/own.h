@@ -8,6 +8,7 @@
 #include "answer.h"
 #include "ask.h"
 #include "pack_size.h"
+#include "spending.h"
 
 struct lam_openai_sub;
 
@@ -85,8 +86,7 @@ struct lam_openai_request {
     struct lam_question *questions;
     size_t count;
     uint32_t ask, tier, guess;
-    uint64_t reserved_tokens;
-    double reserved_cost;
+    struct lam_spent reserved;
     bool packed, answered, timed_out;
     enum lam_llm_outcome outcome;
     size_t endpoint;
@@ -144,12 +144,14 @@ struct lam_openai {
     int64_t packing_since_us;       /* since when questions wait for a fuller pack; 0: none do */
     bool draining, cancelled, estimating;
     struct lam_error failed;        /* code 0: nothing */
-    char limit[64];
+    struct lam_spending spending;
+    char limit[64];                 /* its limit in words, once it was asked for */
     struct lam_openai_estimate estimated; /* of the ticket that poll gave last */
     struct lam_openai_stats stats;
 
-    pthread_mutex_t lock;           /* guards inbox */
+    pthread_mutex_t lock;           /* guards the rest */
     struct lam_openai_request *inbox, **inbox_end;
+    struct lam_openai_usage others, others_at[LAM_LLM_ENDPOINTS]; /* who spend by lam_openai_reserve */
 };
 
 /* question.c */
@@ -205,7 +207,11 @@ struct lam_openai_request *lam_request_new(struct lam_openai *o, uint32_t ask, u
 int lam_request_dispatch(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err); /* LAM_PENDING: its questions are back in the queue */
 int lam_request_pump(struct lam_openai *o, struct lam_error *err);
 void lam_request_free(struct lam_openai_request *request);
-void lam_request_unreserve(struct lam_openai *o, struct lam_openai_request *request);
+void lam_request_settle(struct lam_openai *o, struct lam_openai_request *request, uint64_t tokens, double cost);
+static inline double lam_request_cost(const struct lam_job_endpoint *endpoint, uint64_t in, uint64_t out)
+{
+    return ((double)in * endpoint->price_in + (double)out * endpoint->price_out) / 1e6;
+}
 
 /* pack.c: several documents in one request. */
 uint32_t lam_pack_room(const struct lam_openai *o, uint32_t ask, uint32_t tier);

@@ -16,35 +16,7 @@ void lam_request_free(struct lam_openai_request *request)
     free(request);
 }
 
-void lam_request_unreserve(struct lam_openai *o, struct lam_openai_request *request)
-{
-    o->stats.reserved_tokens -= request->reserved_tokens;
-    o->stats.reserved_cost -= request->reserved_cost;
-    request->reserved_tokens = 0;
-    request->reserved_cost = 0;
-    if (o->stats.reserved_cost < 1e-12)
-        o->stats.reserved_cost = 0;
-}
-
 /* --- limits --- */
-
-static uint64_t used_tokens(const struct lam_openai *o)
-{
-    uint64_t used = o->stats.reserved_tokens;
-
-    for (size_t i = 0; i < o->asks.count; i++)
-        used += o->stats.asks[i].tokens_in + o->stats.asks[i].tokens_out;
-    return used;
-}
-
-static double used_cost(const struct lam_openai *o)
-{
-    double used = o->stats.reserved_cost;
-
-    for (size_t i = 0; i < o->asks.count; i++)
-        used += o->stats.asks[i].cost;
-    return used;
-}
 
 /* What a request may cost at most: at the dearest endpoint of its tier. */
 static double most_cost(const struct lam_openai *o, uint32_t tier, uint64_t in, uint64_t out)
@@ -53,7 +25,7 @@ static double most_cost(const struct lam_openai *o, uint32_t tier, uint64_t in, 
 
     for (size_t i = 0; i < o->job->deep.endpoint_count; i++) {
         const struct lam_job_endpoint *endpoint = &o->job->deep.endpoints[i];
-        double cost = ((double)in * endpoint->price_in + (double)out * endpoint->price_out) / 1e6;
+        double cost = lam_request_cost(endpoint, in, out);
 
         if (endpoint->tier == tier && cost > most)
             most = cost;
@@ -61,28 +33,44 @@ static double most_cost(const struct lam_openai *o, uint32_t tier, uint64_t in, 
     return most;
 }
 
-/*
- * Reserves what the request is expected to take; false: it would pass a limit of the run. Each rank may use an even part of it: what one does not use is
- * lost to the others, and all together never pass it.
- */
+/* Reserves what the request is expected to take; false: it would pass a limit of the run. */
 static bool reserve(struct lam_openai *o, struct lam_openai_request *request, uint64_t in, uint64_t out)
 {
-    const struct lam_job_deep *deep = &o->job->deep;
-    double cost = most_cost(o, request->tier, in, out);
-    unsigned ranks = o->options.size ? o->options.size : 1;
+    struct lam_spent expected = {in + out, most_cost(o, request->tier, in, out)};
 
-    if (deep->max_tokens && used_tokens(o) + in + out > deep->max_tokens / ranks)
-        snprintf(o->limit, sizeof o->limit, "deep.max_tokens (%" PRIu64 ")", deep->max_tokens);
-    else if (deep->max_cost > 0 && used_cost(o) + cost > deep->max_cost / ranks)
-        snprintf(o->limit, sizeof o->limit, "deep.max_cost (%g)", deep->max_cost);
-    else {
-        request->reserved_tokens = in + out;
-        request->reserved_cost = cost;
-        o->stats.reserved_tokens += in + out;
-        o->stats.reserved_cost += cost;
-        return true;
+    if (!lam_spending_reserve(&o->spending, expected))
+        return false;
+    request->reserved = expected;
+    return true;
+}
+
+/* Its reservation is given back, once. */
+void lam_request_settle(struct lam_openai *o, struct lam_openai_request *request, uint64_t tokens, double cost)
+{
+    lam_spending_settle(&o->spending, request->reserved, (struct lam_spent){tokens, cost});
+    request->reserved = (struct lam_spent){0};
+}
+
+bool lam_openai_reserve(struct lam_openai *o, unsigned tier, uint64_t in, uint64_t out)
+{
+    return lam_spending_reserve(&o->spending, (struct lam_spent){in + out, most_cost(o, tier, in, out)});
+}
+
+void lam_openai_spent(struct lam_openai *o, unsigned tier, const struct lam_openai_usage *reserved, const struct lam_openai_usage *used, size_t endpoint)
+{
+    double cost = lam_request_cost(&o->job->deep.endpoints[endpoint], used->tokens_in, used->tokens_out);
+    struct lam_openai_usage *sums[] = {&o->others, &o->others_at[endpoint]};
+
+    lam_spending_settle(&o->spending, (struct lam_spent){reserved->tokens_in + reserved->tokens_out, most_cost(o, tier, reserved->tokens_in, reserved->tokens_out)},
+                        (struct lam_spent){used->tokens_in + used->tokens_out, cost});
+    pthread_mutex_lock(&o->lock);
+    for (size_t i = 0; i < 2; i++) {
+        sums[i]->requests += used->requests;
+        sums[i]->tokens_in += used->tokens_in;
+        sums[i]->tokens_out += used->tokens_out;
+        sums[i]->cost += cost;
     }
-    return false;
+    pthread_mutex_unlock(&o->lock);
 }
 
 /* --- bodies --- */
@@ -272,7 +260,7 @@ int lam_request_dispatch(struct lam_openai *o, struct lam_openai_request *reques
         return 0;
     }
     if ((rc = send_request(o, request, request->packed ? lam_pack_answer_tokens(o, request) : ask->answer_tokens, err))) {
-        lam_request_unreserve(o, request);
+        lam_request_settle(o, request, 0, 0);
         put_back(o, request);
         lam_request_free(request);
     } else if (!lam_ask_embeds(o, request->ask)) {
@@ -354,7 +342,7 @@ int lam_request_pump(struct lam_openai *o, struct lam_error *err)
     for (uint32_t tier = o->job->deep.tiers; !rc && tier-- > 0;) /* what was begun ends first */
         for (uint32_t ask = 0; !rc && ask < o->asks.count; ask++)
             while (!rc && o->ready[ask][tier].count) {
-                if (o->limit[0]) {
+                if (lam_spending_reached(&o->spending) != LAM_LIMIT_NONE) {
                     give_up(o, lam_question_pop(&o->ready[ask][tier]));
                 } else if (lam_ask_embeds(o, ask)) {
                     rc = pump_embed(o, ask, err);

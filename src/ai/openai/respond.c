@@ -40,8 +40,9 @@ void lam_request_account(struct lam_openai *o, struct lam_openai_request *reques
     struct lam_token_estimate *tokens = lam_ask_embeds(o, request->ask) ? &o->embed_tokens : &o->tokens[request->tier];
     uint64_t in = reply->tokens_in ? reply->tokens_in : lam_token_correct(tokens, request->guess);
     uint64_t out = reply->tokens_out ? reply->tokens_out : reply->tokens_in ? 0 : lam_token_correct(tokens, lam_token_guess(reply->content));
-    double cost = ((double)in * endpoint->price_in + (double)out * endpoint->price_out) / 1e6, sum = 0;
+    double cost = lam_request_cost(endpoint, in, out), sum = 0;
 
+    lam_request_settle(o, request, in + out, cost);
     o->stats.latency_s += (double)request->latency_us / 1e6;
     add_usage(&o->stats.asks[request->ask], reply, in, out, cost);
     add_usage(&o->stats.endpoints[request->endpoint], reply, in, out, cost);
@@ -216,7 +217,6 @@ static int too_long(struct lam_openai *o, struct lam_openai_request *request, st
     else
         lam_question_push(o, question);
     return rc;
-    return 0;
 }
 
 int lam_request_respond(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)
@@ -227,7 +227,6 @@ int lam_request_respond(struct lam_openai *o, struct lam_openai_request *request
     o->open_requests--;
     if (!lam_ask_embeds(o, request->ask))
         o->open_by_tier[request->tier]--;
-    lam_request_unreserve(o, request);
     switch (request->outcome) {
     case LAM_LLM_ANSWERED:
         rc = take_answer(o, request, err);
@@ -255,6 +254,7 @@ int lam_request_respond(struct lam_openai *o, struct lam_openai_request *request
     }
     while ((question = lam_request_take_first(request))) /* not now */
         lam_question_pending(o, question);
+    lam_request_settle(o, request, 0, 0);
     lam_request_free(request);
     return rc;
 }

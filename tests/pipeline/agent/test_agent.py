@@ -1,4 +1,5 @@
 """An agent in a batch run: the real binary and a store, with a model that is played over HTTP, by script, so that what it says is known."""
+import glob
 import json
 import os
 import shutil
@@ -118,6 +119,38 @@ class AgentTest(unittest.TestCase):
         self.assertIn("302", first["error"])
         self.assertIn("error", second)
         self.assertTrue(all(path.startswith("/level?") for path in model.tool_calls))
+
+    def report(self):
+        newest = max(glob.glob(os.path.join(self.folder, "store", "runs", "*", "report.json")), key=os.path.getmtime)
+        with open(newest) as file:
+            return json.load(file)["llm"]
+
+    def test_what_agents_cost_counts_in_the_report_and_in_the_limits_of_the_run(self):
+        model = self.play([("aggregate", {"op": "count"}), ("answer", {"count": 7})])
+        with open(self.job) as file:
+            job = json.load(file)
+        job["deep"]["endpoints"][0].update(price_in=1000, price_out=2000)  # each exchange has 100 tokens in and 10 out, and costs 0.12
+        with open(self.job, "w") as file:
+            json.dump(job, file)
+        self.run_lamina("batch", self.job)
+        llm = self.report()
+        tasks = {task["task"]: task for task in llm["tasks"]}
+        self.assertEqual((tasks["agent"]["requests"], tasks["agent"]["tokens_in"], tasks["agent"]["tokens_out"]), (8, 800, 80))  # four records, two steps each
+        self.assertAlmostEqual(tasks["agent"]["cost"], 0.96)
+        self.assertEqual((llm["requests"], llm["tokens_in"], llm["tokens_out"]), (48, 4800, 480))
+        self.assertAlmostEqual(llm["cost"], 48 * 0.12)
+        self.assertAlmostEqual(llm["endpoints"][0]["cost"], llm["cost"])
+        for limit, name in (("max_tokens", "deep.max_tokens (1000)"), ("max_cost", "deep.max_cost (1)")):
+            model.agent_requests.clear()
+            settings = ["--set", "deep.%s=%d" % (limit, 1000 if limit == "max_tokens" else 1), "--set", "deep.agent.question=%s?" % limit]
+            self.run_lamina("batch", self.job, *settings, code=1)  # classes are in the cache: only agents ask
+            llm = self.report()
+            self.assertEqual(llm["limit"], name)
+            self.assertLessEqual(llm["tokens_in"] + llm["tokens_out"], 1000)
+            self.assertLessEqual(llm["cost"], 1)
+            self.assertGreater(llm["agent"]["pending"], 0)
+            self.run_lamina("batch", self.job, *settings[2:])
+            self.assertEqual([self.record("k%d4" % i)["enrichment"].get("custom") for i in range(4)], [{"agent": {"count": 7}}] * 4)
 
     def test_a_server_that_is_gone_leaves_records_pending_for_the_next_run(self):
         model = self.play([("answer", {"count": 7})])

@@ -1,0 +1,68 @@
+#include "spending.h"
+
+void lam_spending_init(struct lam_spending *s, uint64_t max_tokens, double max_cost)
+{
+    *s = (struct lam_spending){.most = {max_tokens, max_cost}};
+    pthread_mutex_init(&s->lock, NULL);
+}
+
+void lam_spending_release(struct lam_spending *s) { pthread_mutex_destroy(&s->lock); }
+
+void lam_spending_begin(struct lam_spending *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->spent = (struct lam_spent){0};
+    s->reached = LAM_LIMIT_NONE;
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool lam_spending_reserve(struct lam_spending *s, struct lam_spent expected)
+{
+    enum lam_limit limit = LAM_LIMIT_NONE;
+
+    pthread_mutex_lock(&s->lock);
+    if (s->most.tokens && s->spent.tokens + s->reserved.tokens + expected.tokens > s->most.tokens)
+        limit = LAM_LIMIT_TOKENS;
+    else if (s->most.cost > 0 && s->spent.cost + s->reserved.cost + expected.cost > s->most.cost)
+        limit = LAM_LIMIT_COST;
+    if (limit == LAM_LIMIT_NONE) {
+        s->reserved.tokens += expected.tokens;
+        s->reserved.cost += expected.cost;
+    } else if (s->reached == LAM_LIMIT_NONE) {
+        s->reached = limit;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return limit == LAM_LIMIT_NONE;
+}
+
+void lam_spending_settle(struct lam_spending *s, struct lam_spent reserved, struct lam_spent spent)
+{
+    pthread_mutex_lock(&s->lock);
+    s->reserved.tokens -= reserved.tokens;
+    s->reserved.cost -= reserved.cost;
+    if (!s->reserved.tokens || s->reserved.cost < 1e-12) /* what adding and taking away has left */
+        s->reserved.cost = 0;
+    s->spent.tokens += spent.tokens;
+    s->spent.cost += spent.cost;
+    pthread_mutex_unlock(&s->lock);
+}
+
+enum lam_limit lam_spending_reached(struct lam_spending *s)
+{
+    enum lam_limit reached;
+
+    pthread_mutex_lock(&s->lock);
+    reached = s->reached;
+    pthread_mutex_unlock(&s->lock);
+    return reached;
+}
+
+struct lam_spent lam_spending_reserved(struct lam_spending *s)
+{
+    struct lam_spent reserved;
+
+    pthread_mutex_lock(&s->lock);
+    reserved = s->reserved;
+    pthread_mutex_unlock(&s->lock);
+    return reserved;
+}

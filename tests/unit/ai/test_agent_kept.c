@@ -1,0 +1,300 @@
+/* What agents came to, in the cache: who finds it again, and who must ask. And agents at work with it: of equal records one is asked about. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "ai/agent/agents.h"
+#include "llm_server.h"
+#include "scratch.h"
+
+#define MODEL LAM_SV("small")
+
+static int no_call(void *arg, const struct lam_json *json, uint32_t arguments, struct lam_buf *out, struct lam_error *err)
+{
+    (void)arg, (void)json, (void)arguments;
+    return lam_buf_addf(out, err, "{}");
+}
+
+static struct lam_agent_tool tool = {"look", "Looks.", LAM_SV("{\"type\":\"object\"}"), no_call, NULL};
+
+static struct lam_agent_options options_of(void)
+{
+    return (struct lam_agent_options){.tools = &tool, .tool_count = 1, .protocol = LAM_AGENT_CHOICE, .answer_tokens = 100, .clock = &lam_clock_system,
+                                      .limits = {.steps = 3, .tokens = 50000, .time_us = 60000000, .result = 1000}, .question = LAM_SV("How many?"),
+                                      .answer_schema = LAM_SV("{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}},\"required\":[\"n\"]}")};
+}
+
+static struct lam_cache *open_cache(const char *root)
+{
+    struct lam_cache *cache;
+    struct lam_error err;
+
+    assert_int_equal(lam_cache_open(&cache, root, NULL, &err), 0);
+    return cache;
+}
+
+static struct lam_digest record(int n) { return lam_hash128(&n, sizeof n); }
+
+static void keep(struct lam_cache *cache, const struct lam_agent_options *options, int n, bool answered)
+{
+    struct lam_agent_end end = {.answered = answered, .tokens = 77};
+    struct lam_agent_kept kept;
+    struct lam_error err;
+
+    lam_buf_init(&end.result, 1000);
+    lam_buf_init(&end.trail, 1000);
+    assert_int_equal(lam_buf_addf(&end.trail, &err, "{\"outcome\":\"%s\",\"steps\":[]}", answered ? "answered" : "limit"), 0);
+    if (answered)
+        assert_int_equal(lam_buf_addf(&end.result, &err, "{\"n\":%d}", n), 0);
+    assert_int_equal(lam_agent_kept_init(&kept, cache, options, MODEL, &err), 0);
+    assert_int_equal(lam_agent_kept_put(&kept, record(n), &end, &err), 0);
+    lam_buf_release(&end.result);
+    lam_buf_release(&end.trail);
+}
+
+/* 1: answered, 0: gave up, -1: nobody knows. */
+static int found(struct lam_cache *cache, const struct lam_agent_options *options, struct lam_sv model, int n)
+{
+    struct lam_agent_end end = {0};
+    struct lam_agent_kept kept;
+    struct lam_error err;
+    char want[40];
+    int rc, answer;
+
+    lam_buf_init(&end.result, 1000);
+    lam_buf_init(&end.trail, 1000);
+    assert_int_equal(lam_agent_kept_init(&kept, cache, options, model, &err), 0);
+    rc = lam_agent_kept_get(&kept, record(n), &end, &err);
+    answer = rc == LAM_E_NOT_FOUND ? -1 : end.answered;
+    if (rc) {
+        assert_int_equal(rc, LAM_E_NOT_FOUND);
+        assert_int_equal(end.result.len + end.trail.len, 0);
+    } else {
+        snprintf(want, sizeof want, "{\"n\":%d}", n);
+        assert_true(lam_sv_eq(lam_buf_sv(&end.result), end.answered ? lam_sv_of(want) : LAM_SV("")));
+        assert_true(end.trail.len > 10 && end.trail.ptr[0] == '{');
+        assert_int_equal(end.tokens, 77);
+    }
+    lam_buf_release(&end.result);
+    lam_buf_release(&end.trail);
+    return answer;
+}
+
+static void an_answer_belongs_to_what_was_asked_with_what(void **state)
+{
+    struct lam_cache *cache = open_cache(*state);
+    struct lam_agent_options options = options_of(), other;
+    struct lam_agent_tool changed = tool;
+
+    keep(cache, &options, 1, true);
+    assert_int_equal(found(cache, &options, MODEL, 1), 1);
+    assert_int_equal(found(cache, &options, MODEL, 2), -1);
+    assert_int_equal(found(cache, &options, LAM_SV("large"), 1), -1);
+    other = options;
+    other.question = LAM_SV("How many more?");
+    assert_int_equal(found(cache, &other, MODEL, 1), -1);
+    other = options;
+    other.answer_schema = LAM_SV("{\"type\":\"object\"}");
+    assert_int_equal(found(cache, &other, MODEL, 1), -1);
+    other = options;
+    other.tools = &changed;
+    changed.arg = &changed; /* where it lives */
+    assert_int_equal(found(cache, &other, MODEL, 1), 1);
+    changed.description = "Looks well.";
+    assert_int_equal(found(cache, &other, MODEL, 1), -1);
+    other.tool_count = 0;
+    assert_int_equal(found(cache, &other, MODEL, 1), -1);
+    other = options;
+    other.limits.steps = 9; /* an answer is one under any limits */
+    other.protocol = LAM_AGENT_TOOLS;
+    assert_int_equal(found(cache, &other, MODEL, 1), 1);
+    lam_cache_close(cache);
+}
+
+static void an_end_without_an_answer_belongs_to_its_limits_too(void **state)
+{
+    struct lam_cache *cache = open_cache(*state);
+    struct lam_agent_options options = options_of(), other = options;
+
+    keep(cache, &options, 1, false);
+    assert_int_equal(found(cache, &options, MODEL, 1), 0);
+    other.limits.steps++;
+    assert_int_equal(found(cache, &other, MODEL, 1), -1);
+    keep(cache, &other, 1, true); /* found at last: nobody needs the other one any more */
+    assert_int_equal(found(cache, &options, MODEL, 1), 1);
+    lam_cache_close(cache);
+}
+
+static void another_process_finds_it_and_damage_is_asked_again(void **state)
+{
+    struct lam_cache *cache = open_cache(*state), *second;
+    struct lam_agent_options options = options_of();
+    struct lam_agent_kept kept;
+    struct lam_error err;
+
+    keep(cache, &options, 1, true);
+    second = open_cache(*state); /* while the first one has it open: put returns when it is durable */
+    assert_int_equal(found(second, &options, MODEL, 1), 1);
+    assert_int_equal(lam_agent_kept_init(&kept, cache, &options, MODEL, &err), 0);
+    for (int i = 0; i < 4; i++) {
+        static const char *const values[] = {"", "no JSON", "{\"outcome\":\"answered\",\"trail\":{\"a\":1}}", "{\"outcome\":\"answered\",\"result\":{}}"};
+        struct lam_digest of = record(10 + i);
+
+        assert_int_equal(lam_cache_put(cache, lam_cache_key(&kept.answers, lam_sv((const char *)of.bytes, sizeof of.bytes)), lam_sv_of(values[i]), NULL, NULL, NULL, &err), 0);
+        assert_int_equal(lam_cache_flush(cache, &err), 0);
+        assert_int_equal(found(cache, &options, MODEL, 10 + i), -1);
+    }
+    assert_int_equal(found(NULL, &options, MODEL, 1), -1);
+    lam_cache_close(second);
+    lam_cache_close(cache);
+}
+
+/* --- agents at work --- */
+
+struct world {
+    atomic_uint asked;
+    atomic_uint leave;    /* reservations that are granted */
+    atomic_uint reserved, spent, tokens;
+    struct llm_server *server;
+    struct lam_llm_client *client;
+    struct lam_cache *cache;
+    struct lam_agents *agents;
+};
+
+static void answers_at_once(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    struct world *world = arg;
+
+    (void)request;
+    atomic_fetch_add(&world->asked, 1);
+    *reply = (struct llm_reply){.status = 200, .body = "{\"choices\":[{\"message\":{\"content\":\"{\\\"step\\\":{\\\"tool\\\":\\\"answer\\\",\\\"arguments\\\":{\\\"n\\\":5}}}\"},"
+                                                       "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":30,\"completion_tokens\":4}}"};
+}
+
+static bool reserve(void *arg, struct lam_agent_usage most)
+{
+    struct world *world = arg;
+
+    if (atomic_load(&world->reserved) >= atomic_load(&world->leave))
+        return false;
+    assert_true(most.in > 0 && most.out == 100);
+    atomic_fetch_add(&world->reserved, 1);
+    return true;
+}
+
+static void spent(void *arg, struct lam_agent_usage most, struct lam_agent_usage used, size_t endpoint)
+{
+    struct world *world = arg;
+
+    (void)most;
+    assert_int_equal(endpoint, 0);
+    atomic_fetch_add(&world->spent, 1);
+    atomic_fetch_add(&world->tokens, (unsigned)(used.in + used.out));
+}
+
+static void world_open(struct world *world, const char *root, unsigned leave)
+{
+    struct lam_llm_endpoint endpoint = {.model = "small", .limits = {.concurrency = 8}};
+    struct lam_agents_options options = {.agent = options_of(), .parallel = 2, .max_open = 8, .model = MODEL, .reserve = reserve, .spent = spent, .arg = world};
+    struct lam_llm_options client;
+    struct lam_error err;
+
+    lam_llm_options_init(&client);
+    atomic_store(&world->leave, leave);
+    world->server = llm_server_start(answers_at_once, world);
+    endpoint.url = llm_server_url(world->server);
+    client.endpoints = &endpoint;
+    client.endpoint_count = 1;
+    assert_int_equal(lam_llm_client_open(&client, &world->client, &err), 0);
+    options.client = world->client;
+    options.cache = world->cache = open_cache(root);
+    assert_int_equal(lam_agents_open(&world->agents, &options, &err), 0);
+}
+
+static void world_close(struct world *world)
+{
+    lam_agents_close(world->agents);
+    lam_llm_client_close(world->client);
+    lam_cache_close(world->cache);
+    llm_server_stop(world->server);
+}
+
+static struct lam_agent_task ask(struct world *world, int n)
+{
+    struct lam_agent_task task = {.key = LAM_SV("k"), .title = LAM_SV(""), .text = LAM_SV("text"), .record = record(n)};
+
+    assert_true(lam_agents_submit(world->agents, &task));
+    while (!lam_agents_poll(world->agents))
+        usleep(1000);
+    return task;
+}
+
+static void release(struct lam_agent_task *task)
+{
+    lam_buf_release(&task->result);
+    lam_buf_release(&task->trail);
+}
+
+static void what_is_kept_is_not_asked_again_by_anybody(void **state)
+{
+    for (int run = 0; run < 2; run++) {
+        struct world world = {0};
+
+        world_open(&world, *state, 100);
+        for (int i = 0; i < 3; i++) {
+            struct lam_agent_task task = ask(&world, 1);
+
+            assert_int_equal(task.outcome, LAM_AGENT_ANSWERED);
+            assert_int_equal(task.found, run || i);
+            assert_int_equal(task.tokens, 34);
+            assert_true(lam_sv_eq(lam_buf_sv(&task.result), LAM_SV("{\"n\":5}")));
+            release(&task);
+        }
+        assert_int_equal(atomic_load(&world.asked), !run);
+        assert_int_equal(atomic_load(&world.tokens), run ? 0 : 34);
+        world_close(&world);
+    }
+}
+
+static void without_leave_nothing_is_sent_and_all_that_was_reserved_is_told(void **state)
+{
+    struct world world = {0};
+
+    world_open(&world, *state, 2);
+    for (int i = 0; i < 4; i++) {
+        struct lam_agent_task task = ask(&world, i);
+
+        assert_int_equal(task.outcome, i < 2 ? LAM_AGENT_ANSWERED : LAM_AGENT_LATER);
+        release(&task);
+    }
+    for (int i = 0; i < 2; i++) { /* what is kept needs no leave */
+        struct lam_agent_task task = ask(&world, i);
+
+        assert_int_equal(task.outcome, LAM_AGENT_ANSWERED);
+        release(&task);
+    }
+    assert_int_equal(atomic_load(&world.asked), 2);
+    assert_int_equal(atomic_load(&world.spent), 2);
+    world_close(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_answer_belongs_to_what_was_asked_with_what, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(an_end_without_an_answer_belongs_to_its_limits_too, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(another_process_finds_it_and_damage_is_asked_again, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(what_is_kept_is_not_asked_again_by_anybody, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(without_leave_nothing_is_sent_and_all_that_was_reserved_is_told, scratch_setup, scratch_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -167,6 +167,7 @@ int lam_batch_begin(void *arg, struct lam_buf *out, struct lam_error *err)
     lam_buf_clear(&batch->resolved_paths);
     lam_batch_tally_release(&batch->tally);
     lam_batch_inputs_release(&batch->planned);
+    lam_batch_again_forget(batch);
     lam_batch_files_free(batch->files);
     if (!(batch->files = lam_batch_files_new()))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the table of files");
@@ -313,6 +314,7 @@ void lam_batch_job_release(struct lam_batch_job *batch)
     lam_buf_release(&batch->resolved_paths);
     lam_batch_tally_release(&batch->tally);
     lam_batch_inputs_release(&batch->planned);
+    lam_batch_again_forget(batch);
     lam_batch_maps_release(batch);
     lam_cutoff_release(&batch->cutoff);
     lam_state_unref(batch->state);

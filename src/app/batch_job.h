@@ -74,6 +74,7 @@ struct lam_batch_input {
     struct lam_mask_rule *rules;
     size_t rule_count;
     bool owed; /* append: rows in it were staged without answers */
+    bool again; /* append: its rows take the place of rows of the view */
     char replaced[LAM_SEGMENT_PATH]; /* append: the segment that entry took the place of when its rows were answered; empty: none */
 };
 
@@ -134,6 +135,8 @@ struct lam_batch_job {
     struct lam_batch_tally tally;
     bool gathered;           /* planned and tally have what is staged */
     uint64_t gathered_pending; /* rows of it that have no answer */
+    struct lam_batch_again *again; /* append: parts of the view's segments whose rows were asked about again, and staged */
+    size_t again_count;
     struct lam_batch_sample *sample; /* batch_train.c, from sample to plan */
     uint32_t generation;     /* which model staged answers are from, or will be: what is of another one is not adopted. 0: of none */
     struct lam_buf results;  /* notes of resolved ranges, one JSON a line */
@@ -191,7 +194,22 @@ int lam_batch_owed_open(struct lam_batch_job *batch, const struct lam_state_segm
 void lam_batch_owed_close(struct lam_batch_owed *owed);
 bool lam_batch_owed_at(const struct lam_batch_owed *owed, uint64_t row);
 
-/* Emits a split "P<path>" for each run that has such rows; nothing where no model is asked, or the view is made anew. Lister's thread. */
+/*
+ * Append: rows that were asked about again stand in staged segments, answered or not, and the rows that they were are masked in theirs: nothing resolves them.
+ * Coordinator, storage thread.
+ */
+struct lam_batch_again {
+    char path[LAM_SEGMENT_PATH]; /* of a segment of the view */
+    uint64_t first, end;         /* of its rows: those that were owed an answer are replaced */
+};
+int lam_batch_again_add(struct lam_batch_job *batch, const struct lam_piece *piece, struct lam_error *err);
+void lam_batch_again_forget(struct lam_batch_job *batch);
+bool lam_batch_again_in(const struct lam_batch_job *batch, const char *path); /* are rows of this segment replaced? */
+int lam_batch_again_mask(const struct lam_batch_job *batch, struct lam_map *map, const uint8_t *bits, struct lam_mask *mask, struct lam_count_deltas *deltas,
+                         struct lam_error *err);
+int lam_batch_again_count(struct lam_map *map, struct lam_count_deltas *deltas, struct lam_error *err); /* what of their successors still waits */
+
+/* Emits a split "P<path>" for each segment of the view that has such rows; nothing where no model is asked, or the view is made anew. Lister's thread. */
 int lam_batch_list_pending(struct lam_batch_job *batch, struct lam_batch_lister *lister, struct lam_error *err);
 
 int lam_batch_read(void *arg, unsigned worker, struct lam_batch_task *task, struct lam_sv split, struct lam_error *err);

@@ -152,7 +152,8 @@ static int plan_group(struct lam_batch_job *batch, struct lam_staged *group, str
             planned->cap = cap;
         }
         input = &planned->items[planned->count++];
-        *input = (struct lam_batch_input){.entry = group->segments[s], .owed = group->segments[s].kind == LAM_SEGMENT_SILVER && owes(batch, group)};
+        *input = (struct lam_batch_input){.entry = group->segments[s], .owed = group->segments[s].kind == LAM_SEGMENT_SILVER && owes(batch, group),
+                                          .again = group->segments[s].kind == LAM_SEGMENT_SILVER && group->pieces[0].again};
         lam_segment_entry_init(&group->segments[s]); /* it is the plan's now */
         for (size_t i = 0; i < group->piece_count; i++)
             if (!lam_batch_piece_holds(batch, &group->pieces[i]) && (rc = add_rule(input, &group->pieces[i], err)))
@@ -241,11 +242,15 @@ static int take_group(void *arg, struct lam_staged *group, struct lam_error *err
     bool append = batch->engine->job->dataset.kind == LAM_JOB_APPEND;
     int rc = plan_group(batch, group, err);
 
-    for (size_t i = 0; i < group->piece_count; i++)
-        batch->gathered_pending += group->pieces[i].pending;
-    for (size_t i = 0; !rc && i < group->piece_count; i++)
-        if (lam_batch_piece_holds(batch, &group->pieces[i]))
-            rc = lam_batch_tally_piece(&batch->tally, &group->pieces[i], append, err);
+    for (size_t i = 0; !rc && i < group->piece_count; i++) {
+        const struct lam_piece *piece = &group->pieces[i];
+
+        if (!lam_batch_piece_holds(batch, piece))
+            continue;
+        batch->gathered_pending += piece->pending;
+        if (!(rc = lam_batch_tally_piece(&batch->tally, piece, append, err)) && append && piece->again)
+            rc = lam_batch_again_add(batch, piece, err);
+    }
     return rc;
 }
 

@@ -103,7 +103,16 @@ static int commit_ranges(struct lam_batch_job *batch, struct lam_commit *commit,
     return rc;
 }
 
-/* Masks rows of one segment by rules, on top of the mask that is in force. Nothing where no row is meant. */
+static int tally_deltas(struct lam_batch_job *batch, const struct lam_count_deltas *deltas, struct lam_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < deltas->count; i++)
+        rc = lam_batch_tally_delta(&batch->tally, &deltas->items[i], err);
+    return rc;
+}
+
+/* Masks rows of one segment, those that were replaced and those that rules name, on top of the mask that is in force. Nothing where no row is meant. */
 static int commit_mask(struct lam_batch_job *batch, struct lam_commit *commit, const struct lam_segment_entry *entry,
                        const struct lam_segment_entry *old, struct lam_mask_rule *rules, size_t count, struct lam_error *err)
 {
@@ -121,7 +130,8 @@ static int commit_mask(struct lam_batch_job *batch, struct lam_commit *commit, c
         rc = lam_mask_bits(old_map, entry->path, entry->rows, &bits, err);
     if (!rc && !(rc = lam_mask_init(&mask, entry->rows, bits, err))) {
         before = mask.set;
-        rc = lam_resolve_mask(map, rules, count, &mask, &deltas, err);
+        if (!(rc = lam_batch_again_mask(batch, map, bits, &mask, &deltas, err)))
+            rc = lam_resolve_mask(map, rules, count, &mask, &deltas, err);
         if (!rc && mask.set > before && !(rc = lam_namer_next(&batch->namer, LAM_SEGMENT_MASK, path, err))) {
             target.path = path;
             lam_segment_entry_init(&made);
@@ -130,8 +140,8 @@ static int commit_mask(struct lam_batch_job *batch, struct lam_commit *commit, c
             lam_segment_entry_release(&made);
         }
     }
-    for (size_t i = 0; !rc && i < deltas.count; i++)
-        rc = lam_batch_tally_delta(&batch->tally, &deltas.items[i], err);
+    if (!rc)
+        rc = tally_deltas(batch, &deltas, err);
     lam_count_deltas_release(&deltas);
     lam_mask_release(&mask);
     lam_map_unref(map);
@@ -163,15 +173,33 @@ static int collect_changed(void *arg, uint32_t source, const struct lam_digest *
     return 0;
 }
 
-/* Append: what a changed file said before is superseded, wherever it stands. */
+/* Rows that take the place of others: what of them still waits; and what of them is of a file that has changed since. */
+static int commit_again(struct lam_batch_job *batch, struct lam_commit *commit, const struct lam_segment_entry *entry, const struct changed *changed, struct lam_error *err)
+{
+    struct lam_count_deltas deltas = {0};
+    struct lam_map *map = NULL;
+    int rc = lam_map_cache_get(batch->engine->maps, entry, &map, err);
+
+    if (!rc && !(rc = lam_batch_again_count(map, &deltas, err)) && !(rc = tally_deltas(batch, &deltas, err)) && changed->count)
+        rc = commit_mask(batch, commit, entry, NULL, changed->rules, changed->count, err);
+    lam_count_deltas_release(&deltas);
+    lam_map_unref(map);
+    return rc;
+}
+
+/* Append: what a changed file said before is superseded, wherever it stands; and what was answered now is replaced. */
 static int commit_changed(struct lam_batch_job *batch, struct lam_commit *commit, struct lam_error *err)
 {
     struct changed changed = {.batch = batch, .err = err};
     const struct lam_state_segment *segment;
     int rc = lam_batch_changed(batch, collect_changed, &changed, err);
 
-    for (size_t at = 0; !rc && changed.count && (segment = lam_state_next(batch->state, LAM_SEGMENT_SILVER, &at));)
-        rc = commit_mask(batch, commit, segment->entry, segment->mask, changed.rules, changed.count, err);
+    for (size_t at = 0; !rc && (segment = lam_state_next(batch->state, LAM_SEGMENT_SILVER, &at));)
+        if (changed.count || lam_batch_again_in(batch, segment->entry->path))
+            rc = commit_mask(batch, commit, segment->entry, segment->mask, changed.rules, changed.count, err);
+    for (size_t i = 0; !rc && i < batch->planned.count; i++)
+        if (batch->planned.items[i].again)
+            rc = commit_again(batch, commit, &batch->planned.items[i].entry, &changed, err);
     free(changed.rules);
     return rc;
 }

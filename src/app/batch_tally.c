@@ -39,7 +39,7 @@ int lam_batch_tally_piece(struct lam_batch_tally *tally, const struct lam_piece 
     counts->quarantined += (int64_t)piece->quarantined;
     counts->filtered += (int64_t)piece->filtered;
     counts->read += (int64_t)(piece->quarantined + piece->filtered);
-    if (append) { /* rows are not resolved: all of them are live */
+    if (append && !piece->again) { /* rows are not resolved: all of them are live */
         counts->live += (int64_t)piece->rows;
         counts->pending += (int64_t)piece->pending;
         counts->read += (int64_t)piece->rows;

@@ -12,6 +12,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "batch"))
 import support  # noqa: E402
 
+PENDING = 1  # a row's flag
 LABELS = {"billing": "invoice, refund, charge", "outage": "down, error, timeout"}
 
 
@@ -168,6 +169,85 @@ class LlmCase(support.BatchCase):
         self.assertEqual({"k%04d" % int(number.search(text).group(1)) for text in self.model.texts()}, owed)
         self.assertEqual(len(self.model.texts()), waiting)
         self.assertEqual((report["counts"]["totals"]["pending"], report["counts"]["totals"]["live"], report["balanced"]), (0, 120, True))
+        self.check_answers(self.rows())
+        self.assertTrue(self.run_batch(job)["nothing_new"])
+
+    def append_job(self, **fields):
+        return self.llm_job(deep={"timeout": 2, "patience": 1}, dataset={"kind": "append"}, **fields)
+
+    def check_counts(self, pending, live, superseded=0):
+        """What the log's commits add up to is what stands in the segments."""
+        store = support.Store(self.store("out"))
+        rows = store.rows()
+        totals = {name: sum(counts[name] for counts in store.counts.values()) for name in ("read", "live", "superseded", "pending")}
+        self.assertEqual(totals, {"read": live + superseded, "live": live, "superseded": superseded, "pending": pending})
+        self.assertEqual((len(rows), len({row["key"] for row in rows}), sum(row["flags"] & PENDING > 0 for row in rows)), (live, live, pending))
+        for (source, life), counts in store.counts.items():
+            mine = [row for row in rows if (row["source"], row["life"]) == (source, life)]
+            self.assertEqual((counts["live"], counts["pending"]), (len(mine), sum(row["flags"] & PENDING > 0 for row in mine)), (source, life))
+
+    def test_of_an_append_dataset_too_what_is_pending_is_asked_for_by_the_next_run_alone(self):
+        number = re.compile(r"number (\d+) ")
+        self.write("a.jsonl", self.records(120))
+        self.model.fail = lambda documents: (503, {"error": {"message": "busy"}})
+        job = self.append_job()
+        report = self.run_batch(job)
+        self.assertEqual((report["llm"]["pending"], report["balanced"]), (120, True))
+        self.check_counts(120, 120)
+        self.model.fail = lambda documents: (503, {"error": {"message": "busy"}}) if int(number.search(documents[0][2]).group(1)) % 10 == 3 else None
+        self.write("b.jsonl", self.records(60, 120))  # and new ones beside them
+        report = self.run_batch(job)
+        waiting = report["counts"]["totals"]["pending"]
+        self.assertTrue(18 <= waiting < 180 and report["balanced"], report["counts"])
+        self.check_counts(waiting, 180)
+        owed = {key for key, record in self.rows().items() if record["pending"]}
+        self.model.fail = None
+        self.model.asked.clear()
+        report = self.run_batch(job, 3)
+        self.assertEqual((report["llm"]["answered"], len(self.model.texts())), (waiting, waiting))
+        self.assertEqual({"k%04d" % int(number.search(text).group(1)) for text in self.model.texts()}, owed)
+        self.check_counts(0, 180)
+        self.check_answers(self.rows())
+        self.assertTrue(self.run_batch(job)["nothing_new"])
+        self.assertEqual(len(self.model.texts()), waiting)
+
+    def test_a_file_that_changed_takes_its_pending_records_of_an_append_dataset_with_it(self):
+        self.write("a.jsonl", self.records(40), time.time() - 120)
+        self.write("b.jsonl", self.records(40, 100))
+        self.model.fail = lambda documents: (503, {"error": {"message": "busy"}})
+        job = self.append_job()
+        self.run_batch(job)
+        self.model.fail = None
+        self.write("a.jsonl", self.records(30, 200))  # another scan: its old rows are superseded, waiting or not
+        report = self.run_batch(job)
+        self.assertTrue(report["balanced"])
+        self.check_counts(0, 70, 40)
+        self.check_answers(self.rows())
+
+    def test_a_run_that_dies_while_it_asks_again_loses_and_doubles_nothing(self):
+        self.write("a.jsonl", self.records(400))
+        self.model.fail = lambda documents: (503, {"error": {"message": "busy"}})
+        job = self.append_job(batch={"split": "4 KiB", "memory": "256 MiB"})
+        self.run_batch(job)
+        self.check_counts(400, 400)
+        self.model.fail, self.model.delay = None, 0.05
+        self.model.asked.clear()
+        for kill in range(3):
+            before, process = len(self.model.texts()), self.start(job, 2)
+            deadline, goal = time.time() + 60, before + self.random.randrange(20, 90)
+            while len(self.model.texts()) < goal and process.poll() is None and time.time() < deadline:
+                time.sleep(0.01)
+            ranks = [pid for pid in support.descendants(process.pid) if b"batch" in open("/proc/%d/cmdline" % pid, "rb").read()]
+            os.kill(self.random.choice(ranks[-2:]), signal.SIGKILL)
+            self.finish(process)
+            self.check_counts(400, 400)
+        self.model.delay = 0
+        report = self.run_batch(job)
+        self.assertTrue(report["balanced"])
+        asked = self.model.texts()
+        self.assertEqual(len(set(asked)), 400)
+        self.assertLessEqual(len(asked) - 400, 3 * (16 + 8), "sent again: more than was under way")
+        self.check_counts(0, 400)
         self.check_answers(self.rows())
         self.assertTrue(self.run_batch(job)["nothing_new"])
 

@@ -20,7 +20,7 @@ bool lam_batch_together(void *arg, struct lam_sv note, struct lam_sv with)
     (void)arg;
     /* Two readings of one file that changed in between have the same positions and cannot be told apart in a segment; but a relisting starts new groups. */
     if (!lam_piece_read(note, &a, &err) && !lam_piece_read(with, &b, &err))
-        together = a.stream == b.stream;
+        together = a.stream == b.stream && a.again == b.again;
     lam_piece_release(&a);
     lam_piece_release(&b);
     return together;

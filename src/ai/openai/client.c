@@ -67,10 +67,14 @@ static int check_url(const char *url, struct lam_error *err)
 const char *lam_llm_url_keep(struct endpoint *endpoint, const char *text)
 {
     size_t len = strlen(text) + 1;
-    struct url *url = malloc(sizeof *url + len);
+    struct url *url;
 
-    if (!url)
+    for (url = endpoint->all_urls; url; url = url->next)
+        if (!strcmp(url->text, text))
+            return url->text;
+    if (endpoint->url_count == URLS_MAX || !(url = malloc(sizeof *url + len)))
         return NULL;
+    endpoint->url_count++;
     url->next = endpoint->all_urls;
     endpoint->all_urls = url;
     return memcpy(url->text, text, len);

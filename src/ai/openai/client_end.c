@@ -7,6 +7,9 @@
 
 #define RESHAPED_MAX (2 * LAM_LLM_OPTIONS) /* each option once under each name */
 #define REDIRECTS_MAX 3
+#define DOUBTS_ENOUGH 8     /* requests that hear the same from an endpoint that has answered nothing */
+#define BLAMED_ENOUGH 2     /* the same where it speaks of the model or the key */
+#define DOUBTS_MAX 3        /* times that a request is asked again, to see what becomes of others */
 
 /* ---- taking attempts down ---- */
 
@@ -119,6 +122,10 @@ static void retry(struct lam_llm_client *client, struct job *job, const struct a
         wait_us = told_ms * 1000;
     if (others && tries < client->endpoint_count)
         wait_us = 0; /* one round over all of them, then slowly */
+    if (lam_llm_lane_hopeless(client, lane)) {
+        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "no endpoint answers");
+        return;
+    }
     if (client->now_us + wait_us >= job->wait.deadline_us) {
         finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "its deadline is sooner than the next attempt");
         return;
@@ -190,7 +197,7 @@ static void without_option(struct lam_llm_client *client, struct job *job, const
     ask_again(client, job, 0);
 }
 
-static void refuse(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+static void refuse(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict, const char *why)
 {
     struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
     struct lane *lane = lam_llm_lane_of(client, job->request.tier, job->request.kind);
@@ -207,8 +214,35 @@ static void refuse(struct lam_llm_client *client, struct job *job, const struct 
         job->wait.avoid = job->request.avoid;
         ask_again(client, job, 0);
     } else {
-        finish_with(client, job, LAM_LLM_REFUSED, attempt, verdict, "");
+        finish_with(client, job, LAM_LLM_REFUSED, attempt, verdict, why);
     }
+}
+
+/*
+ * Before an endpoint has answered anything, a 400 may be about a document, or about the model, the key, whatever all requests have in common: the
+ * first is one record's quarantine, the second would be all records'. So the request waits a little and is asked again, and what others hear
+ * decides: one that is answered, or the same words to enough of them and no other under way.
+ */
+static void doubt(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+{
+    struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
+    struct doubt *doubt = &endpoint->doubts[job->request.kind];
+    uint64_t likeness = lam_llm_problem_likeness(&verdict->problem);
+    bool blamed = attempt->wire.status == 403 || lam_llm_problem_blames_setup(&verdict->problem);
+
+    if (doubt->likeness != likeness)
+        *doubt = (struct doubt){.likeness = likeness};
+    if (job->doubts == 0 || !doubt->count)
+        doubt->count++;
+    doubt->enough = blamed ? BLAMED_ENOUGH : DOUBTS_ENOUGH;
+    if (doubt->count >= doubt->enough && !endpoint->flow.open)
+        refuse(client, job, attempt, verdict, "all requests are refused alike");
+    else if (job->doubts++ < DOUBTS_MAX || endpoint->flow.open) /* until its deadline */
+        ask_again(client, job, lam_llm_backoff_us(job->doubts - 1, lam_llm_random(client)));
+    else if (blamed)
+        refuse(client, job, attempt, verdict, "refused several times, and nothing else is answered");
+    else
+        finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "");
 }
 
 static void redirect(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, struct lam_llm_verdict *verdict)
@@ -217,16 +251,19 @@ static void redirect(struct lam_llm_client *client, struct job *job, const struc
     const char **url = &endpoint->urls[attempt->wire.kind], *fresh = *url;
     char target[1024];
 
-    if (!lam_llm_same_host(attempt->wire.url, attempt->wire.headers.location, target, sizeof target)) {
-        snprintf(verdict->what, sizeof verdict->what, "status %d: redirected to %.200s, which is another host and is not followed; set the endpoint's url",
-                 attempt->wire.status, attempt->wire.headers.location);
-        refuse(client, job, attempt, verdict);
+    if (attempt->wire.headers.location_cut || !lam_llm_same_host(attempt->wire.url, attempt->wire.headers.location, target, sizeof target)) {
+        snprintf(verdict->what, sizeof verdict->what, "status %d: redirected to %.200s, which is %s and is not followed; set the endpoint's url", attempt->wire.status,
+                 attempt->wire.headers.location, attempt->wire.headers.location_cut ? "a very long address" : "another host");
+        refuse(client, job, attempt, verdict, "");
         return;
     }
     if (*url == attempt->wire.url) /* else another request was there before */
         fresh = lam_llm_url_keep(endpoint, target);
     if (!fresh || job->redirects++ >= REDIRECTS_MAX) {
-        finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "redirected too often");
+        if (endpoint->answered_kind[job->request.kind])
+            finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "redirected too often");
+        else
+            refuse(client, job, attempt, verdict, "redirected too often");
         return;
     }
     *url = fresh;
@@ -245,6 +282,7 @@ static void count_end(struct endpoint *endpoint, const struct attempt *attempt, 
         COUNT(endpoint, answered, 1);
         endpoint->answered++;
         endpoint->answered_kind[attempt->wire.kind] = true;
+        endpoint->doubts[attempt->wire.kind].count = 0;
         break;
     case LAM_LLM_R_LIMITED:
         COUNT(endpoint, rate_limited, 1);
@@ -290,8 +328,11 @@ static void act_on(struct lam_llm_client *client, struct job *job, const struct 
     case LAM_LLM_A_REJECT:
         finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "");
         break;
+    case LAM_LLM_A_DOUBT:
+        doubt(client, job, attempt, verdict);
+        break;
     case LAM_LLM_A_REFUSE:
-        refuse(client, job, attempt, verdict);
+        refuse(client, job, attempt, verdict, "");
         break;
     }
 }

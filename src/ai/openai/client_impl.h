@@ -25,6 +25,7 @@
 #define KNOWN_OPTIONS 32          /* names that a run uses */
 #define KEEP_BYTES ((size_t)256 << 10) /* a buffer that grew beyond goes back to the system after use */
 #define BODY_MAX ((size_t)256 << 20)
+#define URLS_MAX 16               /* of an endpoint, with those that redirects led to */
 
 struct job;
 
@@ -47,7 +48,7 @@ struct job {
     struct lam_llm_option options[LAM_LLM_OPTIONS];
     uint32_t slot, generation;
     struct attempt *attempts[2]; /* in flight: [1] only beside [0] */
-    unsigned attempt_count, transport_errors, rate_limits, errors, reshaped, redirects;
+    unsigned attempt_count, transport_errors, rate_limits, errors, reshaped, redirects, doubts;
     bool hedged;
     int64_t submitted_us;
     size_t first_error_endpoint;
@@ -60,12 +61,19 @@ struct url {
     char text[];
 };
 
+/* What an endpoint that has answered nothing yet says to all: is it the endpoint, or the requests? */
+struct doubt {
+    uint64_t likeness;      /* of what it says */
+    unsigned count, enough; /* requests that heard it, in a row; so many would settle it */
+};
+
 enum option_state { OPTION_PLAIN, OPTION_INSTEAD, OPTION_DROPPED };
 
 struct endpoint {
     char *base;
     const char *urls[LAM_LLM_KINDS]; /* texts of all_urls */
     struct url *all_urls;       /* kept: transports' handles may still point at one that a redirect has replaced */
+    unsigned url_count;
     char model[LAM_LLM_MODEL];
     uint32_t kinds;
     unsigned tier;
@@ -74,6 +82,7 @@ struct endpoint {
     struct lam_llm_flow flow;
     struct attempt *first, *last; /* in flight */
     bool refused, answered_kind[LAM_LLM_KINDS];
+    struct doubt doubts[LAM_LLM_KINDS];
     uint64_t answered;
     char problem[LAM_LLM_REASON]; /* the last one, for those who wait in vain */
     const char *option_names[KNOWN_OPTIONS];
@@ -134,14 +143,22 @@ struct lam_llm_client {
 /* 0..1 */
 double lam_llm_random(struct lam_llm_client *client);
 
-/* client.c: a text that lives as long as the client; NULL: no memory. */
+/* client.c: a text that lives as long as the client, the same one for the same text; NULL: no memory, or URLS_MAX are kept. */
 const char *lam_llm_url_keep(struct endpoint *endpoint, const char *text);
 
 /* client_loop.c */
 void *lam_llm_client_loop(void *arg);
 /* Endpoints of the lane that could take a request now or soon, 1 << endpoint. */
 uint32_t lam_llm_lane_usable(const struct lam_llm_client *client, const struct lane *lane);
+/* None of them will for longer than requests may wait. */
+bool lam_llm_lane_hopeless(const struct lam_llm_client *client, const struct lane *lane);
 struct lane *lam_llm_lane_of(struct lam_llm_client *client, unsigned tier, enum lam_llm_kind kind);
+
+/* Enough has been said against the endpoint: nothing more goes there while one that is under way may yet be answered. */
+static inline bool lam_llm_doubted(const struct endpoint *endpoint, enum lam_llm_kind kind)
+{
+    return endpoint->doubts[kind].count && endpoint->doubts[kind].count >= endpoint->doubts[kind].enough && endpoint->flow.open;
+}
 
 /* client_send.c: sends job, which is in no queue, to an endpoint. What cannot be sent ends as any other attempt does. */
 void lam_llm_send(struct lam_llm_client *client, struct job *job, size_t endpoint, bool hedge);

@@ -115,7 +115,7 @@ static struct job *choose(struct lam_llm_client *client, struct lane *lane, uint
         struct lam_llm_wait *wait;
         int64_t at_us;
 
-        if (!(lane->members >> e & 1) || (best && endpoint->pass >= client->endpoints[*chosen].pass) ||
+        if (!(lane->members >> e & 1) || lam_llm_doubted(endpoint, lane->kind) || (best && endpoint->pass >= client->endpoints[*chosen].pass) ||
             endpoint->flow.open + 1 > lam_llm_flow_limit(&endpoint->flow)) /* mostly: full */
             continue;
         if (!(wait = lam_llm_queue_next(&lane->queue, (unsigned)e, usable)))
@@ -204,7 +204,15 @@ static bool hopeless(const struct lam_llm_client *client, const struct lam_llm_f
     int64_t give_up_us = (int64_t)client->options.give_up_ms * 1000;
 
     return (flow->breaker.state != LAM_LLM_CLOSED && client->now_us - flow->breaker.down_since_us > give_up_us) ||
-           lam_llm_flow_paused_until_us(flow) - client->now_us > give_up_us;
+           lam_llm_flow_paused_until_us(flow) - client->now_us > give_up_us || lam_llm_flow_refusing_us(flow) > give_up_us;
+}
+
+bool lam_llm_lane_hopeless(const struct lam_llm_client *client, const struct lane *lane)
+{
+    for (size_t e = 0; e < client->endpoint_count; e++)
+        if (lane->members >> e & 1 && !hopeless(client, &client->endpoints[e].flow))
+            return false;
+    return true;
 }
 
 /* No endpoint of the lane will take anything for a long time, or ever: what waits there ends, with the last word of one of them. */
@@ -215,11 +223,11 @@ static void give_up(struct lam_llm_client *client, struct lane *lane)
     struct lam_llm_wait *wait;
     size_t last = client->endpoint_count;
 
+    if (!lam_llm_lane_hopeless(client, lane))
+        return;
     for (size_t e = 0; e < client->endpoint_count; e++) {
         const struct endpoint *endpoint = &client->endpoints[e];
 
-        if (lane->members >> e & 1 && !hopeless(client, &endpoint->flow))
-            return;
         if (endpoint->tier == lane->tier && (last == client->endpoint_count || lane->members >> e & 1))
             last = e;
     }

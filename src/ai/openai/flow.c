@@ -15,6 +15,7 @@
 #define BUDGET_SLOT_US INT64_C(236000)    /* × 256 slots: 60.4 s; a slot that is in use counts whole */
 #define HEDGE_CREDIT_MAX 32.0             /* of a long run's budget, at its end: where stragglers are what is left */
 #define SHARE_US INT64_C(1000000)         /* what a rank's part is too small for is looked at again: another one comes with a wake, sooner */
+#define SILENCE_US INT64_C(90000000)      /* nobody asked for so long: longer than a minute's budget makes one wait */
 #define RESET_MAX_MS INT64_C(120000)      /* an exhausted limit that says to wait longer is not believed without a 429 */
 
 /* ---- budgets ---- */
@@ -124,7 +125,7 @@ void lam_llm_flow_init(struct lam_llm_flow *flow, const struct lam_llm_share *sh
 {
     memset(flow, 0, sizeof *flow);
     flow->start = start ? start : START;
-    flow->limited_us = INT64_MIN;
+    flow->limited_us = flow->refusing_to_us = INT64_MIN;
     flow->paused_until_us = flow->others_until_us = now_us;
     flow->slow_start = flow->success_since = true;
     flow->hedge_credit = 1;
@@ -257,10 +258,24 @@ static void pause_until(struct lam_llm_flow *flow, int64_t until_us)
         flow->paused_until_us = until_us;
 }
 
+static void refusing(struct lam_llm_flow *flow, int64_t sent_us, int64_t now_us)
+{
+    int64_t quiet_us = flow->refusing_to_us;
+
+    if (lam_llm_flow_paused_until_us(flow) > quiet_us)
+        quiet_us = lam_llm_flow_paused_until_us(flow);
+    if (flow->refusing_to_us == INT64_MIN || sent_us - quiet_us > SILENCE_US)
+        flow->refusing_from_us = sent_us;
+    flow->refusing_to_us = now_us;
+}
+
+int64_t lam_llm_flow_refusing_us(const struct lam_llm_flow *flow) { return flow->refusing_to_us == INT64_MIN ? 0 : flow->refusing_to_us - flow->refusing_from_us; }
+
 static void limited(struct lam_llm_flow *flow, const struct lam_llm_end *end, int64_t now_us)
 {
     int64_t wait_ms = end->headers ? end->headers->retry_after_ms : LAM_LLM_HEADER_NONE;
 
+    refusing(flow, end->sent_us, now_us);
     if (wait_ms >= 0)
         pause_until(flow, now_us + wait_ms * 1000);
     if (end->sent_us < flow->limited_us)
@@ -321,6 +336,8 @@ bool lam_llm_flow_ended(struct lam_llm_flow *flow, const struct lam_llm_end *end
     flow->open--;
     if (end->tokens_used || (end->result != LAM_LLM_R_ANSWERED && end->result != LAM_LLM_R_FORGOTTEN))
         budget_correct(&flow->tokens, end->sent_us, end->tokens_reserved, end->tokens_used, now_us);
+    if (end->result == LAM_LLM_R_ANSWERED || end->result == LAM_LLM_R_CLIENT)
+        flow->refusing_to_us = INT64_MIN;
     switch (end->result) {
     case LAM_LLM_R_ANSWERED:
         changed = lam_llm_breaker_success(&flow->breaker, end->probe);

@@ -60,6 +60,7 @@ struct lam_llm_flow {
     int64_t limited_us;        /* when the limit fell for 429/503 */
     bool success_since;
     unsigned limited_rounds;   /* in a row without a success: the back-off's exponent */
+    int64_t refusing_from_us, refusing_to_us; /* sending of the first and end of the last of those 429 and 503 since which nothing else came */
     int64_t paused_until_us;   /* as this rank was told by the endpoint */
     int64_t others_until_us;   /* as other ranks were told: never passed on, or a pause would come back to its origin and grow for ever */
     struct lam_llm_budget requests, tokens;
@@ -100,6 +101,9 @@ static inline double lam_llm_flow_limit(const struct lam_llm_flow *flow) { retur
 
 /* ≤ now_us: a request of that many tokens may go out. Otherwise when to ask again; INT64_MAX: when one has ended. */
 int64_t lam_llm_flow_ready_us(struct lam_llm_flow *flow, uint64_t tokens, int64_t now_us);
+
+/* For how long it has answered nothing but 429 and 503. What was said before a long silence is forgotten. */
+int64_t lam_llm_flow_refusing_us(const struct lam_llm_flow *flow);
 
 /* Nothing goes out before. */
 static inline int64_t lam_llm_flow_paused_until_us(const struct lam_llm_flow *flow)

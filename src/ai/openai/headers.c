@@ -13,6 +13,7 @@ void lam_llm_headers_init(struct lam_llm_headers *headers)
     headers->json = true;
     headers->event_stream = false;
     headers->location[0] = '\0';
+    headers->location_cut = false;
     headers->retry_rank = 0;
 }
 
@@ -190,10 +191,11 @@ void lam_llm_headers_add(struct lam_llm_headers *headers, struct lam_sv line, in
     } else if (is(name, "x-should-retry")) {
         headers->should_retry = is(value, "true") ? 1 : is(value, "false") ? 0 : -1;
     } else if (is(name, "location")) {
-        if (value.len < sizeof headers->location) {
-            memcpy(headers->location, value.ptr, value.len);
-            headers->location[value.len] = '\0';
-        }
+        headers->location_cut = value.len >= sizeof headers->location;
+        if (headers->location_cut)
+            value.len = sizeof headers->location - 1;
+        memcpy(headers->location, value.ptr, value.len);
+        headers->location[value.len] = '\0';
     } else if (name.len > 12 && (name.ptr[0] | 0x20) == 'x') {
         rate_limit(headers, name, value);
     }

@@ -16,7 +16,8 @@ struct lam_llm_headers {
     int should_retry;        /* x-should-retry: 1, 0; -1: not sent */
     bool json;               /* the content type is JSON, or none was sent */
     bool event_stream;
-    char location[256];      /* of a redirect; "" */
+    char location[256];      /* of a redirect; ""; its beginning, if it is longer */
+    bool location_cut;
     uint8_t retry_rank;      /* which header retry_after_ms is from: a better one replaces it */
 };
 

@@ -133,6 +133,27 @@ bool lam_llm_problem_names(const struct lam_llm_problem *problem, const char *fi
     return names(problem->param, field) || names(problem->message, field);
 }
 
+/* Of OpenAI, LiteLLM, vLLM, Ollama, OpenRouter. */
+bool lam_llm_problem_blames_setup(const struct lam_llm_problem *problem)
+{
+    static const char *const codes[] = {"model_not_found", "invalid_model", "unknown_model", "unsupported_model", "model_not_supported", "invalid_api_key", "authentication_error",
+                                        "auth_error", "no_db_connection", "permission_error", NULL};
+    static const char *const phrases[] = {"invalid model name", "model not found", "unknown model", "no such model", "not a valid model", "model does not exist",
+                                          "you do not have access", "no connected db", "authentication error", "api key", NULL};
+
+    return !strcmp(problem->param, "model") || says(problem->type, codes) || says(problem->code, codes) || says(problem->message, phrases);
+}
+
+uint64_t lam_llm_problem_likeness(const struct lam_llm_problem *problem)
+{
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+
+    for (const char *c = problem->message; *c; c++)
+        if (!isdigit((unsigned char)*c))
+            hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
+    return hash;
+}
+
 static const char *find(struct lam_sv text) { return text.len ? memmem(text.ptr, text.len, "\"total_tokens\"", 14) : NULL; }
 
 uint64_t lam_llm_total_tokens(struct lam_sv body)

@@ -86,8 +86,10 @@ static void of_4xx(struct lam_llm_verdict *verdict, int status, const struct lam
         verdict->action = LAM_LLM_A_TOO_LONG;
     } else if ((status == 400 || status == 422) && find_option(verdict, context)) {
         verdict->action = LAM_LLM_A_WITHOUT_OPTION;
-    } else if ((status == 403 || status == 404 || status == 405 || status == 410) && !context->answered_before) {
+    } else if ((status == 404 || status == 405 || status == 410) && !context->answered_before) {
         verdict->action = LAM_LLM_A_REFUSE;
+    } else if ((status == 400 || status == 403 || status == 422) && !context->answered_before) {
+        verdict->action = LAM_LLM_A_DOUBT;
     } else {
         verdict->action = LAM_LLM_A_REJECT;
     }
@@ -118,7 +120,7 @@ static void overridden(struct lam_llm_verdict *verdict, int should_retry)
 
     if (should_retry == 0 && again)
         verdict->action = LAM_LLM_A_REJECT;
-    else if (should_retry == 1 && verdict->action == LAM_LLM_A_REJECT)
+    else if (should_retry == 1 && (verdict->action == LAM_LLM_A_REJECT || verdict->action == LAM_LLM_A_DOUBT))
         verdict->action = LAM_LLM_A_AGAIN_ERROR;
 }
 
@@ -126,7 +128,7 @@ static const char *hint(const struct lam_llm_verdict *verdict, int status)
 {
     if (verdict->action != LAM_LLM_A_REFUSE)
         return "";
-    if (status == 401 || status == 403 || status == 407)
+    if (status == 401 || status == 407)
         return "; check the endpoint's key_env and what the key may do";
     return "; check the endpoint's url and model";
 }

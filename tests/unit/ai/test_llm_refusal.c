@@ -1,0 +1,288 @@
+/*
+ * Is it the request, or the endpoint? What refuses all requests ends as refused, soon and with what the server said; what refuses a document costs that
+ * document alone. And endpoints that never say no, but not now, for ever.
+ */
+#include "llm_kit.h"
+
+#include <limits.h>
+
+#include "openai/flow.h"
+
+#define SECOND INT64_C(1000000)
+
+#define UNKNOWN_MODEL                                                                                                                                      \
+    "{\"error\":{\"message\":\"/chat/completions: Invalid model name passed in model=small. Call `/v1/models` to view available models for your key.\","        \
+    "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"400\"}}"
+#define NO_DB "{\"error\":{\"message\":\"No connected db.\",\"type\":\"no_db_connection\",\"param\":null,\"code\":\"400\"}}"
+
+struct script {
+    unsigned bad;              /* requests 0 … bad - 1 of the test are answered so, UINT_MAX: all */
+    struct llm_reply reply;
+    const char *bodies[2];     /* in turns; NULL: reply's */
+    int64_t good_us;
+    atomic_uint bad_count;
+};
+
+static void play(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    struct script *script = arg;
+
+    if (kit_number(request) >= script->bad) {
+        reply->delay_us = script->good_us;
+        return;
+    }
+    *reply = script->reply;
+    if (script->bodies[0])
+        reply->body = script->bodies[atomic_load(&script->bad_count) % 2];
+    atomic_fetch_add(&script->bad_count, 1);
+}
+
+static struct kit *run(struct script *script, unsigned count, unsigned concurrency)
+{
+    struct llm_server *server = llm_server_start(play, script);
+    struct kit *kit = kit_new(server);
+
+    kit->endpoints[0].limits.concurrency = concurrency;
+    kit_open(kit);
+    kit_send(kit, count);
+    kit_wait(kit);
+    llm_server_stop(server);
+    return kit;
+}
+
+/* ---- the endpoint ---- */
+
+static void test_what_all_requests_hear_is_the_endpoints_no(void **state)
+{
+    static const struct {
+        int status;
+        const char *body, *word;
+    } cases[] = {{400, UNKNOWN_MODEL, "Invalid model name passed in model=small"}, {400, NO_DB, "No connected db."}, {403, "{\"error\":\"not you\"}", "not you"},
+                 {400, "{\"error\":{\"message\":\"?\",\"code\":\"model_not_found\"}}", "?"}, {422, "{\"detail\":\"Input should be 'large'\",\"param\":\"model\"}", "Input should be"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (unsigned concurrency = 1; concurrency <= 16; concurrency += 15) {
+            struct script script = {.bad = UINT_MAX, .reply = {.status = cases[i].status, .body = cases[i].body, .delay_us = 2000}};
+            struct kit *kit = run(&script, 200, concurrency);
+
+            assert_int_equal(kit_count(kit, LAM_LLM_REFUSED), 200);
+            for (int n = 0; n < 200; n++)
+                assert_non_null(strstr(kit->results[n].reason, cases[i].word));
+            assert_true(atomic_load(&script.bad_count) <= 2 * concurrency); /* none is sent once it is clear */
+            kit_free(kit);
+        }
+}
+
+/* No word of model or key, and another id in each answer: more of them have to hear it. */
+static void test_the_same_words_to_all_are_a_no_as_well(void **state)
+{
+    struct script script = {.bad = UINT_MAX, .reply = {.status = 400}, .bodies = {"{\"error\":\"temperature must be 1 (request 17)\"}", "{\"error\":\"temperature must be 1 (request 4711)\"}"}};
+    struct kit *kit = run(&script, 100, 4);
+
+    (void)state;
+    assert_int_equal(kit_count(kit, LAM_LLM_REFUSED), 100);
+    assert_non_null(strstr(kit->results[99].reason, "temperature must be 1"));
+    assert_true(atomic_load(&script.bad_count) <= 30);
+    kit_free(kit);
+}
+
+static void test_another_endpoint_takes_what_the_first_refuses(void **state)
+{
+    struct script script = {.bad = UINT_MAX, .reply = {.status = 400, .body = UNKNOWN_MODEL}};
+    struct llm_server *servers[2] = {llm_server_start(play, &script), llm_server_start(NULL, NULL)};
+    struct kit *kit = kit_new(servers[0]);
+
+    (void)state;
+    kit->endpoints[1] = kit->endpoints[0];
+    kit->endpoints[1].url = llm_server_url(servers[1]);
+    kit->options.endpoint_count = 2;
+    kit_open(kit);
+    kit_send(kit, 100);
+    kit_wait(kit);
+    assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 100);
+    kit_free(kit);
+    for (int i = 0; i < 2; i++)
+        llm_server_stop(servers[i]);
+}
+
+/* ---- or the request ---- */
+
+/* Even where the server quotes it, and it talks of models and keys, and is the first one: the others are slow, but answered. */
+static void test_a_bad_document_stops_nothing(void **state)
+{
+    (void)state;
+    for (unsigned concurrency = 1; concurrency <= 16; concurrency += 15) {
+        struct script script = {.bad = 1, .reply = {.status = 400, .body = "{\"error\":\"cannot read: 'Invalid model name, no api key'\"}"}, .good_us = 700000};
+        struct kit *kit = run(&script, concurrency == 1 ? 3 : 40, concurrency);
+
+        assert_int_equal(kit_count(kit, LAM_LLM_REJECTED), 1);
+        assert_int_equal(kit->results[0].outcome, LAM_LLM_REJECTED);
+        assert_non_null(strstr(kit->results[0].reason, "cannot read"));
+        assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), kit->sent - 1);
+        kit_free(kit);
+    }
+}
+
+static void test_several_bad_documents_stop_nothing(void **state)
+{
+    struct script script = {.bad = 20, .reply = {.status = 400, .body = "{\"error\":\"the text is empty\"}"}, .good_us = 300000};
+    struct kit *kit = run(&script, 60, 40); /* more than enough of them at once, but others are under way */
+
+    (void)state;
+    assert_int_equal(kit_count(kit, LAM_LLM_REJECTED), 20);
+    assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 40);
+    kit_free(kit);
+}
+
+/* Nothing else is there to tell: the words decide. */
+static void test_a_request_that_is_alone(void **state)
+{
+    struct script blamed = {.bad = UINT_MAX, .reply = {.status = 400, .body = UNKNOWN_MODEL}};
+    struct script other = {.bad = UINT_MAX, .reply = {.status = 400, .body = "{\"error\":\"the text is empty\"}"}};
+    struct kit *kit = run(&blamed, 1, 4);
+
+    (void)state;
+    assert_int_equal(kit->results[0].outcome, LAM_LLM_REFUSED);
+    assert_true(kit->results[0].attempts > 1);
+    kit_free(kit);
+    kit = run(&other, 1, 4);
+    assert_int_equal(kit->results[0].outcome, LAM_LLM_REJECTED);
+    kit_free(kit);
+}
+
+/* ---- not now, for ever ---- */
+
+static void test_an_endpoint_that_only_says_not_now_is_given_up(void **state)
+{
+    static const struct llm_reply replies[] = {{.status = 429}, {.status = 503}, {.status = 429, .headers = "retry-after-ms: 100\r\n"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+        struct llm_reply reply = replies[i];
+        struct llm_server *server = llm_server_start(kit_same, &reply);
+        struct kit *kit = kit_new(server);
+
+        kit->options.give_up_ms = 1000;
+        kit->options.rate_retries = 1000000; /* else the attempts would end it */
+        kit->endpoints[0].limits.concurrency = 4;
+        kit_open(kit);
+        kit_send(kit, 50);
+        kit_wait(kit);
+        assert_int_equal(kit_count(kit, LAM_LLM_LATER), 50);
+        assert_non_null(strstr(kit->results[49].reason, i == 1 ? "status 503" : "status 429"));
+        kit_free(kit);
+        llm_server_stop(server);
+    }
+}
+
+static void limit_it(struct lam_llm_flow *flow, int64_t sent_us, int64_t now_us)
+{
+    lam_llm_flow_sent(flow, 0, sent_us);
+    lam_llm_flow_ended(flow, &(struct lam_llm_end){.result = LAM_LLM_R_LIMITED, .sent_us = sent_us}, now_us);
+}
+
+static void test_how_long_it_has_said_so(void **state)
+{
+    struct lam_llm_share share = {.limits = {.concurrency = 10}};
+    struct lam_llm_flow flow;
+
+    (void)state;
+    lam_llm_flow_init(&flow, &share, 10, SECOND);
+    assert_int_equal(lam_llm_flow_refusing_us(&flow), 0);
+    for (int64_t at_s = 10; at_s <= 100; at_s += 10)
+        limit_it(&flow, at_s * SECOND, (at_s + 1) * SECOND);
+    assert_int_equal(lam_llm_flow_refusing_us(&flow), 91 * SECOND);
+    limit_it(&flow, 300 * SECOND, 301 * SECOND); /* nobody asked in between: it may have been well for most of the time */
+    assert_int_equal(lam_llm_flow_refusing_us(&flow), SECOND);
+    limit_it(&flow, 310 * SECOND, 311 * SECOND);
+    assert_int_equal(lam_llm_flow_refusing_us(&flow), 11 * SECOND);
+    lam_llm_flow_sent(&flow, 0, 312 * SECOND);
+    lam_llm_flow_ended(&flow, &(struct lam_llm_end){.result = LAM_LLM_R_ANSWERED, .sent_us = 312 * SECOND}, 313 * SECOND);
+    assert_int_equal(lam_llm_flow_refusing_us(&flow), 0);
+}
+
+/* ---- redirects ---- */
+
+#define PATHS 400
+
+static struct {
+    char headers[PATHS][64];
+    atomic_uint next, beyond;
+} moving;
+
+/* Elsewhere each time; the first request is answered where it is. */
+static void move(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    unsigned at;
+
+    if (*(bool *)arg && request->number == 0)
+        return;
+    if (strstr(request->path, "/moved/"))
+        atomic_fetch_add(&moving.beyond, 1);
+    at = atomic_fetch_add(&moving.next, 1) % PATHS;
+    snprintf(moving.headers[at], sizeof moving.headers[at], "Location: /v1/moved/%u\r\n", at);
+    reply->status = 307;
+    reply->headers = moving.headers[at];
+}
+
+static void test_addresses_that_change_with_each_redirect_are_not_collected(void **state)
+{
+    (void)state;
+    for (int answered = 0; answered < 2; answered++) {
+        bool first = answered;
+        struct llm_server *server = llm_server_start(move, &first);
+        struct kit *kit = kit_new(server);
+
+        atomic_store(&moving.beyond, 0);
+        kit->endpoints[0].limits.concurrency = 1;
+        kit_open(kit);
+        kit_send(kit, 60);
+        kit_wait(kit);
+        assert_int_equal(kit_count(kit, answered ? LAM_LLM_REJECTED : LAM_LLM_REFUSED), 60 - answered);
+        assert_non_null(strstr(kit->results[59].reason, answered ? "redirected too often" : "status 307"));
+        kit_free(kit);
+        llm_server_stop(server);
+        if (!answered)
+            assert_true(atomic_load(&moving.beyond) <= 4); /* one request, followed three times */
+    }
+}
+
+static void test_an_address_that_is_too_long_is_refused_with_a_word(void **state)
+{
+    char headers[600] = "Location: /v1/";
+    struct llm_reply reply = {.status = 308, .headers = headers};
+    struct llm_server *server;
+    struct kit *kit;
+
+    (void)state;
+    memset(headers + strlen(headers), 'a', 500);
+    strcat(headers, "\r\n");
+    server = llm_server_start(kit_same, &reply);
+    kit = kit_new(server);
+    kit_open(kit);
+    kit_send(kit, 2);
+    kit_wait(kit);
+    assert_int_equal(kit_count(kit, LAM_LLM_REFUSED), 2);
+    assert_non_null(strstr(kit->results[0].reason, "a very long address"));
+    kit_free(kit);
+    llm_server_stop(server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_all_requests_hear_is_the_endpoints_no),
+        cmocka_unit_test(test_the_same_words_to_all_are_a_no_as_well),
+        cmocka_unit_test(test_another_endpoint_takes_what_the_first_refuses),
+        cmocka_unit_test(test_a_bad_document_stops_nothing),
+        cmocka_unit_test(test_several_bad_documents_stop_nothing),
+        cmocka_unit_test(test_a_request_that_is_alone),
+        cmocka_unit_test(test_an_endpoint_that_only_says_not_now_is_given_up),
+        cmocka_unit_test(test_how_long_it_has_said_so),
+        cmocka_unit_test(test_addresses_that_change_with_each_redirect_are_not_collected),
+        cmocka_unit_test(test_an_address_that_is_too_long_is_refused_with_a_word),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -64,6 +64,14 @@ struct lam_category_count {
     uint64_t rows;
 };
 
+/* Records of the stream that asked for an agent, since the job began. */
+struct lam_agent_counts {
+    uint64_t records, answered, gave_up, pending, open; /* records: the sum of the others */
+    uint64_t from_cache;                                /* of answered and gave_up */
+    uint64_t tokens;                                    /* paid */
+    double cost;
+};
+
 /* What is known without a scan. Rates and latencies are negative where nothing was measured. */
 struct lam_reader_stats {
     const struct lam_source_count *sources; /* of the view, by (source, life) */
@@ -78,6 +86,7 @@ struct lam_reader_stats {
     double documents_per_s, events_per_s;
     double queryable_p50_ms, queryable_p99_ms; /* arrival to queryable */
     double agreement;          /* of fast and deep answers for the same record, 0..1 */
+    struct lam_agent_counts agents;
     struct lam_sv layers;      /* JSON object of what else the engine tells about its layers; empty: nothing */
 };
 

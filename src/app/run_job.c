@@ -50,7 +50,16 @@ static void more_stats(void *arg, struct lam_reader_stats *stats)
     stats->events_per_s = run->events_per_s;
     stats->queryable_p50_ms = run->p50_ms;
     stats->queryable_p99_ms = run->p99_ms;
+    stats->agents = run->agents;
     pthread_mutex_unlock(&run->lock);
+}
+
+static struct lam_agent_counts counts_of(const struct lam_speed_agents_stats *agents)
+{
+    const struct lam_agent_stats *done = &agents->done;
+
+    return (struct lam_agent_counts){.records = done->records, .answered = done->answered, .gave_up = done->gave_up, .pending = done->later, .open = agents->open,
+                                     .from_cache = done->found, .tokens = done->tokens, .cost = done->cost};
 }
 
 /* Main thread, once a turn: what more_stats hands out. */
@@ -66,6 +75,7 @@ static void share_rates(struct lam_run_job *run)
     run->events_per_s = (double)(stats.consumed - run->rates_consumed) * 1e6 / (double)(now - run->rates_us);
     run->p50_ms = lam_speed_quantile(&stats, 0.5) / 1000;
     run->p99_ms = lam_speed_quantile(&stats, 0.99) / 1000;
+    run->agents = counts_of(&stats.agents);
     pthread_mutex_unlock(&run->lock);
     run->rates_us = now;
     run->rates_consumed = stats.consumed;

@@ -33,8 +33,9 @@ struct lam_run_job {
     struct lam_run_view views[LAM_RUN_VIEWS];
     size_t view_count;
 
-    pthread_mutex_t lock; /* guards the three rates */
+    pthread_mutex_t lock; /* guards the three rates, and agents */
     double events_per_s, p50_ms, p99_ms;
+    struct lam_agent_counts agents;
     int64_t rates_us;
     uint64_t rates_consumed;
 };

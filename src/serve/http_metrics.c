@@ -136,6 +136,28 @@ static int write_rows(const struct lam_reader_stats *stats, struct lam_buf *out,
                                  : 0;
 }
 
+static int write_agents(const struct lam_agent_counts *agents, struct lam_buf *out, struct lam_error *err)
+{
+    const struct {
+        const char *state;
+        uint64_t count;
+    } states[] = {{"answered", agents->answered}, {"gave_up", agents->gave_up}, {"pending", agents->pending}, {"open", agents->open}};
+    int rc = 0;
+
+    if (!agents->records)
+        return 0;
+    FAMILY("lamina_agent_records", LAM_METRIC_GAUGE, "Records of the stream that asked for an agent, by what became of them.");
+    for (size_t i = 0; !rc && i < sizeof states / sizeof *states; i++) {
+        const struct lam_metric_label label = {"state", lam_sv_of(states[i].state)};
+
+        rc = lam_metrics_count(out, "lamina_agent_records", &label, 1, states[i].count, err);
+    }
+    if (rc || (rc = gauge(out, "lamina_agent_records_from_cache", "Of these, answered before: nothing was asked.", (double)agents->from_cache, err)) ||
+        (rc = gauge(out, "lamina_agent_tokens", "Tokens that agents of the stream took.", (double)agents->tokens, err)))
+        return rc;
+    return gauge(out, "lamina_agent_cost", "Money that they took, by the prices of the job.", agents->cost, err);
+}
+
 static int write_snapshot(const struct lam_reader *reader, struct lam_snapshot *snapshot, struct lam_buf *out, struct lam_error *err)
 {
     struct lam_reader_stats stats = LAM_READER_STATS_NONE;
@@ -148,9 +170,9 @@ static int write_snapshot(const struct lam_reader *reader, struct lam_snapshot *
         return rc;
     if (reader->ops->stats(snapshot, &stats, NULL))
         return 0; /* a scrape tells what it can */
-    if ((rc = write_records(&stats, out, err)))
+    if ((rc = write_records(&stats, out, err)) || (rc = write_rows(&stats, out, err)))
         return rc;
-    return write_rows(&stats, out, err);
+    return write_agents(&stats.agents, out, err);
 }
 
 int lam_http_write_metrics(struct lam_http *http, struct lam_buf *out, struct lam_error *err)

@@ -92,6 +92,16 @@ static int add_rates(struct lam_buf *out, const struct lam_reader_stats *stats, 
     return lam_json_add_raw(out, stats->layers, "{}", err);
 }
 
+static int add_agents(struct lam_buf *out, const struct lam_agent_counts *agents, struct lam_error *err)
+{
+    if (!agents->records)
+        return 0;
+    return lam_buf_addf(out, err,
+                        ",\"agents\":{\"records\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"gave_up\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"open\":%" PRIu64
+                        ",\"from_cache\":%" PRIu64 ",\"tokens\":%" PRIu64 ",\"cost\":%.6f}",
+                        agents->records, agents->answered, agents->gave_up, agents->pending, agents->open, agents->from_cache, agents->tokens, agents->cost);
+}
+
 int lam_status_add_json(struct lam_buf *out, const struct lam_reader *reader, struct lam_snapshot *snapshot, struct lam_error *err)
 {
     struct lam_reader_stats stats = LAM_READER_STATS_NONE;
@@ -100,7 +110,7 @@ int lam_status_add_json(struct lam_buf *out, const struct lam_reader *reader, st
     if (rc ||
         (rc = lam_buf_addf(out, err, ",\"rows\":{\"view\":%" PRIu64 ",\"speed\":%" PRIu64 ",\"tail\":%" PRIu64 "}",
                            stats.view_rows, stats.speed_rows, stats.tail_rows)) ||
-        (rc = add_sources(out, &stats, err)) || (rc = add_categories(out, &stats, err)))
+        (rc = add_sources(out, &stats, err)) || (rc = add_categories(out, &stats, err)) || (rc = add_agents(out, &stats.agents, err)))
         return rc;
     return add_rates(out, &stats, err);
 }

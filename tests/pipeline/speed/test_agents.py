@@ -275,7 +275,8 @@ class Run(AgentsCase):
             for key in sorted(ASKED):
                 record = run.wait_for(lambda: self.served(run, key, lambda r: not r["pending"]))
                 self.assertEqual(record["enrichment"]["custom"], ANSWER)
-            run.wait_for(lambda: self.archived() == EVENTS)
+            run.wait_for(lambda: self.archived() == EVENTS and run.said("published view"))
+            run.wait_for(lambda: run.ask("/v1/status").get("agents", {}).get("answered") == len(ASKED))
             run.process.send_signal(signal.SIGTERM)
             code, out = run.finish()
             self.assertEqual(code, 0, "".join(run.lines))

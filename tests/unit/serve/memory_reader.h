@@ -229,6 +229,7 @@ static int memory_stats(struct lam_snapshot *snapshot, struct lam_reader_stats *
     stats->view_rows = snapshot->dataset->count;
     stats->lag_records = 12;
     stats->events_per_s = 1234.5;
+    stats->agents = (struct lam_agent_counts){.records = 9, .answered = 4, .gave_up = 2, .pending = 1, .open = 2, .from_cache = 3, .tokens = 1200, .cost = 0.25};
     return 0;
 }
 

@@ -230,6 +230,10 @@ static void doubt(struct lam_llm_client *client, struct job *job, const struct a
     uint64_t likeness = lam_llm_problem_likeness(&verdict->problem);
     bool blamed = attempt->wire.status == 403 || lam_llm_problem_blames_setup(&verdict->problem);
 
+    if (job->request.divisible && !blamed) { /* its parts will tell */
+        finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "");
+        return;
+    }
     if (doubt->likeness != likeness)
         *doubt = (struct doubt){.likeness = likeness};
     if (job->doubts == 0 || !doubt->count)

@@ -5,7 +5,7 @@
 
 #define DEPTH_MAX 32
 #define PATH_MAX_LEN 160
-#define ENTITIES_MIN 3u
+#define ENTITIES_MIN 1u
 #define ENTITY_TOKENS 40u /* that the longest entity has, its frame and blanks included */
 
 /* ISO 639-1 codes of what is written most; und: another one, or none. */

@@ -40,13 +40,14 @@ const struct lam_verb lam_verb_batch = {
 static int exit_code(const struct lam_session *session, const struct lam_batch_job *batch)
 {
     const struct lam_batch_report *report = &batch->report;
-    const struct lam_job *job = session->job;
     uint64_t bad = (uint64_t)report->counts.quarantined, read = (uint64_t)report->counts.read;
 
     if (read != (uint64_t)(report->counts.live + report->counts.superseded + report->counts.deleted) + bad +
-                    (uint64_t)report->counts.filtered)
+                    (uint64_t)report->counts.filtered) {
+        lam_log_error(&session->engine.log, "job", "the counts of this run do not balance: see its report.json");
         return LAM_EXIT_FAILED;
-    return bad > job->quarantine.records && (double)bad > job->quarantine.max * (double)read ? LAM_EXIT_QUARANTINE : LAM_EXIT_DONE;
+    }
+    return lam_report_over_quarantine(session, bad, read) ? LAM_EXIT_QUARANTINE : LAM_EXIT_DONE;
 }
 
 /* Rank 0: the run is over, one way or the other. */

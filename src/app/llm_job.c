@@ -48,6 +48,7 @@ struct lam_llm_job {
     struct lam_llm_shares *shares; /* NULL: one rank */
     struct lam_agent_job *agents; /* NULL: the job has none */
     struct refused *refused;
+    bool rejected;           /* in this run, on this rank */
     size_t out;
     int64_t told_us;
     struct status *all; /* rank 0: the last word of each rank */
@@ -111,6 +112,9 @@ static void on_reject(void *arg, void *ticket, size_t row, struct lam_sv reason,
 
     if (!refused)
         return;
+    if (!llm->rejected) /* one line tells what is wrong; the quarantine has them all */
+        lam_log_warn(&llm->engine->log, "llm", "a record has no usable answer: %.*s; others like it are not told of", (int)reason.len, reason.ptr);
+    llm->rejected = true;
     refused->ticket = ticket;
     refused->row = row;
     refused->reason = strndup(reason.len ? reason.ptr : "", reason.len);
@@ -327,6 +331,7 @@ void lam_llm_job_begin(struct lam_llm_job *llm)
     if (!llm)
         return;
     lam_openai_begin(llm->openai);
+    llm->rejected = false;
     if (llm->engine->read_responses)
         lam_cache_refresh(llm->cache, NULL); /* the first rank has taken them in by now */
     if (llm->all)

@@ -198,6 +198,17 @@ static void print_table(const struct lam_session *session, const struct lam_batc
     lam_llm_job_print(batch->llm);
 }
 
+bool lam_report_over_quarantine(const struct lam_session *session, uint64_t bad, uint64_t all)
+{
+    const struct lam_job *job = session->job;
+
+    if (bad <= job->quarantine.records || (double)bad <= job->quarantine.max * (double)all)
+        return false;
+    lam_log_error(&session->engine.log, "job", "%" PRIu64 " of %" PRIu64 " records are in quarantine, more than quarantine.max (%g) allows; each has its reason in %s/quarantine", bad, all,
+                  job->quarantine.max, job->store.path);
+    return true;
+}
+
 void lam_report_batch(struct lam_session *session, const struct lam_batch_job *batch, int code)
 {
     const struct lam_state *state = lam_engine_state(&session->engine);

@@ -25,6 +25,9 @@ int lam_report_models(const struct lam_state *state, struct lam_buf *json, struc
 /* Adds which model a batch answered with: {"number","trained","sampled","why","artifact":{…}}; artifact is what the log says of it. */
 int lam_report_model(const struct lam_state *state, const struct lam_batch_model_report *model, struct lam_buf *json, struct lam_error *err);
 
+/* Of `all` records `bad` are in quarantine. True, with a word in the log: that is more than the job allows. */
+bool lam_report_over_quarantine(const struct lam_session *session, uint64_t bad, uint64_t all);
+
 /* Writes a batch's report. Rank 0, when the storage thread is idle. */
 void lam_report_batch(struct lam_session *session, const struct lam_batch_job *batch, int code);
 

@@ -250,15 +250,17 @@ void lam_run_report(struct lam_run_job *run, int *code)
     for (size_t i = 0; i < run->view_count && i < 1; i++)
         read += run->views[i].read;
     counts = count(run, &balanced, &all, &bad);
-    if (*code == LAM_EXIT_DONE && bad > session->job->quarantine.records && (double)bad > session->job->quarantine.max * (double)all)
+    if (*code == LAM_EXIT_DONE && lam_report_over_quarantine(session, bad, all))
         *code = LAM_EXIT_QUARANTINE;
     if (*code == LAM_EXIT_DONE && lam_llm_job_limit(run->batch_job.llm)[0]) {
         lam_log_error(&session->engine.log, "batch", "%s was reached: records without an answer are pending, and the next run goes on with them",
                       lam_llm_job_limit(run->batch_job.llm));
         *code = LAM_EXIT_FAILED;
     }
-    if (!balanced)
+    if (!balanced) {
+        lam_log_error(&session->engine.log, "job", "the counts of this run do not balance: see its report.json");
         *code = LAM_EXIT_FAILED;
+    }
     json_object_set_new(report, "job", json_string(session->job->name));
     json_object_set_new(report, "exit", json_integer(*code));
     json_object_set_new(report, "seconds", json_real(seconds));

@@ -47,11 +47,19 @@ static void account(struct lam_llm_client *client, struct attempt *attempt, enum
         lam_log_warn(client->options.log, "ai", "%s is given a rest after failures in a row: %s", endpoint->base, endpoint->problem);
 }
 
+/* Its server may have worked on it, and counted. */
+static void count_unseen(struct lam_llm_client *client, const struct attempt *attempt)
+{
+    COUNT(&client->endpoints[attempt->wire.endpoint], unseen, 1);
+    COUNT(&client->endpoints[attempt->wire.endpoint], unseen_tokens, attempt->job->request.tokens);
+}
+
 static void withdraw(struct lam_llm_client *client, struct attempt *attempt)
 {
     client->ops->cancel(client->transport, &attempt->wire);
     attempt->wire.status = 0;
     COUNT(&client->endpoints[attempt->wire.endpoint], cancelled, 1);
+    count_unseen(client, attempt);
     account(client, attempt, LAM_LLM_R_FORGOTTEN, 0);
     lam_llm_attempt_free(client, attempt);
 }
@@ -276,7 +284,7 @@ static void redirect(struct lam_llm_client *client, struct job *job, const struc
 
 /* ---- an attempt's end ---- */
 
-static void count_end(struct endpoint *endpoint, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+static void count_end(struct lam_llm_client *client, struct endpoint *endpoint, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
 {
     COUNT(endpoint, bytes_in, attempt->wire.answer.len);
     if (attempt->wire.connected_anew)
@@ -287,6 +295,7 @@ static void count_end(struct endpoint *endpoint, const struct attempt *attempt, 
         endpoint->answered++;
         endpoint->answered_kind[attempt->wire.kind] = true;
         endpoint->doubts[attempt->wire.kind].count = 0;
+        lam_llm_lane_of(client, endpoint->tier, attempt->wire.kind)->hopeless_told = false;
         break;
     case LAM_LLM_R_LIMITED:
         COUNT(endpoint, rate_limited, 1);
@@ -381,7 +390,9 @@ void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
         verdict.result = LAM_LLM_R_CLIENT;
     if (verdict.result != LAM_LLM_R_ANSWERED)
         snprintf(endpoint->problem, sizeof endpoint->problem, "%s", verdict.what);
-    count_end(endpoint, attempt, &verdict);
+    count_end(client, endpoint, attempt, &verdict);
+    if (wire->code == LAM_LLM_T_CUT || wire->code == LAM_LLM_T_TIMEOUT || wire->code == LAM_LLM_T_TOO_LARGE)
+        count_unseen(client, attempt);
     if (verdict.action == LAM_LLM_A_ANSWER && attempt->hedge)
         COUNT(endpoint, hedges_won, 1);
     account(client, attempt, verdict.result, verdict.result == LAM_LLM_R_ANSWERED ? lam_llm_total_tokens(lam_buf_sv(&wire->answer)) : 0);

@@ -91,7 +91,7 @@ struct endpoint {
 
     /* Any thread reads. */
     struct {
-        _Atomic uint64_t requests, answered, rate_limited, server_errors, client_errors, transport_errors, retries, hedges, hedges_won, cancelled, bytes_out,
+        _Atomic uint64_t requests, answered, rate_limited, server_errors, client_errors, transport_errors, retries, hedges, hedges_won, cancelled, unseen, unseen_tokens, bytes_out,
             bytes_in, connections, minute_tokens, request_tokens;
         _Atomic uint32_t open, limit, p50_ms, p95_ms, dropped, waiting, wanted, minute_requests, pause_ms, refused, share_number;
         _Atomic int health;
@@ -104,6 +104,7 @@ struct lane {
     enum lam_llm_kind kind;
     uint32_t members; /* 1 << endpoint */
     double now;       /* of stride scheduling */
+    bool hopeless_told; /* since one of them answered last */
     struct lam_llm_queue queue;
 };
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TICK_US INT64_C(100000)       /* hedges, deadlines, timeouts, numbers to show: what may be late by so much */
+#define TICK_US INT64_C(100000)       /* hedges, deadlines, timeouts, numbers to show: what may be late by so much, or twice where nothing else happens */
 #define SOON_US INT64_C(5000000)      /* an endpoint that pauses for less is worth waiting for */
 
 struct lane *lam_llm_lane_of(struct lam_llm_client *client, unsigned tier, enum lam_llm_kind kind)
@@ -233,6 +233,10 @@ static void give_up(struct lam_llm_client *client, struct lane *lane)
     }
     if (!lane->members)
         outcome = LAM_LLM_REFUSED;
+    else if (!lane->hopeless_told)
+        lam_log_warn(client->options.log, "ai", "%s answers nothing for so long that %zu requests are given up: %.300s", client->endpoints[last].base, lane->queue.count,
+                     client->endpoints[last].problem);
+    lane->hopeless_told = true;
     snprintf(reason, sizeof reason, "%s: %.300s", lane->members ? "no endpoint answers" : "no endpoint accepts such requests", client->endpoints[last].problem);
     while ((wait = lam_llm_queue_any(&lane->queue)))
         end_job(client, job_of(wait), outcome, last, reason);
@@ -326,8 +330,8 @@ static int64_t turn(struct lam_llm_client *client)
     }
     if (client->now_us >= client->tick_us)
         tick(client);
-    if (atomic_load_explicit(&client->open, memory_order_relaxed) && client->tick_us < until_us)
-        until_us = client->tick_us;
+    if (atomic_load_explicit(&client->open, memory_order_relaxed) && client->tick_us + TICK_US < until_us)
+        until_us = client->tick_us + TICK_US; /* not at its time: mostly an answer wakes us soon after, and each wake-up finds cold caches */
     return until_us;
 }
 

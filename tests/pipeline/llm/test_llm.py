@@ -401,6 +401,44 @@ class LlmCase(support.BatchCase):
         out = self.batch(self.llm_job(), 2, 2)
         self.assertIn("401", out)
 
+    def test_a_model_that_nobody_knows_ends_the_run_and_takes_no_record(self):
+        self.write("a.jsonl", self.records(60))
+        self.model.fail = lambda documents: (400, {"error": {"message": "Invalid model name passed in model=small", "type": "invalid_request_error", "code": "400"}})
+        job = self.llm_job()
+        self.assertIn("Invalid model name passed in model=small", self.batch(job, 2, 2))
+        self.assertLess(len(self.model.texts()), 60)
+        self.model.fail = None
+        report = self.run_batch(job)
+        self.assertEqual((report["counts"]["totals"]["live"], report["counts"]["totals"]["quarantined"]), (60, 0))
+
+    def test_one_document_that_no_server_takes_costs_itself_alone(self):
+        self.write("a.jsonl", self.records(60))
+        self.model.delay = 0.1
+        self.model.fail = lambda documents: (400, {"error": {"message": "cannot read: unknown model"}}) if "number 0 " in documents[0][2] else None
+        report = self.run_batch(self.llm_job())
+        self.assertEqual((report["counts"]["totals"]["live"], report["counts"]["totals"]["quarantined"]), (59, 1))
+
+    def test_too_many_in_quarantine_is_said_with_a_reason_with_json_too(self):
+        self.write("a.jsonl", self.records(10))
+        self.model.fail = lambda documents: (200, {"choices": [{"finish_reason": "stop", "message": {"content": "no thanks"}}]}) if "number 4 " in documents[0][2] else None
+        done = support.subprocess.run(self.command(self.llm_job(quarantine={"max": 0.01}), 2, ["--json"]), stdout=support.subprocess.PIPE, stderr=support.subprocess.PIPE, text=True,
+                                      env=support.clean_environment(), timeout=support.LIMIT)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertEqual(json.loads(done.stdout)["counts"]["totals"]["quarantined"], 1)
+        self.assertIn("1 of 10 records are in quarantine", done.stderr)
+        self.assertIn("a record has no usable answer", done.stderr)
+
+    def test_an_endpoint_that_only_says_not_now_leaves_its_records_pending(self):
+        self.write("a.jsonl", self.records(30))
+        self.model.fail = lambda documents: (429, {"error": {"message": "slow down"}})
+        job = self.llm_job(deep={"patience": "1 s"})
+        out = self.batch(job, 2, 0)
+        self.assertIn("slow down", out)
+        self.assertEqual(self.report("out")["llm"]["pending"], 30)
+        self.model.fail = None
+        self.run_batch(job)
+        self.assertEqual(sum(record.get("pending", False) for record in self.rows().values()), 0)
+
     def test_a_killed_run_goes_on_and_asks_again_only_for_what_was_under_way(self):
         self.write("a.jsonl", self.records(400))
         self.model.delay = 0.05

@@ -26,6 +26,13 @@ static void add_up(struct lam_openai_usage *sum, const struct lam_openai_stats *
     }
 }
 
+/* What no answer came of. */
+static int add_unseen(struct lam_buf *json, const struct lam_openai_usage *unseen, struct lam_error *err)
+{
+    return lam_buf_addf(json, err, ",\"unseen\":{\"requests\":%" PRIu64 ",\"estimated_in\":%" PRIu64 ",\"estimated_out\":%" PRIu64 ",\"estimated_cost\":%.6f}", unseen->requests,
+                        unseen->tokens_in, unseen->tokens_out, unseen->cost);
+}
+
 static int add_parts(const struct lam_llm_job *llm, const struct lam_openai_stats *stats, struct lam_buf *json, struct lam_error *err)
 {
     const struct lam_job_deep *deep = &lam_llm_job_engine(llm)->job->deep;
@@ -66,12 +73,13 @@ int lam_llm_job_report(const struct lam_llm_job *llm, struct lam_buf *json, stru
                       stats.rows, stats.answered, stats.pending, stats.rejected, sum.requests, sum.tokens_in, sum.tokens_out, sum.cached, sum.cost, stats.hits, stats.shared,
                       stats.saved_in, stats.saved_out, stats.repairs, stats.moved, stats.splits, stats.cut,
                       stats.estimates ? stats.estimate_error / (double)stats.estimates : 0.0, sum.requests ? stats.latency_s / (double)sum.requests : 0.0);
-    if (rc || (rc = lam_buf_add_json(json, lam_sv_of(lam_llm_job_limit(llm)), err)) || (rc = add_parts(llm, &stats, json, err)))
+    if (rc || (rc = lam_buf_add_json(json, lam_sv_of(lam_llm_job_limit(llm)), err)) || (rc = add_unseen(json, &stats.unseen, err)) || (rc = add_parts(llm, &stats, json, err)))
         return rc;
     lam_llm_job_agents(llm, &agents);
     return lam_buf_addf(json, err,
-                        ",\"agent\":{\"records\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"gave_up\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"tokens\":%" PRIu64 "}}",
-                        agents.records, agents.answered, agents.gave_up, agents.later, agents.tokens);
+                        ",\"agent\":{\"records\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"gave_up\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"from_cache\":%" PRIu64 ",\"tokens\":%" PRIu64
+                        "}}",
+                        agents.records, agents.answered, agents.gave_up, agents.later, agents.found, agents.tokens);
 }
 
 static void print_usage(const char *name, const struct lam_openai_usage *usage)
@@ -104,12 +112,14 @@ void lam_llm_job_print(const struct lam_llm_job *llm)
     for (size_t i = 0; i < lam_llm_job_engine(llm)->job->deep.endpoint_count; i++)
         print_usage(lam_llm_job_engine(llm)->job->deep.endpoints[i].url, &stats.endpoints[i]);
     print_usage("all", &sum);
+    if (stats.unseen.requests)
+        print_usage("not in it: answers never seen, estimated", &stats.unseen);
     for (size_t i = 0; i < lam_llm_job_engine(llm)->job->deep.cascade_count; i++)
         printf("  step %zu, %-32.32s %10" PRIu64 " records decided\n", i + 1, lam_llm_job_engine(llm)->job->deep.cascade[i].model, stats.steps[i]);
     lam_llm_job_agents(llm, &agents);
     if (agents.records)
-        printf("  agents: %" PRIu64 " records, %" PRIu64 " answered, %" PRIu64 " gave up, %" PRIu64 " pending; %" PRIu64 " tokens\n", agents.records, agents.answered, agents.gave_up,
-               agents.later, agents.tokens);
+        printf("  agents: %" PRIu64 " records, %" PRIu64 " answered, %" PRIu64 " gave up, %" PRIu64 " pending; %" PRIu64 " from the cache; %" PRIu64 " tokens\n", agents.records,
+               agents.answered, agents.gave_up, agents.later, agents.found, agents.tokens);
     printf("\n");
 }
 

@@ -324,8 +324,44 @@ void lam_openai_drain(struct lam_openai *o, bool draining)
 void lam_openai_estimate(struct lam_openai *o) { o->estimating = true; }
 void lam_openai_estimated(const struct lam_openai *o, struct lam_openai_estimate *estimate) { *estimate = o->estimated; }
 
+static void add_usage(struct lam_openai_usage *sum, const struct lam_openai_usage *more)
+{
+    sum->requests += more->requests;
+    sum->tokens_in += more->tokens_in;
+    sum->tokens_out += more->tokens_out;
+    sum->cached += more->cached;
+    sum->cost += more->cost;
+}
+
+/* Requests of this run that came to no end: their prompts as they were estimated, and answers as long as others were. */
+static void add_unseen(const struct lam_openai *o, struct lam_openai_stats *stats)
+{
+    for (size_t i = 0; i < o->job->deep.endpoint_count; i++) {
+        const struct lam_job_endpoint *endpoint = &o->job->deep.endpoints[i];
+        const struct lam_openai_usage *seen = &stats->endpoints[i];
+        struct lam_openai_usage unseen = {0};
+        struct lam_llm_counters counters;
+        uint64_t answer = endpoint->kind == LAM_JOB_CHAT ? o->asks.items[0].expected_tokens : 0;
+
+        lam_llm_client_counters(o->client, i, &counters);
+        if (seen->requests)
+            answer = seen->tokens_out / seen->requests;
+        unseen.requests = counters.unseen - o->unseen_before[i].requests;
+        unseen.tokens_in = counters.unseen_tokens - o->unseen_before[i].tokens_in;
+        unseen.tokens_out = unseen.requests * answer;
+        unseen.cost = lam_request_cost(endpoint, unseen.tokens_in, unseen.tokens_out);
+        add_usage(&stats->unseen, &unseen);
+    }
+}
+
 void lam_openai_begin(struct lam_openai *o)
 {
+    for (size_t i = 0; i < o->job->deep.endpoint_count; i++) {
+        struct lam_llm_counters counters;
+
+        lam_llm_client_counters(o->client, i, &counters);
+        o->unseen_before[i] = (struct lam_openai_usage){.requests = counters.unseen, .tokens_in = counters.unseen_tokens};
+    }
     o->stats = (struct lam_openai_stats){0};
     lam_spending_begin(&o->spending);
     pthread_mutex_lock(&o->lock);
@@ -380,15 +416,6 @@ void lam_openai_close(struct lam_openai *o)
 
 /* --- what it cost --- */
 
-static void add_usage(struct lam_openai_usage *sum, const struct lam_openai_usage *more)
-{
-    sum->requests += more->requests;
-    sum->tokens_in += more->tokens_in;
-    sum->tokens_out += more->tokens_out;
-    sum->cached += more->cached;
-    sum->cost += more->cost;
-}
-
 void lam_openai_stats(struct lam_openai *o, struct lam_openai_stats *stats)
 {
     struct lam_spent reserved = lam_spending_reserved(&o->spending);
@@ -401,6 +428,7 @@ void lam_openai_stats(struct lam_openai *o, struct lam_openai_stats *stats)
     for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
         add_usage(&stats->endpoints[i], &o->others_at[i]);
     pthread_mutex_unlock(&o->lock);
+    add_unseen(o, stats);
 }
 
 void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_stats *more)
@@ -408,6 +436,7 @@ void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_
     for (size_t i = 0; i < LAM_OPENAI_ASKS; i++)
         add_usage(&sum->asks[i], &more->asks[i]);
     add_usage(&sum->others, &more->others);
+    add_usage(&sum->unseen, &more->unseen);
     for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
         add_usage(&sum->endpoints[i], &more->endpoints[i]);
     for (size_t i = 0; i < LAM_JOB_CASCADE_MAX; i++)

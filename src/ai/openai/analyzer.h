@@ -132,6 +132,7 @@ struct lam_openai_stats {
     uint64_t estimates;
     double estimate_error;            /* sum of relative errors of token estimates */
     double latency_s;                 /* sum, of the requests that were answered */
+    struct lam_openai_usage unseen;   /* requests whose answer was never seen: cancelled, timed out, cut off, the slower one of two. Estimates; in no other sum */
     uint64_t reserved_tokens;         /* of requests under way */
     double reserved_cost;
 };

@@ -423,6 +423,8 @@ void lam_llm_client_counters(const struct lam_llm_client *client, size_t e, stru
         .hedges = SEEN(hedges),
         .hedges_won = SEEN(hedges_won),
         .cancelled = SEEN(cancelled),
+        .unseen = SEEN(unseen),
+        .unseen_tokens = SEEN(unseen_tokens),
         .bytes_out = SEEN(bytes_out),
         .bytes_in = SEEN(bytes_in),
         .connections = SEEN(connections),

@@ -177,6 +177,7 @@ struct lam_llm_counters {
     uint64_t client_errors;   /* 4xx but 429 */
     uint64_t transport_errors; /* refused, reset, timed out, cut off */
     uint64_t retries, hedges, hedges_won, cancelled;
+    uint64_t unseen, unseen_tokens; /* requests that went out and whose answer was not awaited or came to no end; the tokens of their prompts, as estimated */
     uint64_t bytes_out, bytes_in; /* of bodies */
     uint64_t connections;     /* opened */
     uint32_t open, limit;     /* in flight, and what flow control allows at the moment */

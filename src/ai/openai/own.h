@@ -148,6 +148,7 @@ struct lam_openai {
     char limit[64];                 /* its limit in words, once it was asked for */
     struct lam_openai_estimate estimated; /* of the ticket that poll gave last */
     struct lam_openai_stats stats;
+    struct lam_openai_usage unseen_before[LAM_LLM_ENDPOINTS]; /* this run: requests and tokens_in */
 
     pthread_mutex_t lock;           /* guards the rest */
     struct lam_openai_request *inbox, **inbox_end;

@@ -25,7 +25,7 @@ class Model(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.lock = threading.Lock()
         self.asked, self.open, self.tokens_in, self.tokens_out = [], 0, 0, 0
-        self.delay, self.fail = 0.0, None
+        self.delay, self.fail, self.slow = 0.0, None, None
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request, client_address):
@@ -53,7 +53,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with server.lock:
             server.asked += [text for _, _, text in documents]
             server.open += 1
-        time.sleep(server.delay)
+        time.sleep(server.slow(documents) if server.slow else server.delay)
         status, answer = 200, self.answer(documents, len(json.dumps(body)) // 4)
         if server.fail and server.fail(documents):
             status, answer = server.fail(documents)
@@ -394,6 +394,31 @@ class LlmCase(support.BatchCase):
         totals = report["counts"]["totals"]
         self.assertEqual((totals["live"], totals["quarantined"], totals["read"], report["balanced"]), (19, 1, 20, True))
         self.assertEqual(report["llm"]["rejected"], 1)
+
+    def test_what_was_sent_and_never_answered_is_told_beside_what_was(self):
+        number, slow = re.compile(r"number (\d+) "), set()
+
+        def hang_once(documents):
+            which = int(number.search(documents[0][2]).group(1))
+            if which % 20 != 3 or which in slow:
+                return 0.01
+            slow.add(which)
+            return 2.5
+
+        self.write("a.jsonl", self.records(200))
+        self.model.slow = hang_once
+        llm = self.run_batch(self.llm_job(deep={"timeout": 1}))["llm"]
+        self.assertEqual((llm["answered"], len(slow)), (200, 10))
+        deadline = time.time() + 20
+        while self.model.open and time.time() < deadline:  # it works on what nobody waits for
+            time.sleep(0.05)
+        self.assertEqual(llm["requests"], 200)
+        self.assertEqual(llm["unseen"]["requests"], len(self.model.texts()) - 200)
+        self.assertGreaterEqual(llm["unseen"]["requests"], 10)
+        for ours, estimated, theirs in ((llm["tokens_in"], llm["unseen"]["estimated_in"], self.model.tokens_in), (llm["tokens_out"], llm["unseen"]["estimated_out"], self.model.tokens_out)):
+            self.assertLess(ours, theirs)
+            self.assertTrue(0.7 < estimated / (theirs - ours) < 1.4, (ours, estimated, theirs))
+        self.assertEqual(self.run_batch(self.llm_job(deep={"timeout": 1}, limits={"depth": 50}))["llm"]["unseen"]["requests"], 0)
 
     def test_a_refused_key_ends_the_run_with_a_word(self):
         self.write("a.jsonl", self.records(20))

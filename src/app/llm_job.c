@@ -257,7 +257,7 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
     if ((rc = open_flights(llm, &options, err)))
         return rc;
     if ((rc = lam_openai_open(&llm->openai, &options, err)) || (rc = lam_llm_shares_open(&llm->shares, engine, lam_openai_client(llm->openai), err)) ||
-        (rc = lam_agent_job_open(&llm->agents, engine, llm->openai, llm->cache, err)))
+        (index >= 0 && (rc = lam_agent_job_open(&llm->agents, engine, llm->openai, llm->cache, err))))
         return rc;
     if (engine->estimate)
         lam_openai_estimate(llm->openai);

@@ -1,5 +1,7 @@
 #include "speed_agents.h"
 
+#include "ai/openai/spending.h"
+
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -36,65 +38,57 @@ struct lam_speed_agents {
     bool stopped, refused;
     struct lam_speed_agents_stats stats;
 
-    pthread_mutex_t lock; /* guards what is spent */
-    uint64_t spent_in, spent_out, reserved_tokens;
-    double spent_cost, reserved_cost;
-    char limit[LAM_SPEED_LIMIT];
+    struct lam_spending spending;
+    pthread_mutex_t lock; /* guards what was paid */
+    struct lam_agent_usage used;
+    double cost;
 };
 
 /* --- limits of the run --- */
 
-/* At the dearest endpoint that may be asked. */
-static double most_cost(const struct lam_speed_agents *agents, struct lam_agent_usage most)
+/* What a request may take at most: at the dearest endpoint that may be asked. */
+static struct lam_spent most_of(const struct lam_speed_agents *agents, struct lam_agent_usage most)
 {
     const struct lam_job_deep *deep = &agents->engine->job->deep;
-    double dearest = 0;
+    struct lam_spent spent = {.tokens = most.in + most.out};
 
     for (size_t i = 0; i < deep->endpoint_count; i++) {
         double cost = ((double)most.in * deep->endpoints[i].price_in + (double)most.out * deep->endpoints[i].price_out) / 1e6;
 
-        if (deep->endpoints[i].kind == LAM_JOB_CHAT && deep->endpoints[i].tier == deep->agent->tier && cost > dearest)
-            dearest = cost;
+        if (deep->endpoints[i].kind == LAM_JOB_CHAT && deep->endpoints[i].tier == deep->agent->tier && cost > spent.cost)
+            spent.cost = cost;
     }
-    return dearest;
+    return spent;
 }
 
-/* Each speed rank has an even part of the run's limits: together they never pass them. */
 static bool reserve(void *arg, struct lam_agent_usage most)
 {
     struct lam_speed_agents *agents = arg;
-    const struct lam_job_deep *deep = &agents->engine->job->deep;
-    unsigned ranks = (unsigned)agents->engine->roles.count[LAM_ROLE_SPEED];
-    double cost = most_cost(agents, most);
-    bool leave = false;
 
-    pthread_mutex_lock(&agents->lock);
-    if (deep->max_tokens && agents->spent_in + agents->spent_out + agents->reserved_tokens + most.in + most.out > deep->max_tokens / ranks)
-        snprintf(agents->limit, sizeof agents->limit, "deep.max_tokens (%" PRIu64 ")", deep->max_tokens);
-    else if (deep->max_cost > 0 && agents->spent_cost + agents->reserved_cost + cost > deep->max_cost / ranks)
-        snprintf(agents->limit, sizeof agents->limit, "deep.max_cost (%g)", deep->max_cost);
-    else {
-        agents->reserved_tokens += most.in + most.out;
-        agents->reserved_cost += cost;
-        leave = true;
-    }
-    pthread_mutex_unlock(&agents->lock);
-    return leave;
+    return lam_spending_reserve(&agents->spending, most_of(agents, most));
 }
 
 static void spent(void *arg, struct lam_agent_usage most, struct lam_agent_usage used, size_t endpoint)
 {
     struct lam_speed_agents *agents = arg;
     const struct lam_job_endpoint *paid = &agents->engine->job->deep.endpoints[endpoint];
-    double cost = most_cost(agents, most);
+    double cost = ((double)used.in * paid->price_in + (double)used.out * paid->price_out) / 1e6;
 
+    lam_spending_settle(&agents->spending, most_of(agents, most), (struct lam_spent){used.in + used.out, cost});
     pthread_mutex_lock(&agents->lock);
-    agents->reserved_tokens -= most.in + most.out;
-    agents->reserved_cost -= cost;
-    agents->spent_in += used.in;
-    agents->spent_out += used.out;
-    agents->spent_cost += ((double)used.in * paid->price_in + (double)used.out * paid->price_out) / 1e6;
+    agents->used.in += used.in;
+    agents->used.out += used.out;
+    agents->cost += cost;
     pthread_mutex_unlock(&agents->lock);
+}
+
+/* Each speed rank has an even part of the run's limits: together they never pass them. A part of 0 would be no limit. */
+static void set_limits(struct lam_speed_agents *agents)
+{
+    const struct lam_job_deep *deep = &agents->engine->job->deep;
+    unsigned ranks = (unsigned)agents->engine->roles.count[LAM_ROLE_SPEED];
+
+    lam_spending_init(&agents->spending, deep->max_tokens ? deep->max_tokens / ranks + (deep->max_tokens < ranks) : 0, deep->max_cost / ranks);
 }
 
 /* --- a life --- */
@@ -143,6 +137,7 @@ int lam_speed_agents_open(struct lam_speed_agents **out, struct lam_engine *engi
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for agents");
     agents->engine = engine;
     pthread_mutex_init(&agents->lock, NULL);
+    set_limits(agents);
     queue_init(&agents->fresh);
     queue_init(&agents->waiting);
     options.client = lam_openai_client(lam_llm_job_openai(llm));
@@ -171,6 +166,7 @@ void lam_speed_agents_close(struct lam_speed_agents *agents)
         owed->task.result = owed->task.trail = (struct lam_buf){0}; /* closing has released them, where it took them */
         owed_free(agents, owed);
     }
+    lam_spending_release(&agents->spending);
     pthread_mutex_destroy(&agents->lock);
     free(agents);
 }
@@ -306,14 +302,17 @@ static void tell_refused(struct lam_speed_agents *agents, const struct lam_agent
 
 static void tell_limit(struct lam_speed_agents *agents)
 {
-    if (agents->stats.limit[0])
+    const struct lam_job_deep *deep = &agents->engine->job->deep;
+    enum lam_limit limit = agents->stats.limit[0] ? LAM_LIMIT_NONE : lam_spending_reached(&agents->spending);
+
+    if (limit == LAM_LIMIT_NONE)
         return;
-    pthread_mutex_lock(&agents->lock);
-    snprintf(agents->stats.limit, sizeof agents->stats.limit, "%s", agents->limit);
-    pthread_mutex_unlock(&agents->lock);
-    if (agents->stats.limit[0])
-        lam_log_warn(&agents->engine->log, "speed", "%s was reached: no more agents are asked in this run; records that ask for one stay pending for the batch layer",
-                     agents->stats.limit);
+    if (limit == LAM_LIMIT_TOKENS)
+        snprintf(agents->stats.limit, sizeof agents->stats.limit, "deep.max_tokens (%" PRIu64 ")", deep->max_tokens);
+    else
+        snprintf(agents->stats.limit, sizeof agents->stats.limit, "deep.max_cost (%g)", deep->max_cost);
+    lam_log_warn(&agents->engine->log, "speed", "%s was reached: no more agents are asked in this run; records that ask for one stay pending for the batch layer",
+                 agents->stats.limit);
 }
 
 /* The row in the tail, then the output; the task is over. */
@@ -441,10 +440,10 @@ void lam_speed_agents_stats(struct lam_speed_agents *agents, struct lam_speed_ag
     if (!agents)
         return;
     pthread_mutex_lock(&agents->lock);
-    done->tokens_in = agents->spent_in;
-    done->tokens_out = agents->spent_out;
+    done->tokens_in = agents->used.in;
+    done->tokens_out = agents->used.out;
     done->tokens = done->tokens_in + done->tokens_out;
-    done->cost = agents->spent_cost;
+    done->cost = agents->cost;
     pthread_mutex_unlock(&agents->lock);
     stats->open = done->records - done->answered - done->gave_up - done->later;
 }

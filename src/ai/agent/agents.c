@@ -19,6 +19,9 @@ struct lam_agents {
     struct lam_pool *pool;
     _Atomic int protocol; /* that the server turned out to speak: later agents begin with it */
     atomic_bool cancelled;
+    pthread_mutex_t lock;    /* guards busy */
+    pthread_cond_t freed;
+    const struct lam_agent_task **busy; /* by thread: what it works on; NULL: nothing */
 };
 
 /* One exchange with the client, on the agent's thread and the client's. */
@@ -226,6 +229,32 @@ static int ask_anew(struct lam_agents *agents, struct lam_agent_task *task, stru
     return rc;
 }
 
+static bool is_busy(const struct lam_agents *agents, struct lam_digest record)
+{
+    for (unsigned i = 0; i < agents->options.parallel; i++)
+        if (agents->busy[i] && lam_digest_eq(agents->busy[i]->record, record))
+            return true;
+    return false;
+}
+
+/* Of equal records one is asked about: the others wait for it, and find what it came to. */
+static void claim(struct lam_agents *agents, const struct lam_agent_task *task, unsigned worker)
+{
+    pthread_mutex_lock(&agents->lock);
+    while (is_busy(agents, task->record))
+        pthread_cond_wait(&agents->freed, &agents->lock);
+    agents->busy[worker] = task;
+    pthread_mutex_unlock(&agents->lock);
+}
+
+static void release(struct lam_agents *agents, unsigned worker)
+{
+    pthread_mutex_lock(&agents->lock);
+    agents->busy[worker] = NULL;
+    pthread_cond_broadcast(&agents->freed);
+    pthread_mutex_unlock(&agents->lock);
+}
+
 static int work(struct lam_agents *agents, struct lam_agent_task *task, struct lam_error *err)
 {
     struct lam_agent_end end = {.result = task->result, .trail = task->trail};
@@ -247,12 +276,22 @@ static void run(void *arg, unsigned worker)
 {
     struct lam_agent_task *task = arg;
 
-    (void)worker;
+    claim(task->agents, task, worker);
     if (work(task->agents, task, &task->err))
         task->outcome = LAM_AGENT_LATER; /* memory, or a client that closes: nothing is known of this record */
+    release(task->agents, worker);
 }
 
 /* --- the owner's side --- */
+
+static void agents_free(struct lam_agents *agents)
+{
+    lam_pool_free(agents->pool);
+    pthread_cond_destroy(&agents->freed);
+    pthread_mutex_destroy(&agents->lock);
+    free(agents->busy);
+    free(agents);
+}
 
 int lam_agents_open(struct lam_agents **out, const struct lam_agents_options *options, struct lam_error *err)
 {
@@ -269,9 +308,14 @@ int lam_agents_open(struct lam_agents **out, const struct lam_agents_options *op
     agents->options = *options;
     atomic_init(&agents->protocol, (int)options->agent.protocol);
     atomic_init(&agents->cancelled, false);
-    if ((rc = lam_agent_kept_init(&agents->kept, options->cache, &options->agent, options->model, err)) ||
-        (rc = lam_pool_new(&agents->pool, "agent", options->parallel, options->max_open, options->wake, err))) {
-        free(agents);
+    pthread_mutex_init(&agents->lock, NULL);
+    pthread_cond_init(&agents->freed, NULL);
+    if (!(agents->busy = calloc(options->parallel, sizeof *agents->busy)))
+        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for agents");
+    else if (!(rc = lam_agent_kept_init(&agents->kept, options->cache, &options->agent, options->model, err)))
+        rc = lam_pool_new(&agents->pool, "agent", options->parallel, options->max_open, options->wake, err);
+    if (rc) {
+        agents_free(agents);
         return rc;
     }
     *out = agents;
@@ -293,8 +337,7 @@ void lam_agents_close(struct lam_agents *agents)
         lam_buf_release(&((struct lam_agent_task *)task)->result);
         lam_buf_release(&((struct lam_agent_task *)task)->trail);
     }
-    lam_pool_free(agents->pool);
-    free(agents);
+    agents_free(agents);
 }
 
 bool lam_agents_submit(struct lam_agents *agents, struct lam_agent_task *task)

@@ -203,7 +203,7 @@ static void spent(void *arg, struct lam_agent_usage most, struct lam_agent_usage
 static void world_open(struct world *world, const char *root, unsigned leave)
 {
     struct lam_llm_endpoint endpoint = {.model = "small", .limits = {.concurrency = 8}};
-    struct lam_agents_options options = {.agent = options_of(), .parallel = 2, .max_open = 8, .model = MODEL, .reserve = reserve, .spent = spent, .arg = world};
+    struct lam_agents_options options = {.agent = options_of(), .parallel = 4, .max_open = 8, .model = MODEL, .reserve = reserve, .spent = spent, .arg = world};
     struct lam_llm_options client;
     struct lam_error err;
 
@@ -264,6 +264,33 @@ static void what_is_kept_is_not_asked_again_by_anybody(void **state)
     }
 }
 
+static void of_equal_records_at_the_same_time_one_is_asked_about(void **state)
+{
+    struct lam_agent_task tasks[6];
+    struct world world = {0};
+    size_t found = 0;
+
+    world_open(&world, *state, 100);
+    for (size_t i = 0; i < 6; i++) {
+        tasks[i] = (struct lam_agent_task){.key = LAM_SV("k"), .title = LAM_SV(""), .text = LAM_SV("text"), .record = record((int)i / 3)};
+        assert_true(lam_agents_submit(world.agents, &tasks[i]));
+    }
+    for (size_t i = 0; i < 6;) {
+        if (lam_agents_poll(world.agents))
+            i++;
+        else
+            usleep(1000);
+    }
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(tasks[i].outcome, LAM_AGENT_ANSWERED);
+        found += tasks[i].found;
+        release(&tasks[i]);
+    }
+    assert_int_equal(found, 4);
+    assert_int_equal(atomic_load(&world.asked), 2);
+    world_close(&world);
+}
+
 static void without_leave_nothing_is_sent_and_all_that_was_reserved_is_told(void **state)
 {
     struct world world = {0};
@@ -293,6 +320,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_end_without_an_answer_belongs_to_its_limits_too, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(another_process_finds_it_and_damage_is_asked_again, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(what_is_kept_is_not_asked_again_by_anybody, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(of_equal_records_at_the_same_time_one_is_asked_about, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(without_leave_nothing_is_sent_and_all_that_was_reserved_is_told, scratch_setup, scratch_teardown),
     };
 

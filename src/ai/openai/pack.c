@@ -61,7 +61,8 @@ static uint32_t most_of(const struct lam_openai *o, uint32_t ask, uint32_t tier)
 uint32_t lam_pack_answer_tokens(const struct lam_openai *o, const struct lam_openai_request *request)
 {
     uint32_t one = answer_of(o, request->ask, request->tier), allowed = o->asks.items[request->ask].answer_tokens, count = (uint32_t)request->count;
-    uint32_t least = FRAME + count * one, wanted = FRAME + count * (2 * one < allowed ? 2 * one : allowed);
+    uint32_t loose = allowed + allowed / 4; /* lines of a pack are indented deeper */
+    uint32_t least = FRAME + count * one, wanted = FRAME + count * (2 * one < loose ? 2 * one : loose);
     uint32_t prompt = lam_token_correct(&o->tokens[request->tier], request->guess), taken = prompt + prompt / 16 + MARGIN;
     uint32_t room = o->context[request->tier] > taken ? o->context[request->tier] - taken : 0;
 

@@ -46,6 +46,7 @@ const struct lam_batch_ops lam_batch_job_ops = {
     .prepare = lam_batch_prepare,
     .resolve = lam_batch_resolve,
     .write = lam_batch_write,
+    .discard = lam_batch_discard,
     .end = lam_batch_end,
 };
 

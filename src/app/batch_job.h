@@ -227,6 +227,7 @@ int lam_batch_write_counts(const struct lam_count_deltas *counts, struct lam_buf
 int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err);
 int lam_batch_resolve(void *arg, unsigned worker, struct lam_sv range, void **made, struct lam_error *err);
 int lam_batch_write(void *arg, void *made, struct lam_buf *note, struct lam_error *err);
+void lam_batch_discard(void *arg, void *made);
 void lam_batch_end(void *arg);
 void lam_batch_maps_release(struct lam_batch_job *batch);
 void lam_batch_input_release(struct lam_batch_input *input);

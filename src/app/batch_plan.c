@@ -321,7 +321,8 @@ int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *o
                         batch->gathered_pending);
     batch->bits = batch->rebuild ? (batch->old_bits = 0, choose_bits(batch)) : choose_bits(batch);
     if ((rc = write_plan(batch, out, err)))
-        return rc;
+        return rc != LAM_E_LIMIT ? rc : LAM_FAIL(err, rc, "%zu staged segments do not fit into one plan of %zu bytes: in another store, with more batch.memory or fewer ranks, there "
+                                                           "are fewer and larger ones", batch->planned.count, out->max);
     if (batch->engine->job->dataset.kind == LAM_JOB_APPEND) {
         for (size_t i = 0; !rc && i < batch->planned.count; i++)
             rc = batch->planned.items[i].owed ? emit(batch, lister, "s", owed++, err) : 0;

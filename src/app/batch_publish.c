@@ -335,5 +335,8 @@ int lam_batch_publish(void *arg, struct lam_error *err)
         remove_staged_rows(batch);
     }
     lam_commit_release(&commit);
+    if (rc == LAM_E_LIMIT)
+        return LAM_PASS(err, rc, "publish view %" PRIu64 ": %zu segments in one commit; in another store, with more batch.memory or fewer ranks, there are fewer and larger ones",
+                        batch->state->view.number + 1, batch->planned.count);
     return rc ? LAM_PASS(err, rc, "publish view %" PRIu64, batch->state->view.number + 1) : 0;
 }

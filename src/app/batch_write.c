@@ -416,6 +416,12 @@ static int write_note(struct made *made, struct lam_resolve_result *result, stru
     return rc;
 }
 
+void lam_batch_discard(void *arg, void *made)
+{
+    (void)arg;
+    made_free(made);
+}
+
 int lam_batch_write(void *arg, void *given, struct lam_buf *note, struct lam_error *err)
 {
     struct lam_batch_job *batch = arg;

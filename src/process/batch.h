@@ -62,7 +62,10 @@ struct lam_batch_ops {
     int (*sample)(void *arg, struct lam_error *err);
     int (*train)(void *arg, const struct lam_batch_lister *lister, struct lam_error *err);
 
-    /* Coordinator, storage thread, after training: emits the ranges to resolve. out: what every worker's prepare gets. */
+    /*
+     * Coordinator, storage thread, after training: emits the ranges to resolve, at most max_ranges: with more the run ends (LAM_E_LIMIT). out: what every
+     * worker's prepare gets, at most LAM_COMM_MESSAGE_MAX.
+     */
     int (*plan)(void *arg, struct lam_batch_lister *lister, struct lam_buf *out, struct lam_error *err);
     void (*resolved)(void *arg, int rank, struct lam_sv note); /* main thread */
 
@@ -97,6 +100,7 @@ struct lam_batch_ops {
     /* Worker: one range, first on a pool thread (the number worker), then on the storage thread with what the first made. note goes to resolved. */
     int (*resolve)(void *arg, unsigned worker, struct lam_sv range, void **made, struct lam_error *err);
     int (*write)(void *arg, void *made, struct lam_buf *note, struct lam_error *err); /* frees made whatever it returns; err NULL-safe */
+    void (*discard)(void *arg, void *made); /* instead of write, main thread: the storage thread takes no jobs */
 
     /* Worker, storage thread: the run is over here, however it went; what it held can go. */
     void (*end)(void *arg);
@@ -112,6 +116,7 @@ struct lam_batch_options {
     unsigned workers;         /* threads that read */
     uint64_t max_bytes;       /* of blocks on this rank */
     uint64_t group_bytes;     /* at which a group is staged; less than max_bytes */
+    size_t max_ranges;        /* of one view, all known before the first is claimed; 0: 1,048,576, at some 200 bytes each on the coordinator */
     const struct lam_log *log;
 };
 

@@ -10,10 +10,13 @@
 
 #include "base/ring.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define LISTER_NAP_US 1000 /* of a lister that found the ring full */
+#define RANGES_MAX ((size_t)1 << 20)
+#define RANGE_BYTES_MAX ((size_t)256 << 20) /* of their payloads */
 
 struct lam_batch_coordinator {
     struct lam_batch *batch;
@@ -26,6 +29,8 @@ struct lam_batch_coordinator {
     bool listing, listed, sampled, cancel, ending, told;
     uint64_t next_id;
     int waiting; /* ranks whose word is missing */
+    uint16_t telling; /* what is in bytes for all of them, as this message; 0: nothing is */
+    int told_ranks;   /* of them */
     struct lam_work list_work;    /* on the lister's thread: listing, training */
     struct lam_work storage_work; /* one at a time */
     bool storage_busy;
@@ -56,6 +61,27 @@ static int tell(struct lam_batch_coordinator *c, uint16_t type, struct lam_sv by
             return rc == LAM_PENDING ? LAM_FAIL(err, LAM_E_IO, "a batch rank takes no messages") : rc;
     }
     c->waiting = batch_ranks(c->batch);
+    return 0;
+}
+
+/*
+ * What begin or plan made goes to all. A plan may fill an outbox by itself, and fits only where nothing else waits in it: who has no room gets it with a later step.
+ * The answers are waited for from the beginning.
+ */
+static int tell_bytes(struct lam_batch_coordinator *c, struct lam_error *err)
+{
+    const struct lam_batch_options *options = &c->batch->options;
+
+    if (!c->telling)
+        return 0;
+    for (; c->told_ranks < batch_ranks(c->batch); c->told_ranks++) {
+        int rc = lam_comm_send(options->comm, lam_roles_rank(&options->roles, LAM_ROLE_BATCH, c->told_ranks), c->telling, lam_buf_sv(&c->bytes), err);
+
+        if (rc)
+            return rc == LAM_PENDING ? 0 : rc;
+    }
+    c->telling = 0;
+    lam_buf_release(&c->bytes); /* a plan is large */
     return 0;
 }
 
@@ -103,9 +129,13 @@ static void storage_done(struct lam_work *work)
     }
     if (rc == LAM_END || c->state == LAM_BATCH_PUBLISH) /* begin or plan said: there is nothing to do */
         end_run(c);
-    else if ((rc = tell(c, c->state == LAM_BATCH_BEGIN ? MSG_START : MSG_PREPARE, lam_buf_sv(&c->bytes), &err)))
-        fail(c, &err);
-    lam_buf_release(&c->bytes); /* a plan is large */
+    else {
+        c->telling = c->state == LAM_BATCH_BEGIN ? MSG_START : MSG_PREPARE;
+        c->told_ranks = 0;
+        c->waiting = batch_ranks(c->batch);
+        if (tell_bytes(c, &err))
+            fail(c, &err);
+    }
     if (c->state == LAM_BATCH_PLAN)
         c->listed = true;
 }
@@ -219,10 +249,11 @@ static int open_tables(struct lam_batch_coordinator *c, struct lam_error *err)
 {
     struct lam_comm *comm = c->batch->options.comm;
     const struct lam_claim_events split_events = {on_accepted, on_failed, c}, range_events = {on_range, on_range_failed, c};
+    const struct lam_claims_options ranges = {.max_open = c->batch->options.max_ranges ? c->batch->options.max_ranges : RANGES_MAX, .max_bytes = RANGE_BYTES_MAX};
     int rc;
 
     close_tables(c);
-    if (!(c->splits = lam_claims_new(NULL)) || !(c->ranges = lam_claims_new(NULL)))
+    if (!(c->splits = lam_claims_new(NULL)) || !(c->ranges = lam_claims_new(&ranges)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the tables of claims");
     if ((rc = lam_claim_host_open(&c->split_host, comm, CHANNEL_SPLITS, c->splits, &split_events, err)))
         return rc;
@@ -359,8 +390,8 @@ static int step_state(struct lam_batch_coordinator *c, struct lam_error *err)
     case LAM_BATCH_TRAIN:
         return step_train(c, err);
     case LAM_BATCH_PLAN:
-        if (c->storage_busy && !take_listed(c, c->ranges)) /* while it is planned, so that the ring never fills for good */
-            return 0;
+        if (!take_listed(c, c->ranges)) /* nobody claims one before all are known: a table that is full now stays so, and plan would wait for ever */
+            return c->outcome.code ? 0 : LAM_FAIL(err, LAM_E_LIMIT, "a view of more than %" PRIu64 " ranges cannot be planned", lam_claims_progress(c->ranges).added);
         if (c->storage_busy || c->waiting > 0)
             return 0;
         c->state = LAM_BATCH_RESOLVE;
@@ -388,13 +419,14 @@ int lam_batch_coordinator_step(struct lam_batch *batch, struct lam_error *err)
     }
     if (c->cancel && !c->outcome.code && !c->ending && c->state != LAM_BATCH_PUBLISH)
         LAM_FAIL(&c->outcome, LAM_E_CANCELLED, "stopped before view was published; run it again to go on");
-    if (!c->ending && !c->outcome.code && step_state(c, &failed))
+    if (!c->ending && !c->outcome.code && (tell_bytes(c, &failed) || step_state(c, &failed)))
         fail(c, &failed);
     if (c->outcome.code)
         end_run(c);
     if (c->ending && c->waiting <= 0 && !c->storage_busy && !c->listing) {
         drop_listed(c);
         close_tables(c);
+        lam_buf_release(&c->bytes);
         c->state = LAM_BATCH_DONE;
         wake(c);
         return lam_batch_coordinator_step(batch, err);
@@ -413,6 +445,7 @@ int lam_batch_run(struct lam_batch *batch, struct lam_error *err)
         return LAM_FAIL(err, LAM_E_EXISTS, "a batch run is under way");
     if ((rc = open_tables(c, err)))
         return rc;
+    c->telling = 0;
     c->cancel = c->ending = c->told = c->listed = c->sampled = false;
     c->waiting = batch_ranks(batch); /* until START is sent, so that BEGIN does not pass by itself */
     c->next_id = 1;

@@ -58,16 +58,20 @@ int lam_batch_group_add(struct lam_batch_worker *w, struct lam_batch_piece *piec
 
     if (w->group && (w->group->epoch != piece->epoch || !o->ops->together(o->arg, lam_buf_sv(&piece->note), lam_buf_sv(&w->group->pieces[w->group->count - 1]->note))))
         lam_batch_group_close(w);
-    if (!w->group && !(w->group = calloc(1, sizeof *w->group)))
+    if (!w->group && !(w->group = calloc(1, sizeof *w->group))) {
+        lam_batch_piece_free(w, piece);
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a group");
+    }
     w->group->worker = w;
     w->group->epoch = piece->epoch;
     if (w->group->count == w->group->cap) {
         size_t cap = w->group->cap ? 2 * w->group->cap : 16;
         struct lam_batch_piece **grown = realloc(w->group->pieces, cap * sizeof *grown);
 
-        if (!grown)
+        if (!grown) {
+            lam_batch_piece_free(w, piece);
             return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a group");
+        }
         w->group->pieces = grown;
         w->group->cap = cap;
     }

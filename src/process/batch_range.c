@@ -40,6 +40,7 @@ static void range_done(struct lam_work *work)
         range->work.run = range_write;
         if (lam_work_submit(lam_batch_worker_options(w)->storage, &range->work))
             return;
+        lam_batch_worker_options(w)->ops->discard(lam_batch_worker_options(w)->arg, range->made);
         range->rc = LAM_FAIL(&range->err, LAM_E_LIMIT, "the storage thread has too many jobs");
     }
     if (!range->rc)

@@ -39,7 +39,7 @@ struct lam_llm_job {
     struct lam_redactor *redactor; /* of what models are sent; NULL: all of it */
     struct lam_engine *engine;
     struct lam_cache *cache;
-    struct lam_flights *flights; /* NULL: one rank, or ranks without a batch role */
+    struct lam_flights *flights; /* NULL: one rank asks, or this one does not */
     struct lam_llm_record_options record; /* where the job asks for them: transports in place of the network, and around it */
     struct lam_llm_replay_options replay;
     char rank_name[24];
@@ -162,13 +162,15 @@ static void on_heard(void *arg, uint64_t token, enum lam_flight_word word)
         lam_openai_heard(llm->openai, token, word == LAM_FLIGHT_GRANTED);
 }
 
-/* Only where every rank owns its keys: in `run` some have no batch role, and answer nobody. */
+/* Among the ranks that have the batch role; in `run` others have not, and ask nothing. */
 static int open_flights(struct lam_llm_job *llm, struct lam_openai_options *options, struct lam_error *err)
 {
     struct lam_engine *engine = llm->engine;
     struct lam_flights_options flights = {.first_type = MSG_FLIGHTS, .deadline_us = 8 * engine->job->deep.timeout_us, .heard = on_heard, .arg = llm};
 
-    if ((engine->size < 2 && !engine->estimate) || engine->roles.count[LAM_ROLE_BATCH] != engine->size)
+    flights.first = engine->roles.first[LAM_ROLE_BATCH];
+    flights.owners = engine->roles.count[LAM_ROLE_BATCH];
+    if ((flights.owners < 2 && !engine->estimate) || !lam_roles_has(&engine->roles, engine->rank, LAM_ROLE_BATCH))
         return 0;
     if (engine->estimate) /* the owner tells equal texts apart */
         flights.max = ESTIMATE_KEYS;

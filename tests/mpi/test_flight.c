@@ -111,10 +111,11 @@ static void share_folder(char folder[SCRATCH_PATH])
     stop_listening(FOLDER);
 }
 
-static void ask_all(bool fail_first)
+/* first: the ranks before it own no keys. */
+static void ask_all(bool fail_first, int first)
 {
     struct asker asker = {.fail_first = fail_first};
-    struct lam_flights_options options = {.first_type = FLIGHT, .heard = on_heard, .arg = &asker};
+    struct lam_flights_options options = {.first_type = FLIGHT, .first = first, .owners = first ? size - first : 0, .heard = on_heard, .arg = &asker};
     char folder[SCRATCH_PATH] = "";
     struct lam_error err;
 
@@ -142,13 +143,20 @@ static void ask_all(bool fail_first)
 static void an_answer_that_all_want_is_asked_for_once(void **state)
 {
     (void)state;
-    ask_all(false);
+    ask_all(false, 0);
 }
 
 static void where_one_fails_the_next_one_asks(void **state)
 {
     (void)state;
-    ask_all(true);
+    ask_all(true, 0);
+}
+
+static void some_ranks_may_own_all_keys(void **state)
+{
+    (void)state;
+    ask_all(true, size > 1);
+    ask_all(false, size - 1);
 }
 
 int main(void)
@@ -156,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_that_all_want_is_asked_for_once),
         cmocka_unit_test(where_one_fails_the_next_one_asks),
+        cmocka_unit_test(some_ranks_may_own_all_keys),
     };
 
     return world_run("flight", tests, sizeof tests / sizeof *tests);

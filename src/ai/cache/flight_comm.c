@@ -143,13 +143,20 @@ void lam_flights_close(struct lam_flights *flights)
     free(flights);
 }
 
+static int owner_of(const struct lam_flights *flights, struct lam_digest key)
+{
+    const struct lam_flights_options *o = &flights->options;
+
+    return o->owners ? o->first + lam_flight_owner(key, o->owners) : lam_flight_owner(key, lam_comm_size(flights->comm));
+}
+
 int lam_flights_ask(struct lam_flights *flights, struct lam_digest key, uint64_t token, struct lam_error *err)
 {
     char bytes[24];
 
     memcpy(bytes, key.bytes, 16);
     memcpy(bytes + 16, &token, 8);
-    return send(flights, lam_flight_owner(key, lam_comm_size(flights->comm)), ASK, bytes, sizeof bytes, err);
+    return send(flights, owner_of(flights, key), ASK, bytes, sizeof bytes, err);
 }
 
 int lam_flights_done(struct lam_flights *flights, struct lam_digest key, bool flushed, struct lam_error *err)
@@ -158,7 +165,7 @@ int lam_flights_done(struct lam_flights *flights, struct lam_digest key, bool fl
 
     memcpy(bytes, key.bytes, 16);
     bytes[16] = flushed;
-    return send(flights, lam_flight_owner(key, lam_comm_size(flights->comm)), DONE, bytes, sizeof bytes, err);
+    return send(flights, owner_of(flights, key), DONE, bytes, sizeof bytes, err);
 }
 
 int lam_flights_lost(struct lam_flights *flights, int rank, struct lam_error *err)

@@ -1,11 +1,11 @@
 /*
- * Single flight on the wire: every rank owns a part of the keys (flight.h), and asks the owner before it asks a model.
+ * Single flight on the wire: every rank that asks models owns a part of the keys (flight.h), and asks the owner before it asks a model.
  *
  *     lam_flights_ask(key, token)  ──> owner ──> heard(token, GRANTED)   ask the model; then lam_flights_done(key, flushed)
  *                                            └─> heard(token, FLUSHED)   read the cache (lam_cache_get_fresh); none there: done(key, not flushed), and ask again
  *
  * Each ask is heard once: GRANTED, or FLUSHED, or first GRANTED and, if another one was faster, FLUSHED. Uses three types of message from
- * first_type on. Every rank opens it before any asks (an agreement in between), and closes it when none will. Main thread.
+ * first_type on. Every one of them opens it before any asks (an agreement in between), and closes it when none will. Main thread.
  */
 #ifndef LAMINA_AI_CACHE_FLIGHT_COMM_H
 #define LAMINA_AI_CACHE_FLIGHT_COMM_H
@@ -20,6 +20,7 @@ struct lam_flights;
 struct lam_flights_options {
     uint16_t first_type;
     int64_t deadline_us; /* of a grant: longer than any request with its retries takes; 0: 10 min */
+    int first, owners;   /* ranks first … first + owners - 1 own the keys: those that open it. owners 0: all ranks */
     size_t max;          /* of those who hold or wait at one owner; 0: 65,536 */
     void (*heard)(void *arg, uint64_t token, enum lam_flight_word word); /* from lam_comm_poll; may ask and say done */
     void *arg;

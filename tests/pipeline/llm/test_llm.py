@@ -285,6 +285,14 @@ class LlmCase(support.BatchCase):
         self.assertEqual(report["llm"]["answered"], 480)
         self.assertEqual(len(self.model.texts()), 24)
         self.check_answers(self.rows())
+        self.model.asked.clear()  # and in a run of all layers, where not all ranks have the batch layer's role
+        job = self.llm_job("all", batch={"split": "4 KiB", "workers": 1})
+        done = support.subprocess.run([self.lamina, "launch", "-n", "4", "run", job, "--quiet"], stdin=support.subprocess.DEVNULL, capture_output=True, text=True, timeout=support.LIMIT,
+                                      env=support.clean_environment())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(self.model.texts()), 24)
+        self.assertEqual(len(self.rows("all")), 480)
+        self.check_answers(self.rows("all"))
 
     def test_long_texts_are_cut_and_not_paid_again(self):
         self.write("a.jsonl", "".join(json.dumps({"id": "k%04d" % i, "text": ("invoice %d. " % i if i % 2 else "server %d. " % i) + " ".join("w%d" % (i * 1000 + n) for n in range(1500))}) + "\n" for i in range(12)))

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "config/json_text.h"
+
 #define PROMPT_MAX ((size_t)16 << 20)
 
 static int prompt_path(char path[LAM_PATH_MAX], const char *store, const char *digest)
@@ -37,13 +39,6 @@ int lam_explain_keep(const struct lam_engine *engine, const struct lam_openai *o
     return rc;
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "";
-}
-
 static json_int_t count_of(const json_t *object, const char *name) { return json_integer_value(json_object_get(object, name)); }
 
 static void print_ask(const char *store, const json_t *ask)
@@ -54,15 +49,15 @@ static void print_ask(const char *store, const json_t *ask)
 
     printf("  %s: answered by %s; prompt version %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " requests, %" JSON_INTEGER_FORMAT " tokens in, %" JSON_INTEGER_FORMAT
            " out, cost %g\n",
-           text_of(ask, "ask"), text_of(ask, "model"), count_of(ask, "version"), count_of(ask, "requests"), count_of(ask, "tokens_in"), count_of(ask, "tokens_out"),
+           lam_json_text(ask, "ask"), lam_json_text(ask, "model"), count_of(ask, "version"), count_of(ask, "requests"), count_of(ask, "tokens_in"), count_of(ask, "tokens_out"),
            json_number_value(json_object_get(ask, "cost")));
     if (seen)
         printf("  it saw %" JSON_INTEGER_FORMAT " of the text's %" JSON_INTEGER_FORMAT " bytes\n", count_of(seen, "bytes"), count_of(seen, "of"));
-    prompt = prompt_path(path, store, text_of(ask, "prompt")) ? NULL : json_load_file(path, 0, NULL);
+    prompt = prompt_path(path, store, lam_json_text(ask, "prompt")) ? NULL : json_load_file(path, 0, NULL);
     if (prompt)
-        printf("\n--- the prompt, %s; the text came after it ---\n%s---\n\n", text_of(ask, "prompt"), text_of(prompt, "system"));
+        printf("\n--- the prompt, %s; the text came after it ---\n%s---\n\n", lam_json_text(ask, "prompt"), lam_json_text(prompt, "system"));
     else
-        printf("  the prompt %s is not in the store\n\n", text_of(ask, "prompt"));
+        printf("  the prompt %s is not in the store\n\n", lam_json_text(ask, "prompt"));
     json_decref(prompt);
 }
 
@@ -71,13 +66,13 @@ void lam_explain_print(const char *store, const json_t *record)
     const json_t *provenance = json_object_get(record, "provenance"), *enrichment = json_object_get(record, "enrichment"), *trace = json_object_get(provenance, "trace"), *item;
     size_t i;
 
-    printf("%s: %s%s", text_of(record, "key"), *text_of(enrichment, "category") ? text_of(enrichment, "category") : "no category",
+    printf("%s: %s%s", lam_json_text(record, "key"), *lam_json_text(enrichment, "category") ? lam_json_text(enrichment, "category") : "no category",
            json_is_true(json_object_get(record, "pending")) ? ", pending" : "");
     if (json_is_number(json_object_get(enrichment, "confidence")))
         printf(", confidence %.2f", json_number_value(json_object_get(enrichment, "confidence")));
-    printf("; %s analysis by %s, %s, model artifact %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " tokens\n", text_of(provenance, "depth"), text_of(provenance, "analyzer"),
-           text_of(provenance, "processed_at"), count_of(provenance, "model"), count_of(provenance, "tokens"));
+    printf("; %s analysis by %s, %s, model artifact %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " tokens\n", lam_json_text(provenance, "depth"), lam_json_text(provenance, "analyzer"),
+           lam_json_text(provenance, "processed_at"), count_of(provenance, "model"), count_of(provenance, "tokens"));
     json_array_foreach(json_object_get(trace, "steps"), i, item)
-        printf("  step %zu: %s said %s, confidence %.2f\n", i + 1, text_of(item, "model"), text_of(item, "category"), json_number_value(json_object_get(item, "confidence")));
+        printf("  step %zu: %s said %s, confidence %.2f\n", i + 1, lam_json_text(item, "model"), lam_json_text(item, "category"), json_number_value(json_object_get(item, "confidence")));
     json_array_foreach(json_object_get(trace, "asks"), i, item) print_ask(store, item);
 }

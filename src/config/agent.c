@@ -5,15 +5,9 @@
 #include <string.h>
 
 #include "job.h"
+#include "json_text.h"
 
 static const char *const taken[] = {"answer", "get_record", "query", "aggregate", "related"};
-
-static const char *text_of(json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "";
-}
 
 static void check_names(struct lam_checker *checker, json_t *http)
 {
@@ -24,26 +18,26 @@ static void check_names(struct lam_checker *checker, json_t *http)
     json_array_foreach(http, i, one) {
         snprintf(pointer, sizeof pointer, "/deep/agent/http/%zu/name", i);
         for (size_t k = 0; k < sizeof taken / sizeof *taken; k++)
-            if (!strcmp(text_of(one, "name"), taken[k]))
+            if (!strcmp(lam_json_text(one, "name"), taken[k]))
                 lam_problem_add(checker, pointer, "\"%s\" is the name of a built-in tool", taken[k]);
-        json_array_foreach(http, j, earlier) if (j < i && !strcmp(text_of(earlier, "name"), text_of(one, "name")))
-            lam_problem_add(checker, pointer, "two tools have the name \"%.64s\"", text_of(one, "name"));
+        json_array_foreach(http, j, earlier) if (j < i && !strcmp(lam_json_text(earlier, "name"), lam_json_text(one, "name")))
+            lam_problem_add(checker, pointer, "two tools have the name \"%.64s\"", lam_json_text(one, "name"));
     }
 }
 
 void lam_agent_check(struct lam_checker *checker, json_t *deep)
 {
     json_t *agent = json_object_get(deep, "agent"), *one;
-    const char *model = text_of(agent, "model");
+    const char *model = lam_json_text(agent, "model");
     bool found = false;
     size_t i;
 
     if (!agent)
         return;
-    if (strcmp(text_of(deep, "analyzer"), "openai"))
+    if (strcmp(lam_json_text(deep, "analyzer"), "openai"))
         lam_problem_add(checker, "/deep/agent", "an agent needs a model: set /deep/analyzer to \"openai\"");
     json_array_foreach(json_object_get(deep, "endpoints"), i, one)
-        found |= !strcmp(text_of(one, "kind"), "chat") && !strcmp(text_of(one, "model"), model);
+        found |= !strcmp(lam_json_text(one, "kind"), "chat") && !strcmp(lam_json_text(one, "model"), model);
     if (*model && !found)
         lam_problem_add(checker, "/deep/agent/model", "no chat endpoint has the model \"%.100s\"", model);
     check_names(checker, json_object_get(agent, "http"));

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "ai/openai/answer.h"
 #include "ai/openai/prompt.h"
 #include "ai/openai/schema.h"
 #include "ai/openai/token_estimate.h"
@@ -199,21 +200,10 @@ static int act(struct lam_agent *agent, const struct step *step, struct lam_erro
 
 /* --- what the server sent is read --- */
 
-static uint64_t count(const struct lam_json *json, const char *pointer)
-{
-    struct lam_number number;
-    double value;
-
-    if (!lam_json_number(json, lam_json_find(json, LAM_JSON_ROOT, lam_sv_of(pointer)), &number))
-        return 0;
-    value = lam_number_as_double(&number);
-    return value > 0 && value < 1e12 ? (uint64_t)value : 0;
-}
-
 /* Tokens of this exchange: as the server counted, else as guessed here. */
 static uint64_t use(struct lam_agent *agent, struct lam_sv body)
 {
-    uint64_t in = count(agent->json, "/usage/prompt_tokens"), out = count(agent->json, "/usage/completion_tokens");
+    uint64_t in = lam_llm_count(agent->json, "/usage/prompt_tokens"), out = lam_llm_count(agent->json, "/usage/completion_tokens");
 
     if (!(in + out)) {
         in = agent->guess;

@@ -44,13 +44,15 @@ void lam_llm_reader_free(struct lam_llm_reader *reader)
 
 const struct lam_json *lam_llm_reader_answer(const struct lam_llm_reader *reader) { return reader->answer; }
 
-static uint32_t count_at(const struct lam_json *json, uint32_t at, const char *pointer)
+uint32_t lam_llm_count(const struct lam_json *json, const char *pointer)
 {
     struct lam_number number;
+    double value;
 
-    if (!lam_json_number(json, lam_json_find(json, at, lam_sv_of(pointer)), &number) || number.kind != LAM_NUMBER_I64 || number.i64 < 0 || number.i64 > UINT32_MAX)
+    if (!lam_json_number(json, lam_json_find(json, LAM_JSON_ROOT, lam_sv_of(pointer)), &number))
         return 0;
-    return (uint32_t)number.i64;
+    value = lam_number_as_double(&number);
+    return value >= 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
 }
 
 int lam_llm_reader_chat(struct lam_llm_reader *reader, struct lam_sv body, struct lam_llm_reply *reply, struct lam_error *err)
@@ -64,9 +66,9 @@ int lam_llm_reader_chat(struct lam_llm_reader *reader, struct lam_sv body, struc
     if ((rc = lam_json_parse(reader->body, body, err)))
         return LAM_PASS(err, rc == LAM_E_MEMORY ? rc : LAM_E_INVALID, "the server's answer is no JSON");
     reply->model = lam_json_string(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("model")));
-    reply->tokens_in = count_at(json, LAM_JSON_ROOT, "/usage/prompt_tokens");
-    reply->tokens_out = count_at(json, LAM_JSON_ROOT, "/usage/completion_tokens");
-    reply->cached = count_at(json, LAM_JSON_ROOT, "/usage/prompt_tokens_details/cached_tokens");
+    reply->tokens_in = lam_llm_count(json, "/usage/prompt_tokens");
+    reply->tokens_out = lam_llm_count(json, "/usage/completion_tokens");
+    reply->cached = lam_llm_count(json, "/usage/prompt_tokens_details/cached_tokens");
     choice = lam_json_find(json, LAM_JSON_ROOT, LAM_SV("/choices/0"));
     if (!choice)
         return LAM_FAIL(err, LAM_E_INVALID, "the server's answer has no choices");

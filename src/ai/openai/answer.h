@@ -44,6 +44,9 @@ const struct lam_json *lam_llm_reader_answer(const struct lam_llm_reader *reader
  */
 double lam_llm_reader_certainty(const struct lam_llm_reader *reader, const struct lam_llm_reply *reply, const char *field);
 
+/* What a JSON pointer names, where it is a number that counts something, as servers and caches write it: 0 … UINT32_MAX; else 0. */
+uint32_t lam_llm_count(const struct lam_json *json, const char *pointer);
+
 /* An error's text from a body: {"error":{"message":…}}, {"error":"…"}, {"detail":…}, or the start of what it is; one line, cut. */
 void lam_llm_reader_error(struct lam_llm_reader *reader, struct lam_sv body, char *out, size_t cap);
 

@@ -140,11 +140,8 @@ int lam_embed_take(struct lam_openai *o, struct lam_openai_request *request, str
         goto cleanup;
     }
     if (!rc) {
-        struct lam_number number;
-
         reply->model = lam_json_string(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("model")));
-        if (lam_json_number(json, lam_json_find(json, LAM_JSON_ROOT, LAM_SV("/usage/prompt_tokens")), &number) && number.kind == LAM_NUMBER_I64 && number.i64 > 0)
-            reply->tokens_in = (uint32_t)number.i64;
+        reply->tokens_in = lam_llm_count(json, "/usage/prompt_tokens");
         lam_request_account(o, request, reply);
     }
     while (!rc && request->questions) {

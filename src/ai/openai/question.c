@@ -393,13 +393,6 @@ static bool stands(const struct lam_openai *o, const struct lam_question *questi
     return confidence >= o->job->deep.cascade[step].accept && (!question->doc->category.len || lam_sv_eq(category, question->doc->category));
 }
 
-static uint32_t count_of(const struct lam_json *json, const char *pointer)
-{
-    struct lam_number number;
-
-    return lam_json_number(json, lam_json_find(json, LAM_JSON_ROOT, lam_sv_of(pointer)), &number) && number.kind == LAM_NUMBER_I64 ? (uint32_t)number.i64 : 0;
-}
-
 /* Entities that the model was not shown stay with the row: by them it is masked wherever it is shown. */
 static int keep_masked(struct lam_openai *o, struct lam_openai_doc *doc, struct lam_sv before, struct lam_error *err)
 {
@@ -442,7 +435,7 @@ static int apply(struct lam_openai *o, struct lam_question *question, struct lam
         rc = keep_masked(o, doc, before, err);
     if (rc || (doc->asks.len && (rc = lam_buf_add(&doc->asks, ",", 1, err))) || (rc = lam_buf_add_sv(&doc->asks, trace, err)))
         return rc;
-    doc->tokens += count_of(o->value, "/trace/tokens_in") + count_of(o->value, "/trace/tokens_out");
+    doc->tokens += lam_llm_count(o->value, "/trace/tokens_in") + lam_llm_count(o->value, "/trace/tokens_out");
     if (ask->version > doc->version)
         doc->version = ask->version;
     if (!(ask->tasks & LAM_TASK_CLASSIFY) || !o->job->deep.cascade_count)

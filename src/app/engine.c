@@ -28,9 +28,8 @@ static void fill_extract(struct lam_extract *extract, const struct lam_job *job,
     };
 }
 
-static int open_embedder(struct lam_engine *engine, struct lam_error *err)
+static int open_embedder(struct lam_engine *engine, struct lam_job *job, struct lam_error *err)
 {
-    const struct lam_job *job = engine->job;
     int rc;
 
     if (job->embed.analyzer != LAM_JOB_EMBED_STATIC || !(job->tasks.wanted & LAM_TASK_EMBED))
@@ -39,10 +38,10 @@ static int open_embedder(struct lam_engine *engine, struct lam_error *err)
         return rc;
     if (engine->rank == 0)
         lam_log_info(&engine->log, "ai", "embeddings are of the space %s", lam_static_space(engine->embedder));
-    return 0;
+    return lam_job_set_space(job, lam_static_space(engine->embedder), err);
 }
 
-int lam_engine_open(struct lam_engine *engine, const struct lam_job *job, struct lam_comm *comm, const struct lam_roles *roles, struct lam_error *err)
+int lam_engine_open(struct lam_engine *engine, struct lam_job *job, struct lam_comm *comm, const struct lam_roles *roles, struct lam_error *err)
 {
     struct lam_commitlog_options options;
     int rc;
@@ -72,7 +71,7 @@ int lam_engine_open(struct lam_engine *engine, const struct lam_job *job, struct
     if (!(engine->maps = lam_map_cache_new(engine->fs, job->store.path, MAPS_MAX)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for mapped segments");
     engine->state = lam_commitlog_snapshot(engine->commits);
-    return (rc = open_embedder(engine, err)) ? rc : lam_map_catch_faults(err);
+    return (rc = open_embedder(engine, job, err)) ? rc : lam_map_catch_faults(err);
 }
 
 int lam_engine_open_store(struct lam_engine *engine, const char *path, struct lam_error *err)

@@ -50,8 +50,11 @@ struct lam_engine {
     bool wait_for_term, take_over_term; /* --wait, --take-over: what the first term of a layer is taken with; set before any layer begins */
 };
 
-/* Opens the store of a job (its folders are made where they are missing) with everything above but comm. */
-int lam_engine_open(struct lam_engine *engine, const struct lam_job *job, struct lam_comm *comm, const struct lam_roles *roles, struct lam_error *err);
+/*
+ * Opens the store of a job (its folders are made where they are missing) with everything above but comm. The job learns what its table of vectors is
+ * (lam_job_set_space), and changes no more from then on.
+ */
+int lam_engine_open(struct lam_engine *engine, struct lam_job *job, struct lam_comm *comm, const struct lam_roles *roles, struct lam_error *err);
 
 /* The same for a store without a job, for tools that read it: no ranks, no extracts, job is NULL. Makes nothing: LAM_E_NOT_FOUND where path is no store. */
 int lam_engine_open_store(struct lam_engine *engine, const char *path, struct lam_error *err);

@@ -226,6 +226,12 @@ void lam_job_free(struct lam_job *job);
 /* Adds the JSON Schema (draft 2020-12) of job files, indented. */
 int lam_job_schema(struct lam_buf *out, struct lam_error *err);
 
+/*
+ * What the vectors of its static table are, by the table's bytes: a part of the analysis that the job file cannot tell. A table that changed under its path is
+ * another analysis. Once, before the job is shared. LAM_E_MEMORY.
+ */
+int lam_job_set_space(struct lam_job *job, const char *space, struct lam_error *err);
+
 /* How a job stands to what a store remembers. Lists are JSON pointers and names, separated by ", ", cut at the end. */
 struct lam_job_change {
     bool identity;        /* refused: err of lam_job_compare says what differs */

@@ -94,6 +94,20 @@ int lam_job_fill_parts(struct lam_arena *arena, json_t *whole, struct lam_job *j
     return 0;
 }
 
+/* Into the analysis, beside the path of the table. */
+int lam_job_put_space(struct lam_arena *arena, struct lam_job *job, const char *space, struct lam_error *err)
+{
+    json_t *analysis = json_loadb(job->analysis.ptr, job->analysis.len, 0, NULL), *embed = json_object_get(json_object_get(analysis, "tasks"), "embed");
+
+    if (json_object_set_new(embed, "space", json_string(space)) || dump(arena, json_incref(analysis), &job->analysis)) {
+        json_decref(analysis);
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the parts of the job");
+    }
+    json_decref(analysis);
+    job->analysis_digest = lam_hash128(job->analysis.ptr, job->analysis.len);
+    return 0;
+}
+
 /* Text that grows up to its end: what does not fit is cut there. */
 struct list {
     char *text;

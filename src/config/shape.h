@@ -164,6 +164,7 @@ int lam_deep_fill(struct lam_arena *arena, json_t *whole, struct lam_job *job);
 int lam_deep_part(json_t *whole, json_t *to, bool analysis);
 
 /* identity, analysis, rest and their digests, from the whole json and the mappings that were resolved in job. */
+int lam_job_put_space(struct lam_arena *arena, struct lam_job *job, const char *space, struct lam_error *err);
 int lam_job_fill_parts(struct lam_arena *arena, json_t *whole, struct lam_job *job, struct lam_error *err);
 
 #endif

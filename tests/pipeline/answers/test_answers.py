@@ -185,6 +185,20 @@ class StaticTable(Case):
             self.assertEqual(len(values), 8)
             self.assertAlmostEqual(sum(v * v for v in values), 1, places=5)
 
+    def test_a_table_that_changed_under_its_path_is_a_new_full_view(self):
+        self.table(1000)
+        job = self.job(tasks={"language": {}, "embed": {"analyzer": "static", "path": "table", "dim": 8}}, deep={"analyzer": "builtin"})
+        first = json.loads(self.lamina("batch", job, "--json"))
+        self.assertEqual(json.loads(self.lamina("batch", job, "--json"))["nothing_new"], True)
+        before = {k: r["embedding"] for k, r in self.records("store", "--embedding").items()}
+        with open(self.path("table/model.safetensors"), "r+b") as file:  # the same size, other numbers
+            file.seek(-1000 * 16, os.SEEK_END)
+            file.write(bytes((i * 2246822519 >> 11) & 255 for i in range(1000 * 16)))
+        again = json.loads(self.lamina("batch", job, "--json"))
+        self.assertEqual((again["nothing_new"], again["rebuilt"], again["view"]), (False, True, first["view"] + 1))
+        for key, record in self.records("store", "--embedding").items():
+            self.assertNotEqual(record["embedding"], before[key])
+
     def test_a_table_that_does_not_fit_ends_the_run(self):
         self.table(10)
         self.lamina("batch", self.job(tasks={"embed": {"analyzer": "static", "path": "table", "dim": 8}}, deep={"analyzer": "builtin"}), code=2)

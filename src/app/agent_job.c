@@ -157,11 +157,12 @@ static void keep(struct lam_agent_job *job, const struct visit *visit, const str
 {
     struct lam_row *row = visit->rows[task - visit->tasks];
     struct lam_block *block = visit->piece->block;
+    uint64_t tokens = task->used.in + task->used.out;
     struct lam_error err;
 
-    row->enr.tokens += (uint32_t)task->tokens;
+    row->enr.tokens += (uint32_t)tokens;
     job->stats.found += task->found;
-    job->stats.tokens += task->found ? 0 : task->tokens;
+    job->stats.tokens += task->found ? 0 : tokens;
     if (task->outcome == LAM_AGENT_LATER || task->outcome == LAM_AGENT_REFUSED || add_member(block, &row->enr.trace, &task->trail, &err) ||
         (task->outcome == LAM_AGENT_ANSWERED && add_member(block, &row->enr.custom, &task->result, &err))) {
         row->rec.flags |= LAM_ROW_PENDING;

@@ -52,6 +52,32 @@ static int hand_over(struct lam_sv answer, struct lam_buf *out, struct lam_error
 
 /* --- over the view --- */
 
+/* {"as_of":{…},…: its first member takes more tokens than a small result, and says nothing about any record. */
+static struct lam_sv without_as_of(struct lam_buf *answer)
+{
+    static const char first[] = "{\"as_of\":";
+    size_t at = sizeof first - 1;
+    bool in_string = false;
+    int depth = 0;
+
+    if (answer->len <= at || memcmp(answer->ptr, first, at))
+        return lam_buf_sv(answer);
+    do {
+        char c = answer->ptr[at];
+
+        if (in_string && c == '\\')
+            at++;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string)
+            depth += (c == '{') - (c == '}');
+    } while (++at < answer->len && depth);
+    if (at >= answer->len || answer->ptr[at] != ',')
+        return lam_buf_sv(answer);
+    answer->ptr[at] = '{';
+    return lam_sv(answer->ptr + at, answer->len - at);
+}
+
 static int run_query(struct lam_agent_tools *tools, const struct lam_query *query, struct lam_buf *out, struct lam_error *err)
 {
     struct lam_query_limits limits = {.timeout_ms = TIMEOUT_MS, .stop = &tools->stop, .clock = tools->clock};
@@ -60,7 +86,7 @@ static int run_query(struct lam_agent_tools *tools, const struct lam_query *quer
 
     lam_buf_init(&answer, ANSWER_MAX);
     if (!(rc = lam_query_run(query, &tools->reader, &limits, &answer, NULL, err)))
-        rc = hand_over(lam_buf_sv(&answer), out, err);
+        rc = hand_over(without_as_of(&answer), out, err);
     else if (rc == LAM_PENDING)
         rc = LAM_FAIL(err, LAM_E_NOT_FOUND, "nothing is published yet");
     lam_buf_release(&answer);

@@ -287,7 +287,7 @@ static int fill_row(struct lam_speed_agents *agents, struct owed *owed, struct l
     if ((rc = add_member(&row->enr.trace, lam_buf_sv(&task->trail), &owed->trace, err)) ||
         (answered && (rc = add_member(&row->enr.custom, lam_buf_sv(&task->result), &owed->custom, err))))
         return rc;
-    row->enr.tokens += task->tokens < UINT32_MAX ? (uint32_t)task->tokens : UINT32_MAX;
+    row->enr.tokens += (uint32_t)(task->used.in + task->used.out);
     row->enr.processed_us = lam_wall_us(agents->engine->clock);
     return 0;
 }

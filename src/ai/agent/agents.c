@@ -202,7 +202,7 @@ static int loop(struct lam_agents *agents, struct lam_agent *agent, enum lam_age
 /* What it came to is kept where asking again would come to the same. A cache that cannot be written loses an answer to the next run, never to this one. */
 static void keep(struct lam_agents *agents, struct lam_agent_task *task, const struct lam_agent *agent)
 {
-    struct lam_agent_end end = {.answered = task->outcome == LAM_AGENT_ANSWERED, .tokens = task->tokens, .result = task->result, .trail = task->trail};
+    struct lam_agent_end end = {.answered = task->outcome == LAM_AGENT_ANSWERED, .used = task->used, .result = task->result, .trail = task->trail};
     struct lam_error err;
 
     if (end.answered || (task->outcome == LAM_AGENT_GAVE_UP && lam_agent_lasting(agent)))
@@ -212,7 +212,6 @@ static void keep(struct lam_agents *agents, struct lam_agent_task *task, const s
 static int ask_anew(struct lam_agents *agents, struct lam_agent_task *task, struct lam_error *err)
 {
     struct lam_agent_options options = agents->options.agent;
-    struct lam_agent_usage used;
     struct lam_agent *agent;
     int rc;
 
@@ -221,8 +220,7 @@ static int ask_anew(struct lam_agents *agents, struct lam_agent_task *task, stru
         return rc;
     rc = loop(agents, agent, &task->outcome, err);
     atomic_store(&agents->protocol, (int)lam_agent_protocol(agent));
-    used = lam_agent_usage(agent);
-    task->tokens = used.in + used.out;
+    task->used = lam_agent_usage(agent);
     if (!rc && !(rc = lam_agent_trail(agent, &task->trail, err)) && !(rc = lam_buf_add_sv(&task->result, lam_agent_result(agent), err)))
         keep(agents, task, agent);
     lam_agent_free(agent);
@@ -267,7 +265,7 @@ static int work(struct lam_agents *agents, struct lam_agent_task *task, struct l
     if (rc)
         return rc;
     task->found = true;
-    task->tokens = end.tokens;
+    task->used = end.used;
     task->outcome = end.answered ? LAM_AGENT_ANSWERED : LAM_AGENT_GAVE_UP;
     return 0;
 }
@@ -345,7 +343,7 @@ bool lam_agents_submit(struct lam_agents *agents, struct lam_agent_task *task)
     task->agents = agents;
     task->outcome = LAM_AGENT_LATER;
     task->found = false;
-    task->tokens = 0;
+    task->used = (struct lam_agent_usage){0};
     lam_buf_init(&task->result, LAM_AGENT_BODY_MAX);
     lam_buf_init(&task->trail, TRAIL_MAX + 4096);
     return lam_pool_submit(agents->pool, run, task);

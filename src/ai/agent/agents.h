@@ -50,7 +50,7 @@ struct lam_agent_task {
     enum lam_agent_outcome outcome;
     bool found;                   /* it was kept already: nothing was asked */
     struct lam_buf result, trail; /* JSON; the caller releases them */
-    uint64_t tokens;              /* that it took, now or when it was asked */
+    struct lam_agent_usage used;  /* what it took, now or when it was asked */
     struct lam_error err;
     struct lam_agents *agents; /* while it is open */
 };

@@ -48,10 +48,16 @@ int lam_agent_kept_init(struct lam_agent_kept *kept, struct lam_cache *cache, co
 
 /* --- out of the cache --- */
 
+static uint64_t count_of(const struct lam_json *json, const char *name)
+{
+    struct lam_number number;
+
+    return lam_json_number(json, lam_json_field(json, LAM_JSON_ROOT, lam_sv_of(name)), &number) ? (uint64_t)lam_number_as_double(&number) : 0;
+}
+
 static int read_end(struct lam_sv value, struct lam_agent_end *end, struct lam_error *err)
 {
     struct lam_json *json = lam_json_new(LAM_CACHE_VALUE_MAX, 64);
-    struct lam_number tokens;
     struct lam_sv outcome;
     int rc = json ? lam_json_parse(json, value, err) : LAM_FAIL(err, LAM_E_MEMORY, "no memory for what an agent came to");
 
@@ -59,7 +65,7 @@ static int read_end(struct lam_sv value, struct lam_agent_end *end, struct lam_e
         goto cleanup;
     outcome = lam_json_string(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("outcome")));
     end->answered = lam_sv_eq(outcome, LAM_SV("answered"));
-    end->tokens = lam_json_number(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("tokens")), &tokens) ? (uint64_t)lam_number_as_double(&tokens) : 0;
+    end->used = (struct lam_agent_usage){count_of(json, "tokens_in"), count_of(json, "tokens_out")};
     if (!(rc = lam_buf_add_sv(&end->result, lam_json_raw(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("result"))), err)))
         rc = lam_buf_add_sv(&end->trail, lam_json_raw(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("trail"))), err);
     if (!rc && (end->trail.len < 3 || (end->answered && !end->result.len)))
@@ -135,14 +141,14 @@ static int put_durably(struct lam_cache *cache, struct lam_digest key, struct la
 
 int lam_agent_kept_put(const struct lam_agent_kept *kept, struct lam_digest record, const struct lam_agent_end *end, struct lam_error *err)
 {
-    const struct lam_cache_meta meta = {.tokens_in = end->tokens < UINT32_MAX ? (uint32_t)end->tokens : UINT32_MAX};
+    const struct lam_cache_meta meta = {.tokens_in = (uint32_t)end->used.in, .tokens_out = (uint32_t)end->used.out}; /* of one record: far below */
     struct lam_buf value;
     int rc;
 
     if (!kept->cache)
         return 0;
     lam_buf_init(&value, LAM_CACHE_VALUE_MAX);
-    if (!(rc = lam_buf_addf(&value, err, "{\"outcome\":\"%s\",\"tokens\":%" PRIu64, end->answered ? "answered" : "gave_up", end->tokens)) &&
+    if (!(rc = lam_buf_addf(&value, err, "{\"outcome\":\"%s\",\"tokens_in\":%" PRIu64 ",\"tokens_out\":%" PRIu64, end->answered ? "answered" : "gave_up", end->used.in, end->used.out)) &&
         !(rc = end->answered ? lam_buf_addf(&value, err, ",\"result\":") : 0) && !(rc = end->answered ? lam_buf_add_sv(&value, lam_buf_sv(&end->result), err) : 0) &&
         !(rc = lam_buf_addf(&value, err, ",\"trail\":")) && !(rc = lam_buf_add_sv(&value, lam_buf_sv(&end->trail), err)) && !(rc = lam_buf_add(&value, "}", 1, err)))
         rc = put_durably(kept->cache, key_of(end->answered ? &kept->answers : &kept->ends, record), lam_buf_sv(&value), &meta, err);

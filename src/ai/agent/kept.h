@@ -2,7 +2,7 @@
  * What agents came to, kept in the response cache: whoever looks at the same record again, in whichever layer, rank or run, asks nobody.
  *
  *     key    (who thinks, rules, question, tools, form of the answer) and the record's digest
- *     value  {"outcome":"answered","tokens":n,"result":…,"trail":…}, or "gave_up" without a result
+ *     value  {"outcome":"answered","tokens_in":n,"tokens_out":n,"result":…,"trail":…}, or "gave_up" without a result
  *
  * An answer is an answer under whatever limits it was found, so limits are no part of its key. That there is none follows from the limits too: it is kept
  * under another key, which has them, and only where asking again would end the same (lam_agent_lasting). Where tools live and how long a call takes may
@@ -24,7 +24,7 @@ int lam_agent_kept_init(struct lam_agent_kept *kept, struct lam_cache *cache, co
 
 struct lam_agent_end {
     bool answered;
-    uint64_t tokens;              /* that it took when it was asked */
+    struct lam_agent_usage used;  /* when it was asked */
     struct lam_buf result, trail; /* JSON; filled by get, whose caller has initialised them, and borrowed by put */
 };
 

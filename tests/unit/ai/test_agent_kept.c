@@ -45,7 +45,7 @@ static struct lam_digest record(int n) { return lam_hash128(&n, sizeof n); }
 
 static void keep(struct lam_cache *cache, const struct lam_agent_options *options, int n, bool answered)
 {
-    struct lam_agent_end end = {.answered = answered, .tokens = 77};
+    struct lam_agent_end end = {.answered = answered, .used = {70, 7}};
     struct lam_agent_kept kept;
     struct lam_error err;
 
@@ -81,7 +81,8 @@ static int found(struct lam_cache *cache, const struct lam_agent_options *option
         snprintf(want, sizeof want, "{\"n\":%d}", n);
         assert_true(lam_sv_eq(lam_buf_sv(&end.result), end.answered ? lam_sv_of(want) : LAM_SV("")));
         assert_true(end.trail.len > 10 && end.trail.ptr[0] == '{');
-        assert_int_equal(end.tokens, 77);
+        assert_int_equal(end.used.in, 70);
+        assert_int_equal(end.used.out, 7);
     }
     lam_buf_release(&end.result);
     lam_buf_release(&end.trail);
@@ -254,7 +255,8 @@ static void what_is_kept_is_not_asked_again_by_anybody(void **state)
 
             assert_int_equal(task.outcome, LAM_AGENT_ANSWERED);
             assert_int_equal(task.found, run || i);
-            assert_int_equal(task.tokens, 34);
+            assert_int_equal(task.used.in, 30);
+            assert_int_equal(task.used.out, 4);
             assert_true(lam_sv_eq(lam_buf_sv(&task.result), LAM_SV("{\"n\":5}")));
             release(&task);
         }

@@ -9,11 +9,14 @@
  */
 #include "batch_table.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 
 #define FILES_MAX ((size_t)64 << 20)
+#define PATH_SHOWN 300 /* bytes of a path in an error */
 #define PATHS_MAX ((size_t)16 << 30)
 
 struct lam_batch_files *lam_batch_files_new(void)
@@ -155,21 +158,62 @@ void lam_batch_accepted(void *arg, int rank, struct lam_sv note)
     lam_piece_release(&piece);
 }
 
-/* The worker's error begins with "source N: PATH: ", which its reader put there. */
-void lam_batch_failed(void *arg, uint64_t split, const struct lam_error *why)
+/* "source N: PATH: why". Of a long path only the beginning fits, and its digest tells which it is: "source N: #DIGEST BEGINNING…: why". */
+int lam_batch_name_file(uint32_t source, struct lam_sv path, int rc, struct lam_error *err)
+{
+    char hex[LAM_DIGEST_HEX];
+
+    if (path.len <= PATH_SHOWN)
+        return LAM_PASS(err, rc, "source %" PRIu32 ": %.*s", source, LAM_SV_ARG(path));
+    lam_digest_hex(lam_hash128(path.ptr, path.len), hex);
+    return LAM_PASS(err, rc, "source %" PRIu32 ": #%s %.*s…", source, hex, LAM_SV_ARG(lam_utf8_cut(path, PATH_SHOWN - LAM_DIGEST_HEX)));
+}
+
+static struct lam_batch_file *find_by_digest(struct lam_batch_files *files, uint32_t source, struct lam_sv hex)
+{
+    struct lam_digest digest, found;
+
+    if (!lam_digest_parse(hex, &digest))
+        return NULL;
+    for (size_t i = 0; i < files->count; i++) {
+        if (files->files[i].source != source)
+            continue;
+        found = lam_hash128(files->files[i].path, files->files[i].path_len);
+        if (!memcmp(found.bytes, digest.bytes, sizeof digest.bytes))
+            return &files->files[i];
+    }
+    return NULL;
+}
+
+/* Which file lam_batch_name_file has named. *named: one was. */
+static struct lam_batch_file *named_file(const struct lam_batch_job *batch, const char *text, bool *named)
+{
+    const char *path = text;
+    unsigned long source = strncmp(text, "source ", 7) ? ULONG_MAX : strtoul(text + 7, (char **)(uintptr_t)&path, 10);
+    struct lam_batch_file *file = NULL;
+
+    *named = source < batch->source_count && !strncmp(path, ": ", 2);
+    if (!*named)
+        return NULL;
+    path += 2;
+    for (const char *end = path; !file && (end = strstr(end, ": ")); end++)
+        file = lam_batch_files_find(batch->files, (uint32_t)source, lam_sv(path, (size_t)(end - path)));
+    if (!file && path[0] == '#' && strlen(path) >= LAM_DIGEST_HEX)
+        file = find_by_digest(batch->files, (uint32_t)source, lam_sv(path + 1, LAM_DIGEST_HEX - 1));
+    return file;
+}
+
+/* A file is left out, said, and new to the next scan. What the store itself holds is in no other place: a view without it would let go of it. */
+int lam_batch_failed(void *arg, uint64_t split, const struct lam_error *why, struct lam_error *err)
 {
     struct lam_batch_job *batch = arg;
     struct lam_batch_files *files = batch->files;
-    const char *text = why->text, *path;
-    unsigned long source = strncmp(text, "source ", 7) ? ULONG_MAX : strtoul(text + 7, (char **)(uintptr_t)&path, 10);
-    struct lam_batch_file *file = NULL;
-    const char *end;
+    struct lam_batch_file *file;
+    bool named;
 
     (void)split;
     pthread_mutex_lock(&files->lock);
-    if (source < batch->source_count && !strncmp(path, ": ", 2))
-        for (end = path + 2; !file && (end = strstr(end, ": ")); end++)
-            file = lam_batch_files_find(files, (uint32_t)source, lam_sv(path + 2, (size_t)(end - path - 2)));
+    file = named_file(batch, why->text, &named);
     if (file && why->code == LAM_E_CONFLICT && file->relists < LAM_BATCH_RELISTS) {
         file->restless = files->relist = true;
     } else {
@@ -181,7 +225,12 @@ void lam_batch_failed(void *arg, uint64_t split, const struct lam_error *why)
             batch->report.first_failure = *why;
     }
     pthread_mutex_unlock(&files->lock);
-    lam_log_warn(&batch->engine->log, "batch", "%s", text);
+    if (!named && !batch->estimate) {
+        *err = *why;
+        return LAM_PASS(err, why->code, "what the store holds cannot be read, and no view is made without it");
+    }
+    lam_log_warn(&batch->engine->log, "batch", "%s", why->text);
+    return 0;
 }
 
 bool lam_batch_again(void *arg)

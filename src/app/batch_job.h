@@ -165,7 +165,9 @@ struct lam_batch_files *lam_batch_files_new(void);
 void lam_batch_files_free(struct lam_batch_files *files);
 int lam_batch_list(void *arg, struct lam_batch_lister *lister, struct lam_error *err);
 void lam_batch_accepted(void *arg, int rank, struct lam_sv note);
-void lam_batch_failed(void *arg, uint64_t split, const struct lam_error *why);
+/* Puts in front of a worker's error which file it is about, so that lam_batch_failed finds it. Returns rc. */
+int lam_batch_name_file(uint32_t source, struct lam_sv path, int rc, struct lam_error *err);
+int lam_batch_failed(void *arg, uint64_t split, const struct lam_error *why, struct lam_error *err);
 bool lam_batch_again(void *arg);
 
 /* Does what this piece says of its file still hold? Storage thread, when nothing reads any more. */

@@ -235,9 +235,7 @@ static int read_file(struct reading *r, struct lam_sv bytes)
     if (!(rc = lam_files_open(&files, &r->batch->sources[split.source].files, &split, r->err)))
         rc = read_items(r, &split, files);
     lam_files_close(files);
-    if (rc && rc != LAM_E_CANCELLED) /* lam_batch_failed reads source and path from it */
-        return LAM_PASS(r->err, rc, "source %u: %.*s", (unsigned)split.source, (int)(split.path.len < 300 ? split.path.len : 300), split.path.ptr);
-    return rc;
+    return rc && rc != LAM_E_CANCELLED ? lam_batch_name_file(split.source, split.path, rc, r->err) : rc;
 }
 
 /* --- streams --- */

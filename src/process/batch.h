@@ -45,9 +45,9 @@ struct lam_batch_ops {
     /* Coordinator, lister thread: finds work and calls lam_batch_emit for each split. Called again while again says so. */
     int (*list)(void *arg, struct lam_batch_lister *lister, struct lam_error *err);
 
-    /* Coordinator, main thread: a piece was accepted, a split failed for good. Bookkeeping in memory only. */
+    /* Coordinator, main thread: a piece was accepted, a split failed for good. Bookkeeping in memory only. failed: an error says that the run is nothing without it. */
     void (*accepted)(void *arg, int rank, struct lam_sv note);
-    void (*failed)(void *arg, uint64_t split, const struct lam_error *why);
+    int (*failed)(void *arg, uint64_t split, const struct lam_error *why, struct lam_error *err);
 
     /*
      * Coordinator, main thread, when all splits have ended: must something be listed again (files that changed while they were read)? What was accepted until

@@ -214,9 +214,11 @@ static void on_accepted(void *arg, uint64_t split, uint32_t piece, bool last, in
 static void on_failed(void *arg, uint64_t split, int rank, const struct lam_error *why)
 {
     struct lam_batch_coordinator *c = arg;
+    struct lam_error err;
 
     (void)rank;
-    c->batch->options.ops->failed(c->batch->options.arg, split, why);
+    if (c->batch->options.ops->failed(c->batch->options.arg, split, why, &err))
+        fail(c, &err);
     wake(c);
 }
 

@@ -319,6 +319,19 @@ class ExitCodes(BatchCase):
         self.plain_user(self.job())
         self.assertEqual({row["key"] for row in Store(self.store()).rows()}, {b"a", b"b"})
 
+    def test_of_a_file_that_cannot_be_read_the_whole_path_counts(self):
+        """Longer than what of it fits into an error: it is not taken for read, and its neighbour in the same folder is."""
+        folder = "/".join(("d" * 200, "e" * 200))
+        path = self.write(folder + "/a.jsonl", lines({"id": "a", "text": "one"}))
+        self.write(folder + "/b.jsonl", lines({"id": "b", "text": "two"}))
+        os.chmod(path, 0)
+        self.plain_user(self.job())
+        self.assertEqual(report_of(self.store())["files_failed"], 1)
+        self.assertEqual([row["key"] for row in Store(self.store()).rows()], [b"b"])
+        os.chmod(path, 0o644)
+        self.plain_user(self.job())
+        self.assertEqual({row["key"] for row in Store(self.store()).rows()}, {b"a", b"b"})
+
     def plain_user(self, job):
         """Root can read every file: as nobody then."""
         user = None

@@ -8,6 +8,9 @@
 #define DECREASE 0.7
 #define STAND_IN_LINE 0.8                 /* elasticity above: what was added only waits */
 #define WORTH_IT 0.5                      /* and below: go on */
+#define LOOK 4                            /* slow start looks when one in so many of a window's answers has come */
+#define LOOK_MIN 4
+#define LOOK_FEW 16                       /* of fewer the mean says too little for WORTH_IT: only a line is believed */
 #define GROWN 1.2                         /* latency that grew by less is noise, whatever the elasticity of a small step */
 #define POINT_AGE_US INT64_C(120000000)   /* the endpoint's other users change: older measurements are forgotten */
 #define PROBE_WINDOWS 8                   /* at a limit that is right: windows between two looks upwards */
@@ -107,6 +110,20 @@ static void set_limit(struct lam_llm_flow *flow, double limit, int64_t now_us)
     new_window(flow, now_us);
 }
 
+/* In slow start: a higher limit, and a look at the first answers. */
+static void leap(struct lam_llm_flow *flow, double limit, int64_t now_us)
+{
+    set_limit(flow, limit, now_us);
+    flow->leapt = true;
+}
+
+static void begin(struct lam_llm_flow *flow, int64_t now_us)
+{
+    flow->slow_start = true;
+    flow->look_open = 0;
+    leap(flow, flow->start, now_us);
+}
+
 void lam_llm_flow_set_share(struct lam_llm_flow *flow, const struct lam_llm_share *share, int64_t now_us)
 {
     if (share->number >= flow->share_number) {
@@ -127,12 +144,12 @@ void lam_llm_flow_init(struct lam_llm_flow *flow, const struct lam_llm_share *sh
     flow->start = start ? start : START;
     flow->limited_us = flow->refusing_to_us = INT64_MIN;
     flow->paused_until_us = flow->others_until_us = now_us;
-    flow->slow_start = flow->success_since = true;
+    flow->success_since = true;
     flow->hedge_credit = 1;
     flow->requests.slot = flow->tokens.slot = now_us / BUDGET_SLOT_US;
     lam_llm_breaker_init(&flow->breaker);
     lam_llm_flow_set_share(flow, share, now_us);
-    set_limit(flow, flow->start, now_us);
+    begin(flow, now_us);
 }
 
 static uint32_t to_ms(int64_t us) { return us <= 0 ? 0 : us / 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(us / 1000); }
@@ -228,7 +245,7 @@ static void decide(struct lam_llm_flow *flow, int64_t now_us)
     } else if (low < 0 && high >= 0 && !flow->slow_start && elasticity(flow, point, high) > STAND_IN_LINE && limit > 1) {
         set_limit(flow, limit * DECREASE, now_us); /* on the way down, and it cost nothing so far */
     } else if (flow->slow_start) {
-        set_limit(flow, limit * 2, now_us);
+        leap(flow, limit * 2, now_us);
     } else if (high >= 0 && elasticity(flow, point, high) > WORTH_IT && flow->probe_wait) {
         flow->probe_wait--; /* more was tried and was of no use: look again later */
     } else {
@@ -236,10 +253,39 @@ static void decide(struct lam_llm_flow *flow, int64_t now_us)
     }
 }
 
+/*
+ * The first answers of a window in slow start: not later than the first ones of the window before, and the next leap follows. Else the limit
+ * goes back to where they came sooner, and a whole window is measured there; when the leap from there ends here again, slow start is over.
+ */
+static void look(struct lam_llm_flow *flow, int64_t now_us)
+{
+    double n = flow->open_sum / flow->samples, log_latency = flow->log_sum / flow->samples, before = flow->look_open;
+    double most = flow->samples < LOOK_FEW ? STAND_IN_LINE : WORTH_IT;
+    int low = point_of(before);
+
+    flow->leapt = false;
+    if (!flow->reached || n < before * GROWN)
+        return;
+    if (before < 1 || log_latency - flow->look_log <= most * log(n / before)) {
+        flow->look_open = n;
+        flow->look_log = log_latency;
+        leap(flow, lam_llm_flow_limit(flow) * 2, now_us);
+        return;
+    }
+    if (flow->points[low].known) {
+        flow->slow_start = false;
+        flow->probe_wait = PROBE_WINDOWS;
+        flow->points[point_of(n)] = flow->points[low];
+        flow->points[point_of(n)].log_latency += log_latency - flow->look_log;
+    }
+    set_limit(flow, before, now_us);
+}
+
 void lam_llm_flow_forget(struct lam_llm_flow *flow, int64_t now_us)
 {
     for (int i = 0; i < LAM_LLM_FLOW_POINTS; i++)
         flow->points[i].known = false;
+    flow->look_open = 0;
     new_window(flow, now_us);
 }
 
@@ -325,7 +371,10 @@ static void answered(struct lam_llm_flow *flow, const struct lam_llm_end *end, i
         return;
     flow->log_sum += log(latency_us > 1 ? (double)latency_us : 1);
     flow->open_sum += flow->open + 1;
-    if (++flow->samples >= want)
+    flow->samples++;
+    if (flow->slow_start && flow->leapt && flow->samples >= fmax(LOOK_MIN, lam_llm_flow_limit(flow) / LOOK))
+        look(flow, now_us);
+    else if (flow->samples >= want)
         decide(flow, now_us);
 }
 
@@ -358,10 +407,8 @@ bool lam_llm_flow_ended(struct lam_llm_flow *flow, const struct lam_llm_end *end
         lam_llm_breaker_forgotten(&flow->breaker, end->probe);
         break;
     }
-    if (changed && flow->breaker.state == LAM_LLM_CLOSED) { /* back: not all at once */
-        flow->slow_start = true;
-        set_limit(flow, flow->start, now_us);
-    }
+    if (changed && flow->breaker.state == LAM_LLM_CLOSED)
+        begin(flow, now_us); /* back: not all at once */
     return changed;
 }
 

@@ -19,6 +19,11 @@
  * between the present limit and the next lower or higher one that was measured lately. Near 1 the additional requests only stand in line,
  * and the limit goes down; below 1/2 it goes up. W is the geometric mean over a window of as many answers as there are requests in flight,
  * all sent since the limit changed: one straggler in a hundred at 30 times the median moves it by 3 %.
+ *
+ * Slow start does not wait for whole windows: the limit doubles when the first quarter of a window's answers has come and is not later than
+ * the first quarter was before. In a line without bound the first ones have all that stood there before them, so a full server is seen one
+ * doubling later than by whole windows, or two where all latencies are equal. What a look takes for a line is measured by whole windows before
+ * it is believed.
  */
 #ifndef LAMINA_AI_OPENAI_FLOW_H
 #define LAMINA_AI_OPENAI_FLOW_H
@@ -50,6 +55,8 @@ struct lam_llm_flow {
     double log_sum, open_sum;
     uint32_t samples, probe_wait;
     bool reached;              /* the limit was reached in this window */
+    bool leapt;                /* in slow start: the window's first answers are to be looked at */
+    double look_open, look_log; /* concurrency and mean log latency of such answers the last time; 0: none yet */
     struct {
         double log_latency;
         int64_t at_us;

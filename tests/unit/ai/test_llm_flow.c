@@ -45,7 +45,7 @@ struct world {
     } open[4096];
     unsigned open_count;
     double *free_at; /* of slots */
-    uint64_t answered, limited;
+    uint64_t answered, limited, sent, count; /* count: it ends with so many; 0: without end */
     double open_sum;
 };
 
@@ -84,14 +84,19 @@ static void live(struct world *world, double *slots, int64_t seconds)
     world->answered = world->limited = 0;
     world->open_sum = 0;
     while (world->now_us < until_us) {
-        int64_t at_us = lam_llm_flow_ready_us(&world->flow, 100, world->now_us);
+        bool more = !world->count || world->sent < world->count;
+        int64_t at_us = more ? lam_llm_flow_ready_us(&world->flow, 100, world->now_us) : INT64_MAX;
         unsigned next = 0;
+
+        if (!more && !world->open_count)
+            return;
 
         if (at_us <= world->now_us) {
             bool limited = world->refuse_all || (world->refuse_above && world->open_count >= world->refuse_above);
 
             assert_true(world->open_count < 4096);
             lam_llm_flow_sent(&world->flow, 100, world->now_us);
+            world->sent++;
             world->open[world->open_count].sent_us = world->now_us;
             world->open[world->open_count].limited = limited;
             world->open[world->open_count++].end_us = limited ? world->now_us + 5000 : work_us(world, slots);
@@ -105,7 +110,7 @@ static void live(struct world *world, double *slots, int64_t seconds)
             continue;
         }
         {
-            struct lam_llm_end end = {.result = world->open[next].limited ? LAM_LLM_R_LIMITED : LAM_LLM_R_ANSWERED, .sent_us = world->open[next].sent_us, .jitter = uniform()};
+            struct lam_llm_end end = {.result = world->open[next].limited ? LAM_LLM_R_LIMITED : LAM_LLM_R_ANSWERED, .sent_us = world->open[next].sent_us, .jitter = 0.5};
 
             world->open_sum += (double)world->open_count * (double)(world->open[next].end_us - world->now_us);
             world->now_us = world->open[next].end_us;
@@ -164,6 +169,74 @@ static void test_a_batching_server_is_not_mistaken_for_a_queue(void **state)
     live(&world, slots, 300);
     live(&world, slots, 100);
     assert_true(world.open_sum / (100.0 * SECOND) > 180);
+}
+
+/* Seconds that so many requests take a server without bounds, at 400 ms each. The same latencies for the same seed. */
+static double finish_s(uint32_t at_once, uint32_t start, uint64_t count, uint64_t seed)
+{
+    struct world world;
+    double slots[1];
+
+    world_init(&world, at_once, start);
+    world.base_us = 400000;
+    world.count = count;
+    random_state = seed;
+    live(&world, slots, 10000);
+    assert_int_equal(world.answered, count);
+    return (double)(world.now_us - SECOND) / SECOND;
+}
+
+/*
+ * A start that doubled whatever happened, once in the mean latency, would cost 0.4, 1.2 and 2.0 s: W (log2(C / 16) - (1 - 16 / C) / ln 2) at
+ * C at once. Windows that are waited for cost 1.1, 2.5 and 4.0.
+ */
+static void test_to_find_the_limit_costs_no_more_than_doubling_takes(void **state)
+{
+    static const struct {
+        uint32_t at_once;
+        double most_s;
+    } cases[] = {{64, 0.5}, {256, 1.2}, {1000, 2.0}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint32_t at_once = cases[i].at_once;
+        double lost_s = 0;
+
+        for (uint64_t seed = 1; seed <= 10; seed++)
+            lost_s += (finish_s(at_once, 0, 20 * at_once, seed) - finish_s(at_once, at_once, 20 * at_once, seed)) / 10;
+        print_message("%u at once: %.2f s\n", at_once, lost_s);
+        assert_true(lost_s < cases[i].most_s);
+    }
+}
+
+/* The highest limit on the way: a line is seen one doubling late at most. Works alike with latencies that spread much. */
+static void test_the_start_does_not_flood_a_line(void **state)
+{
+    static const unsigned capacities[] = {4, 16, 32, 100, 300};
+    static const double sigmas[] = {0.4, 1};
+    double slots[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof capacities / sizeof *capacities * 2; i++) {
+        unsigned capacity = capacities[i / 2];
+        double most = 0;
+
+        for (uint64_t seed = 1; seed <= 10; seed++) {
+            struct world world;
+
+            world_init(&world, 4000, 0);
+            world.slots = capacity;
+            world.sigma = sigmas[i % 2];
+            memset(slots, 0, sizeof slots);
+            random_state = seed;
+            for (int second = 0; second < 20; second++) {
+                live(&world, slots, 1);
+                most = fmax(most, lam_llm_flow_limit(&world.flow));
+            }
+        }
+        print_message("capacity %u, sigma %.1f: up to %.0f\n", capacity, sigmas[i % 2], most);
+        assert_true(most <= fmax(64, 4.0 * capacity));
+    }
 }
 
 static void test_429_bring_the_limit_down_and_it_comes_back(void **state)
@@ -420,6 +493,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_server_without_bounds_gets_the_maximum, seed_random),
         cmocka_unit_test_setup(test_a_server_that_queues_without_bound_is_kept_full_but_not_flooded, seed_random),
+        cmocka_unit_test_setup(test_to_find_the_limit_costs_no_more_than_doubling_takes, seed_random),
+        cmocka_unit_test_setup(test_the_start_does_not_flood_a_line, seed_random),
         cmocka_unit_test_setup(test_a_batching_server_is_not_mistaken_for_a_queue, seed_random),
         cmocka_unit_test_setup(test_429_bring_the_limit_down_and_it_comes_back, seed_random),
         cmocka_unit_test_setup(test_who_lets_nothing_through_is_asked_more_and_more_rarely, seed_random),

@@ -1,4 +1,4 @@
-/* A client on scripted servers, and what came of each request: for tests of the client of language-model servers. */
+/* Scripted servers, a client of them, and what came of each request: the fixture of tests of the client of language-model servers. */
 #ifndef LAMINA_TESTS_UNIT_AI_LLM_KIT_H
 #define LAMINA_TESTS_UNIT_AI_LLM_KIT_H
 
@@ -30,6 +30,7 @@ struct kit_result {
 };
 
 struct kit {
+    struct llm_server *servers[2];
     struct lam_llm_endpoint endpoints[4];
     struct lam_llm_options options;
     struct lam_llm_client *client;
@@ -38,13 +39,14 @@ struct kit {
     unsigned sent;
 };
 
-/* Short times, no hedging, one endpoint at server (NULL: the test sets it). */
-static inline struct kit *kit_new(struct llm_server *server)
+/* A server, and an endpoint there; short times, no hedging. */
+static inline struct kit *kit_new(llm_choose *choose, void *arg)
 {
     struct kit *kit = calloc(1, sizeof *kit);
 
+    kit->servers[0] = llm_server_start(choose, arg);
     lam_llm_options_init(&kit->options);
-    kit->endpoints[0] = (struct lam_llm_endpoint){.url = server ? llm_server_url(server) : NULL, .model = "small", .limits = {.concurrency = 64}, .start = 64};
+    kit->endpoints[0] = (struct lam_llm_endpoint){.url = llm_server_url(kit->servers[0]), .model = "small", .limits = {.concurrency = 64}, .start = 64};
     kit->options.endpoints = kit->endpoints;
     kit->options.endpoint_count = 1;
     kit->options.hedge_budget = 0;
@@ -53,6 +55,15 @@ static inline struct kit *kit_new(struct llm_server *server)
     kit->options.rate_retries = 3;
     kit->options.give_up_ms = 20000;
     return kit;
+}
+
+/* A second server, with an endpoint that is as the first one by now. */
+static inline void kit_add(struct kit *kit, llm_choose *choose, void *arg)
+{
+    kit->servers[1] = llm_server_start(choose, arg);
+    kit->endpoints[1] = kit->endpoints[0];
+    kit->endpoints[1].url = llm_server_url(kit->servers[1]);
+    kit->options.endpoint_count = 2;
 }
 
 static inline void kit_open(struct kit *kit)
@@ -137,6 +148,9 @@ static inline unsigned kit_count(const struct kit *kit, enum lam_llm_outcome out
 static inline void kit_free(struct kit *kit)
 {
     lam_llm_client_close(kit->client);
+    for (int i = 0; i < 2; i++)
+        if (kit->servers[i])
+            llm_server_stop(kit->servers[i]);
     free(kit);
 }
 

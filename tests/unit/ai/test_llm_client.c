@@ -3,8 +3,7 @@
 
 static void test_every_request_is_answered_once(void **state)
 {
-    struct llm_server *server = llm_server_start(NULL, NULL);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(NULL, NULL);
     struct lam_llm_counters counters;
 
     (void)state;
@@ -20,7 +19,6 @@ static void test_every_request_is_answered_once(void **state)
     assert_int_equal(counters.answered, 2000);
     assert_true(counters.connections <= 64);
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 struct sender {
@@ -53,8 +51,7 @@ static void *send_many(void *arg)
 
 static void test_many_threads_send_and_cancel(void **state)
 {
-    struct llm_server *server = llm_server_start(NULL, NULL);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(NULL, NULL);
     struct sender senders[4];
 
     (void)state;
@@ -71,14 +68,12 @@ static void test_many_threads_send_and_cancel(void **state)
     assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED) + kit_count(kit, LAM_LLM_CANCELLED), 1200);
     assert_true(kit_count(kit, LAM_LLM_ANSWERED) >= 1200 - 4 * 43);
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 static void test_more_than_the_bound_is_refused_for_now(void **state)
 {
     struct llm_reply reply = {.delay_us = 200000};
-    struct llm_server *server = llm_server_start(kit_same, &reply);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(kit_same, &reply);
 
     (void)state;
     kit->options.max_open = 10;
@@ -89,14 +84,12 @@ static void test_more_than_the_bound_is_refused_for_now(void **state)
     assert_int_equal(kit_send_as(kit, NULL, NULL), 0);
     kit_wait(kit);
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 static void test_concurrency_stays_within_its_limit(void **state)
 {
     struct llm_reply reply = {.delay_us = 20000};
-    struct llm_server *server = llm_server_start(kit_same, &reply);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(kit_same, &reply);
     struct llm_server_counts counts;
 
     (void)state;
@@ -104,18 +97,16 @@ static void test_concurrency_stays_within_its_limit(void **state)
     kit_open(kit);
     kit_send(kit, 100);
     kit_wait(kit);
-    llm_server_counts(server, &counts);
+    llm_server_counts(kit->servers[0], &counts);
     assert_in_range(counts.open_max, 2, 7); /* 7 on a machine with time for it */
     assert_in_range(counts.connections, 2, 7);
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 static void test_cancelled_requests_leave_the_server(void **state)
 {
     struct llm_reply reply = {.delay_us = 30000000};
-    struct llm_server *server = llm_server_start(kit_same, &reply);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(kit_same, &reply);
     struct llm_server_counts counts;
     uint64_t id;
 
@@ -125,27 +116,25 @@ static void test_cancelled_requests_leave_the_server(void **state)
     kit_send(kit, 9);
     do {
         usleep(1000);
-        llm_server_counts(server, &counts);
+        llm_server_counts(kit->servers[0], &counts);
     } while (counts.open < 10);
     lam_llm_client_cancel(kit->client, id);
     while (!atomic_load(&kit->results[0].calls))
         usleep(1000);
     assert_int_equal(kit->results[0].outcome, LAM_LLM_CANCELLED);
-    while (llm_server_counts(server, &counts), counts.aborted < 1)
+    while (llm_server_counts(kit->servers[0], &counts), counts.aborted < 1)
         usleep(1000);
     lam_llm_client_cancel(kit->client, id); /* names nothing any more */
     lam_llm_client_cancel_all(kit->client);
     kit_wait(kit);
     assert_int_equal(kit_count(kit, LAM_LLM_CANCELLED), 10);
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 static void test_close_calls_back_all_that_is_open(void **state)
 {
     struct llm_reply reply = {.delay_us = 30000000};
-    struct llm_server *server = llm_server_start(kit_same, &reply);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(kit_same, &reply);
 
     (void)state;
     kit_open(kit);
@@ -153,8 +142,8 @@ static void test_close_calls_back_all_that_is_open(void **state)
     lam_llm_client_close(kit->client);
     assert_int_equal(atomic_load(&kit->done), 200);
     assert_int_equal(kit_count(kit, LAM_LLM_CANCELLED), 200);
-    free(kit);
-    llm_server_stop(server);
+    kit->client = NULL;
+    kit_free(kit);
 }
 
 /* ---- order ---- */
@@ -176,8 +165,7 @@ static void note_order(void *arg, const struct llm_request *request, struct llm_
 static void test_same_prefixes_go_out_together(void **state)
 {
     struct order order = {0};
-    struct llm_server *server = llm_server_start(note_order, &order);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(note_order, &order);
     static const unsigned expected[] = {0, 2, 4, 6, 8, 1, 3, 5, 7, 9};
 
     (void)state;
@@ -188,14 +176,12 @@ static void test_same_prefixes_go_out_together(void **state)
     kit_wait(kit);
     assert_memory_equal(order.numbers, expected, sizeof expected);
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 static void test_the_largest_go_first_when_no_more_come(void **state)
 {
     struct order order = {0};
-    struct llm_server *server = llm_server_start(note_order, &order);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(note_order, &order);
     static const unsigned expected[] = {0, 5, 4, 3, 2, 1};
 
     (void)state;
@@ -209,7 +195,6 @@ static void test_the_largest_go_first_when_no_more_come(void **state)
     kit_wait(kit);
     assert_memory_equal(order.numbers, expected, sizeof expected);
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 /* ---- several endpoints ---- */
@@ -218,41 +203,33 @@ static void test_the_largest_go_first_when_no_more_come(void **state)
 static void test_weights_divide_the_work(void **state)
 {
     struct llm_reply reply = {.delay_us = 100000};
-    struct llm_server *servers[2] = {llm_server_start(kit_same, &reply), llm_server_start(kit_same, &reply)};
-    struct kit *kit = kit_new(servers[0]);
+    struct kit *kit = kit_new(kit_same, &reply);
     struct llm_server_counts counts[2];
 
     (void)state;
     kit->endpoints[0].limits.concurrency = kit->endpoints[0].start = 400;
-    kit->endpoints[1] = kit->endpoints[0];
-    kit->endpoints[1].url = llm_server_url(servers[1]);
+    kit_add(kit, kit_same, &reply);
     kit->endpoints[1].weight = 3;
-    kit->options.endpoint_count = 2;
     kit_open(kit);
     kit_send(kit, 400);
     kit_wait(kit);
     for (int i = 0; i < 2; i++)
-        llm_server_counts(servers[i], &counts[i]);
+        llm_server_counts(kit->servers[i], &counts[i]);
     assert_int_equal(counts[0].requests, 100);
     assert_int_equal(counts[1].requests, 300);
     kit_free(kit);
-    llm_server_stop(servers[0]);
-    llm_server_stop(servers[1]);
 }
 
 static void test_steps_and_kinds_have_their_endpoints(void **state)
 {
-    struct llm_server *servers[2] = {llm_server_start(NULL, NULL), llm_server_start(NULL, NULL)};
-    struct kit *kit = kit_new(servers[0]);
+    struct kit *kit = kit_new(NULL, NULL);
     struct lam_error err;
 
     (void)state;
     kit->endpoints[0].kinds = 1 << LAM_LLM_CHAT;
-    kit->endpoints[1] = kit->endpoints[0];
-    kit->endpoints[1].url = llm_server_url(servers[1]);
+    kit_add(kit, NULL, NULL);
     kit->endpoints[1].tier = 1;
     kit->endpoints[1].kinds = 1 << LAM_LLM_EMBEDDINGS;
-    kit->options.endpoint_count = 2;
     kit_open(kit);
     for (unsigned i = 0; i < 20; i++)
         kit_send_as(kit, &(struct lam_llm_request){.tier = i % 2, .kind = i % 2 ? LAM_LLM_EMBEDDINGS : LAM_LLM_CHAT}, NULL);
@@ -264,19 +241,14 @@ static void test_steps_and_kinds_have_their_endpoints(void **state)
     assert_int_equal(lam_llm_client_submit(kit->client, &(struct lam_llm_request){.tier = 1, .body = LAM_SV("x")}, NULL, &err), LAM_E_INVALID);
     assert_int_equal(lam_llm_client_submit(kit->client, &(struct lam_llm_request){.tier = 2, .body = LAM_SV("x")}, NULL, &err), LAM_E_INVALID);
     kit_free(kit);
-    llm_server_stop(servers[0]);
-    llm_server_stop(servers[1]);
 }
 
 static void test_another_endpoint_where_one_is_to_be_avoided(void **state)
 {
-    struct llm_server *servers[2] = {llm_server_start(NULL, NULL), llm_server_start(NULL, NULL)};
-    struct kit *kit = kit_new(servers[0]);
+    struct kit *kit = kit_new(NULL, NULL);
 
     (void)state;
-    kit->endpoints[1] = kit->endpoints[0];
-    kit->endpoints[1].url = llm_server_url(servers[1]);
-    kit->options.endpoint_count = 2;
+    kit_add(kit, NULL, NULL);
     kit_open(kit);
     for (unsigned i = 0; i < 20; i++)
         kit_send_as(kit, &(struct lam_llm_request){.avoid = 1}, NULL);
@@ -287,8 +259,6 @@ static void test_another_endpoint_where_one_is_to_be_avoided(void **state)
     kit_wait(kit);
     assert_int_equal(kit->results[20].outcome, LAM_LLM_ANSWERED);
     kit_free(kit);
-    llm_server_stop(servers[0]);
-    llm_server_stop(servers[1]);
 }
 
 /* ---- hedging ---- */
@@ -301,8 +271,7 @@ static void one_straggler(void *arg, const struct llm_request *request, struct l
 
 static void test_a_straggler_is_asked_again_and_its_loser_cancelled(void **state)
 {
-    struct llm_server *server = llm_server_start(one_straggler, NULL);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(one_straggler, NULL);
     struct llm_server_counts counts;
     struct lam_llm_counters counters;
     unsigned hedged = 0;
@@ -320,16 +289,14 @@ static void test_a_straggler_is_asked_again_and_its_loser_cancelled(void **state
     assert_true(hedged >= 1 && hedged <= 5);
     assert_int_equal(counters.hedges, hedged);
     assert_true(counters.hedges_won >= 1);
-    while (llm_server_counts(server, &counts), counts.aborted < 1) /* its connection was closed */
+    while (llm_server_counts(kit->servers[0], &counts), counts.aborted < 1) /* its connection was closed */
         usleep(1000);
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 static void test_a_full_server_sees_no_hedge(void **state)
 {
-    struct llm_server *server = llm_server_start(one_straggler, NULL);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(one_straggler, NULL);
     struct lam_llm_counters counters;
 
     (void)state;
@@ -345,7 +312,6 @@ static void test_a_full_server_sees_no_hedge(void **state)
     assert_int_equal(counters.hedges, 0);
     assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 120); /* the straggler by a retry after its time was up */
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 /* ---- streams ---- */
@@ -372,8 +338,7 @@ static void stream_it(void *arg, const struct llm_request *request, struct llm_r
 static void test_streamed_answers_are_put_together(void **state)
 {
     atomic_uint requests = 0;
-    struct llm_server *server = llm_server_start(stream_it, &requests);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(stream_it, &requests);
 
     (void)state;
     kit->endpoints[0].stream = true;
@@ -387,7 +352,6 @@ static void test_streamed_answers_are_put_together(void **state)
     assert_non_null(strstr(kit->results[4].body, "{\"id\":\"c-1\",\"object\":\"chat.completion\",\"model\":\"m\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hello\\n\","
                                                  "\"tool_calls\":[{\"index\":0,\"type\":\"function\",\"id\":\"t1\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}]}"));
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 /* ---- keys, proxies, shares ---- */
@@ -404,8 +368,7 @@ static void look_for_key(void *arg, const struct llm_request *request, struct ll
 
 static void test_keys_come_from_the_environment_and_proxies_do_not(void **state)
 {
-    struct llm_server *server = llm_server_start(look_for_key, NULL);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(look_for_key, NULL);
     struct lam_error err;
 
     (void)state;
@@ -425,13 +388,12 @@ static void test_keys_come_from_the_environment_and_proxies_do_not(void **state)
     assert_int_equal(atomic_load(&with_key), 5);
     unsetenv("http_proxy");
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 static void test_addresses_that_cannot_be_right_are_refused_at_open(void **state)
 {
     static const char *const urls[] = {"", "localhost:8000/v1", "ftp://host/v1", "http://", "http://user:pass@host/v1", "http://host/a b"};
-    struct kit *kit = kit_new(NULL);
+    struct kit *kit = kit_new(NULL, NULL);
     struct lam_error err;
 
     (void)state;
@@ -442,14 +404,13 @@ static void test_addresses_that_cannot_be_right_are_refused_at_open(void **state
     }
     kit->options.endpoint_count = 0;
     assert_int_equal(lam_llm_client_open(&kit->options, &kit->client, &err), LAM_E_INVALID);
-    free(kit);
+    kit_free(kit);
 }
 
 static void test_a_share_holds_and_is_followed(void **state)
 {
     struct llm_reply reply = {.delay_us = 2000};
-    struct llm_server *server = llm_server_start(kit_same, &reply);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(kit_same, &reply);
     struct lam_llm_demand demand;
     struct llm_server_counts counts;
     struct lam_llm_share share = {.limits = {.concurrency = 0}};
@@ -462,17 +423,16 @@ static void test_a_share_holds_and_is_followed(void **state)
         usleep(1000);
         lam_llm_client_demand(kit->client, 0, &demand);
     } while (demand.wanted < 100); /* it says what it could use */
-    llm_server_counts(server, &counts);
+    llm_server_counts(kit->servers[0], &counts);
     assert_int_equal(counts.requests, 0);
     share.limits.concurrency = 3;
     lam_llm_client_set_share(kit->client, 0, &share);
     kit_wait(kit);
-    llm_server_counts(server, &counts);
+    llm_server_counts(kit->servers[0], &counts);
     assert_in_range(counts.open_max, 1, 3);
     lam_llm_client_demand(kit->client, 0, &demand);
     assert_int_equal(demand.open + demand.waiting + demand.wanted, 0); /* others may have it all, though nobody asks again */
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 int main(void)

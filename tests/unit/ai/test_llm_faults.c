@@ -93,7 +93,6 @@ static void check_case(const struct fault_case *fault, const struct kit *kit)
 static void test_each_fault_ends_as_it_should(void **state)
 {
     static struct llm_reply replies[CASES];
-    static struct llm_server *servers[CASES];
     static struct kit *kits[CASES];
 
     (void)state;
@@ -101,8 +100,7 @@ static void test_each_fault_ends_as_it_should(void **state)
     page[0] = '{';
     for (size_t i = 0; i < CASES; i++) {
         replies[i] = cases[i].reply;
-        servers[i] = llm_server_start(kit_same, &replies[i]);
-        kits[i] = kit_new(servers[i]);
+        kits[i] = kit_new(kit_same, &replies[i]);
         kits[i]->options.attempt_timeout_ms = 3000;
         kits[i]->options.stall_timeout_ms = 1000;
         kits[i]->options.deadline_ms = 60000;
@@ -113,7 +111,6 @@ static void test_each_fault_ends_as_it_should(void **state)
         kit_wait(kits[i]);
         check_case(&cases[i], kits[i]);
         kit_free(kits[i]);
-        llm_server_stop(servers[i]);
     }
 }
 
@@ -123,8 +120,7 @@ static void test_a_cut_at_any_byte_is_no_answer(void **state)
     (void)state;
     for (size_t at = 0; at < 340; at += 9) {
         struct llm_reply reply = {.fault = at % 2 ? LLM_CUT : LLM_CUT_RESET, .at = at, .chunked = at % 3 == 0};
-        struct llm_server *server = llm_server_start(kit_same, &reply);
-        struct kit *kit = kit_new(server);
+        struct kit *kit = kit_new(kit_same, &reply);
 
         kit->options.transport_retries = 0;
         kit_open(kit);
@@ -133,7 +129,6 @@ static void test_a_cut_at_any_byte_is_no_answer(void **state)
         if (kit_count(kit, LAM_LLM_LATER) != 3)
             fail_msg("cut after %zu bytes: outcome %d, \"%s\"", at, kit->results[0].outcome, kit->results[0].reason);
         kit_free(kit);
-        llm_server_stop(server);
     }
 }
 
@@ -142,20 +137,19 @@ static void test_nobody_there(void **state)
     static const struct {
         const char *url, *reason;
     } nobody[] = {{"https://127.0.0.1:%u/v1", "SSL"}, {"http://no-such-host.invalid:%u/v1", "no "}};
-    struct llm_server *server = llm_server_start(NULL, NULL);
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        struct kit *kit = kit_new(server);
+        struct kit *kit = kit_new(NULL, NULL);
         char url[64];
 
         kit->options.transport_retries = 0;
         kit->options.connect_timeout_ms = 2000;
         if (i < 2) {
-            snprintf(url, sizeof url, nobody[i].url, llm_server_port(server));
+            snprintf(url, sizeof url, nobody[i].url, llm_server_port(kit->servers[0]));
             kit->endpoints[0].url = url;
         } else {
-            llm_server_die(server); /* refused */
+            llm_server_die(kit->servers[0]); /* refused */
         }
         kit_open(kit);
         kit_send(kit, 2);
@@ -167,14 +161,12 @@ static void test_nobody_there(void **state)
         }
         kit_free(kit);
     }
-    llm_server_stop(server);
 }
 
 static void test_a_server_that_dies_and_comes_back(void **state)
 {
     struct llm_reply reply = {.delay_us = 20000};
-    struct llm_server *server = llm_server_start(kit_same, &reply);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(kit_same, &reply);
     struct lam_llm_counters counters;
 
     (void)state;
@@ -184,28 +176,26 @@ static void test_a_server_that_dies_and_comes_back(void **state)
     kit_send(kit, 300);
     while (atomic_load(&kit->done) < 50)
         usleep(1000);
-    llm_server_die(server);
+    llm_server_die(kit->servers[0]);
     do {
         usleep(5000);
         lam_llm_client_counters(kit->client, 0, &counters);
     } while (counters.health != LAM_LLM_BROKEN);
-    llm_server_return(server);
+    llm_server_return(kit->servers[0]);
     kit_wait(kit);
     assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 300);
     lam_llm_client_counters(kit->client, 0, &counters);
     assert_int_equal(counters.health, LAM_LLM_HEALTHY);
     assert_true(counters.transport_errors <= 64); /* those in flight and the probes, not each of those that waited */
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 static void test_a_server_that_never_comes_back_is_given_up(void **state)
 {
-    struct llm_server *server = llm_server_start(NULL, NULL);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(NULL, NULL);
 
     (void)state;
-    llm_server_die(server);
+    llm_server_die(kit->servers[0]);
     kit->options.give_up_ms = 1500;
     kit->endpoints[0].limits.concurrency = 8;
     kit_open(kit);
@@ -215,26 +205,20 @@ static void test_a_server_that_never_comes_back_is_given_up(void **state)
     for (int i = 0; i < 200; i++)
         assert_non_null(strstr(kit->results[i].reason, "no connection"));
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 static void test_where_one_is_dead_the_other_works(void **state)
 {
-    struct llm_server *servers[2] = {llm_server_start(NULL, NULL), llm_server_start(NULL, NULL)};
-    struct kit *kit = kit_new(servers[0]);
+    struct kit *kit = kit_new(NULL, NULL);
 
     (void)state;
-    kit->endpoints[1] = kit->endpoints[0];
-    kit->endpoints[1].url = llm_server_url(servers[1]);
-    kit->options.endpoint_count = 2;
-    llm_server_die(servers[0]);
+    kit_add(kit, NULL, NULL);
+    llm_server_die(kit->servers[0]);
     kit_open(kit);
     kit_send(kit, 300);
     kit_wait(kit);
     assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 300);
     kit_free(kit);
-    llm_server_stop(servers[0]);
-    llm_server_stop(servers[1]);
 }
 
 /* ---- 401: the first one ends all ---- */
@@ -242,8 +226,7 @@ static void test_where_one_is_dead_the_other_works(void **state)
 static void test_a_refused_key_stops_all_requests(void **state)
 {
     struct llm_reply reply = {.status = 401, .delay_us = 1000};
-    struct llm_server *server = llm_server_start(kit_same, &reply);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(kit_same, &reply);
     struct llm_server_counts counts;
 
     (void)state;
@@ -255,10 +238,9 @@ static void test_a_refused_key_stops_all_requests(void **state)
     kit_wait(kit);
     assert_int_equal(kit_count(kit, LAM_LLM_REFUSED), 510);
     assert_non_null(strstr(kit->results[509].reason, "401"));
-    llm_server_counts(server, &counts);
+    llm_server_counts(kit->servers[0], &counts);
     assert_true(counts.requests <= 4);
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 /* ---- options ---- */
@@ -289,8 +271,7 @@ static void picky(void *arg, const struct llm_request *request, struct llm_reply
 static void test_an_unknown_field_is_left_out_and_that_is_remembered(void **state)
 {
     struct seen_options seen = {0};
-    struct llm_server *server = llm_server_start(picky, &seen);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(picky, &seen);
     struct lam_llm_option options[] = {{"max_tokens", "max_completion_tokens", LAM_SV("20")},
                                        {"response_format", NULL, LAM_SV("{\"type\":\"json_schema\"}")},
                                        {"seed", NULL, LAM_SV("1")}};
@@ -312,7 +293,6 @@ static void test_an_unknown_field_is_left_out_and_that_is_remembered(void **stat
     lam_llm_client_counters(kit->client, 0, &counters);
     assert_int_equal(counters.dropped, 1);
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 /* ---- rate limits ---- */
@@ -343,8 +323,7 @@ static void test_rate_limits_lose_nothing(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         struct limiter limiter = {.headers = headers[i], .every = 3};
-        struct llm_server *server = llm_server_start(limiting, &limiter);
-        struct kit *kit = kit_new(server);
+        struct kit *kit = kit_new(limiting, &limiter);
         unsigned count = headers[i] ? 40 : 3;
 
         kit->options.rate_retries = 1000;
@@ -355,7 +334,6 @@ static void test_rate_limits_lose_nothing(void **state)
         assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), count);
         assert_int_equal(atomic_load(&limiter.passed), count);
         kit_free(kit);
-        llm_server_stop(server);
     }
 }
 
@@ -369,8 +347,7 @@ static void one_bad(void *arg, const struct llm_request *request, struct llm_rep
 
 static void test_a_500_that_stays_is_the_requests_own_fault(void **state)
 {
-    struct llm_server *server = llm_server_start(one_bad, NULL);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(one_bad, NULL);
 
     (void)state;
     kit->endpoints[0].limits.concurrency = 2;
@@ -381,7 +358,6 @@ static void test_a_500_that_stays_is_the_requests_own_fault(void **state)
     assert_int_equal(kit->results[3].outcome, LAM_LLM_REJECTED);
     assert_non_null(strstr(kit->results[3].reason, "while others are answered"));
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 static void moved(void *arg, const struct llm_request *request, struct llm_reply *reply)
@@ -398,8 +374,7 @@ static void moved(void *arg, const struct llm_request *request, struct llm_reply
 static void test_a_redirect_on_the_same_host_is_followed_and_remembered(void **state)
 {
     atomic_uint old = 0;
-    struct llm_server *server = llm_server_start(moved, &old);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(moved, &old);
 
     (void)state;
     kit->endpoints[0].limits.concurrency = 1;
@@ -409,7 +384,6 @@ static void test_a_redirect_on_the_same_host_is_followed_and_remembered(void **s
     assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 20);
     assert_int_equal(atomic_load(&old), 1);
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 /* ---- all at once, at random ---- */
@@ -465,17 +439,11 @@ static void chaos(void *arg, const struct llm_request *request, struct llm_reply
 static void test_whatever_happens_each_request_ends_once(void **state)
 {
     unsigned seed = (unsigned)time(NULL), seeds[2] = {seed, seed + 1};
-    struct llm_server *servers[2];
-    struct kit *kit;
+    struct kit *kit = kit_new(chaos, &seeds[0]);
 
     (void)state;
     print_message("seed %u\n", seed);
-    for (int i = 0; i < 2; i++)
-        servers[i] = llm_server_start(chaos, &seeds[i]);
-    kit = kit_new(servers[0]);
-    kit->endpoints[1] = kit->endpoints[0];
-    kit->endpoints[1].url = llm_server_url(servers[1]);
-    kit->options.endpoint_count = 2;
+    kit_add(kit, chaos, &seeds[1]);
     kit->options.attempt_timeout_ms = 1500;
     kit->options.hedge_budget = 0.1;
     kit->options.hedge_min_ms = 5;
@@ -490,8 +458,6 @@ static void test_whatever_happens_each_request_ends_once(void **state)
     kit_wait(kit);
     assert_true(kit_count(kit, LAM_LLM_ANSWERED) > 750);
     kit_free(kit);
-    llm_server_stop(servers[0]);
-    llm_server_stop(servers[1]);
 }
 
 int main(void)

@@ -39,14 +39,12 @@ static void play(void *arg, const struct llm_request *request, struct llm_reply 
 
 static struct kit *run(struct script *script, unsigned count, unsigned concurrency)
 {
-    struct llm_server *server = llm_server_start(play, script);
-    struct kit *kit = kit_new(server);
+    struct kit *kit = kit_new(play, script);
 
     kit->endpoints[0].limits.concurrency = concurrency;
     kit_open(kit);
     kit_send(kit, count);
     kit_wait(kit);
-    llm_server_stop(server);
     return kit;
 }
 
@@ -90,20 +88,15 @@ static void test_the_same_words_to_all_are_a_no_as_well(void **state)
 static void test_another_endpoint_takes_what_the_first_refuses(void **state)
 {
     struct script script = {.bad = UINT_MAX, .reply = {.status = 400, .body = UNKNOWN_MODEL}};
-    struct llm_server *servers[2] = {llm_server_start(play, &script), llm_server_start(NULL, NULL)};
-    struct kit *kit = kit_new(servers[0]);
+    struct kit *kit = kit_new(play, &script);
 
     (void)state;
-    kit->endpoints[1] = kit->endpoints[0];
-    kit->endpoints[1].url = llm_server_url(servers[1]);
-    kit->options.endpoint_count = 2;
+    kit_add(kit, NULL, NULL);
     kit_open(kit);
     kit_send(kit, 100);
     kit_wait(kit);
     assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 100);
     kit_free(kit);
-    for (int i = 0; i < 2; i++)
-        llm_server_stop(servers[i]);
 }
 
 /* ---- or the request ---- */
@@ -160,8 +153,7 @@ static void test_an_endpoint_that_only_says_not_now_is_given_up(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
         struct llm_reply reply = replies[i];
-        struct llm_server *server = llm_server_start(kit_same, &reply);
-        struct kit *kit = kit_new(server);
+        struct kit *kit = kit_new(kit_same, &reply);
 
         kit->options.give_up_ms = 1000;
         kit->options.rate_retries = 1000000; /* else the attempts would end it */
@@ -172,7 +164,6 @@ static void test_an_endpoint_that_only_says_not_now_is_given_up(void **state)
         assert_int_equal(kit_count(kit, LAM_LLM_LATER), 50);
         assert_non_null(strstr(kit->results[49].reason, i == 1 ? "status 503" : "status 429"));
         kit_free(kit);
-        llm_server_stop(server);
     }
 }
 
@@ -231,8 +222,7 @@ static void test_addresses_that_change_with_each_redirect_are_not_collected(void
     (void)state;
     for (int answered = 0; answered < 2; answered++) {
         bool first = answered;
-        struct llm_server *server = llm_server_start(move, &first);
-        struct kit *kit = kit_new(server);
+        struct kit *kit = kit_new(move, &first);
 
         atomic_store(&moving.beyond, 0);
         kit->endpoints[0].limits.concurrency = 1;
@@ -242,7 +232,6 @@ static void test_addresses_that_change_with_each_redirect_are_not_collected(void
         assert_int_equal(kit_count(kit, answered ? LAM_LLM_REJECTED : LAM_LLM_REFUSED), 60 - answered);
         assert_non_null(strstr(kit->results[59].reason, answered ? "redirected too often" : "status 307"));
         kit_free(kit);
-        llm_server_stop(server);
         if (!answered)
             assert_true(atomic_load(&moving.beyond) <= 4); /* one request, followed three times */
     }
@@ -252,21 +241,18 @@ static void test_an_address_that_is_too_long_is_refused_with_a_word(void **state
 {
     char headers[600] = "Location: /v1/";
     struct llm_reply reply = {.status = 308, .headers = headers};
-    struct llm_server *server;
     struct kit *kit;
 
     (void)state;
     memset(headers + strlen(headers), 'a', 500);
     strcat(headers, "\r\n");
-    server = llm_server_start(kit_same, &reply);
-    kit = kit_new(server);
+    kit = kit_new(kit_same, &reply);
     kit_open(kit);
     kit_send(kit, 2);
     kit_wait(kit);
     assert_int_equal(kit_count(kit, LAM_LLM_REFUSED), 2);
     assert_non_null(strstr(kit->results[0].reason, "a very long address"));
     kit_free(kit);
-    llm_server_stop(server);
 }
 
 int main(void)

@@ -472,6 +472,18 @@ class LlmCase(support.BatchCase):
         self.run_batch(job)
         self.assertEqual(sum(record.get("pending", False) for record in self.rows().values()), 0)
 
+    def test_a_rate_limit_holds_over_ranks_and_is_used(self):
+        self.write("a.jsonl", self.records(90))
+        process = self.start(self.llm_job(deep={"endpoints": [{"url": self.model.url, "model": "small", "concurrency": 16, "rpm": 20}]}), 3)
+        deadline = time.time() + 45  # well within the minute in which no more may come
+        while len(self.model.texts()) < 20 and process.poll() is None and time.time() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(len(self.model.texts()), 20, "ranks without work leave theirs to the others")
+        time.sleep(3)
+        self.assertEqual(len(self.model.texts()), 20)
+        process.terminate()
+        self.finish(process)
+
     def test_a_killed_run_goes_on_and_asks_again_only_for_what_was_under_way(self):
         self.write("a.jsonl", self.records(400))
         self.model.delay = 0.05

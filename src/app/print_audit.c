@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/json_text.h"
 
@@ -33,6 +34,10 @@ void lam_print_audit(const json_t *record)
 
     if (!trail) {
         printf("%s: no agent worked on this record\n", lam_json_text(record, "key"));
+        return;
+    }
+    if (!strcmp(lam_json_text(trail, "outcome"), "pending")) {
+        printf("%s: its agent has not answered yet\n", lam_json_text(record, "key"));
         return;
     }
     printf("%s: %s; %zu steps by the protocol \"%s\", %" JSON_INTEGER_FORMAT " tokens, %" JSON_INTEGER_FORMAT " ms\n\n", lam_json_text(record, "key"), lam_json_text(trail, "outcome"),

@@ -70,14 +70,33 @@ static int judge_ahead(struct lam_engine *engine, struct lam_kafka *kafka, struc
     return 0;
 }
 
+/* What the topic does not hold any more cannot be answered. */
+static int forget_gone(struct lam_engine *engine, struct lam_kafka *kafka, struct lam_speed_start *start, struct lam_error *err)
+{
+    int64_t low, high;
+    size_t gone = 0;
+    int rc = lam_kafka_watermarks(kafka, start->partition, &low, &high, err);
+
+    while (!rc && gone < start->held_count && start->held[gone] < low)
+        gone++;
+    if (!gone)
+        return rc;
+    lam_log_warn(&engine->log, "speed", "partition %" PRIu32 ": %zu records whose outputs waited for an agent are gone from the topic: their outputs are not sent",
+                 start->partition, gone);
+    start->held_count -= gone;
+    memmove(start->held, start->held + gone, start->held_count * sizeof *start->held);
+    return 0;
+}
+
 /* What is owed below the output positions that are believed. */
-static int read_held(struct lam_speed_start *starts, uint32_t count, const struct outputs *outputs, struct lam_error *err)
+static int read_held(struct lam_engine *engine, struct lam_kafka *kafka, struct lam_speed_start *starts, uint32_t count, const struct outputs *outputs, struct lam_error *err)
 {
     int rc = 0;
 
     for (uint32_t i = 0; !rc && i < count; i++)
-        if (starts[i].output != LAM_KAFKA_NO_OFFSET)
-            rc = lam_speed_note_held(outputs->notes[i], starts[i].output, &starts[i].held, &starts[i].held_count, err);
+        if (starts[i].output != LAM_KAFKA_NO_OFFSET &&
+            !(rc = lam_speed_note_held(outputs->notes[i], starts[i].output, &starts[i].held, &starts[i].held_count, err)) && starts[i].held_count)
+            rc = forget_gone(engine, kafka, &starts[i], err);
     return rc;
 }
 
@@ -101,7 +120,7 @@ static int find_starts(struct lam_engine *engine, struct lam_speed_begun *begun,
         if (!archived && starts[i].output <= low) /* older than anything there is, or of another topic: nothing was answered */
             starts[i].output = LAM_KAFKA_NO_OFFSET;
     }
-    if (!rc && kafka && !(rc = judge_ahead(engine, kafka, starts, partitions, outputs, err)) && !(rc = read_held(starts, partitions, outputs, err)))
+    if (!rc && kafka && !(rc = judge_ahead(engine, kafka, starts, partitions, outputs, err)) && !(rc = read_held(engine, kafka, starts, partitions, outputs, err)))
         rc = owe_outputs(kafka, starts, partitions, err);
     return rc;
 }

@@ -42,7 +42,7 @@ class AgentsCase(SpeedCase):
         self.addCleanup(self.model.hang, set())
         self.fill()
 
-    def write_job(self, stream=None, roll=3600, **agent):
+    def write_job(self, stream=None, roll=3600, more=None, **agent):
         job = {
             "name": "agents", "store": self.store(), "sources": [{"name": "docs", "type": "files", "path": os.path.join(self.folder, "data", "*.jsonl")}],
             "dataset": {"kind": "upsert", "key": "/id", "text": "/text", "order_by": "event_time", "event_time": "/at"},
@@ -52,6 +52,8 @@ class AgentsCase(SpeedCase):
                      "agent": {"question": "How many records of its town are there?", "when": {"field": "/open", "eq": True}, "time": 60,
                                "schema": {"type": "object", "properties": {"count": {"type": "integer", "minimum": 0, "maximum": 100}}, "required": ["count"]}, **agent}},
         }
+        for section, fields in (more or {}).items():
+            job[section].update(fields)
         path = os.path.join(self.folder, "job.json")
         with open(path, "w") as file:
             json.dump(job, file)
@@ -136,6 +138,21 @@ class Answers(AgentsCase):
         self.batch(job)
         self.assertEqual(len(self.model.agent_requests), asked)
         self.assertEqual(self.record("e04")["provenance"]["trace"]["agent"]["outcome"], "limit: its steps are used up")
+
+    def test_ranks_share_the_work_and_what_is_masked_is_shown_to_no_agent(self):
+        self.model.script = [("answer", {"count": 20})]
+        events = [json.dumps({"id": "x%02d" % i, "text": "Write to ann@example.com about street number %d." % i, "open": True, "at": when(i)}).encode() for i in range(20)]
+        self.lines += events
+        self.fill(events)
+        _, report = self.speed(self.write_job(more={"tasks": {"entities": {}, "redact": {"kinds": ["email"]}}}), ranks=2)
+        self.assertEqual((report["agents"]["answered"], report["archived"]), (len(ASKED) + len(events), EVENTS + len(events)))
+        said = json.dumps(self.model.agent_requests)
+        self.assertNotIn("ann@example.com", said)
+        self.assertIn("[MAIL-", said)
+        outputs = self.outputs()
+        self.assertEqual(len(outputs), EVENTS + len(events))
+        self.assertEqual(outputs["x07"]["custom"], ANSWER)
+        self.assertNotIn("ann@example.com", json.dumps(outputs))
 
     def test_batch_alone_leaves_events_to_the_next_view(self):
         job = self.write_job(layers="batch")
@@ -223,6 +240,7 @@ class Waiting(AgentsCase):
         pending = [key for key in sorted(ASKED) if self.record(key)["pending"]]
         self.assertEqual(pending, sorted(ASKED))
         self.assertEqual(self.record("e04")["provenance"]["trace"]["agent"]["outcome"], "pending")
+        self.assertIn("has not answered yet", self.tool("query", self.store(), "--audit", "e04"))
         self.model.hang(set())
         self.wait_for_outputs(run, EVENTS)
         _, report = self.end(run)
@@ -233,6 +251,27 @@ class Waiting(AgentsCase):
         for key in sorted(ASKED):
             self.assertEqual((self.record(key)["pending"], self.record(key)["enrichment"]["custom"]), (False, ANSWER))
         self.assertEqual(sum(self.model.asked().values()), len(ASKED) + 1)  # what only the clock ended is asked again
+
+    def test_memory_is_bounded_while_all_events_wait(self):
+        events = [json.dumps({"id": "y%04d" % i, "text": "Water. " * 1200, "open": True, "at": when(0)}).encode() for i in range(600)]
+        self.lines = events
+        self.broker.tell("topic", "many", 1)
+        path = os.path.join(self.folder, "many.jsonl")
+        with open(path, "wb") as file:
+            file.write(b"".join(line + b"\n" for line in events))
+        self.broker.tell("fill", "many", 1, path)
+        self.model.hang(True)
+        job = self.write_job(parallel=16, more={"stream": {"topic": "many", "tail": 2 << 20, "roll": {"seconds": 1}}})
+        run = self.start(job, verb="speed", words=["--json", "--until-end"])
+        run.wait_for(lambda: run.said(" consumed, "))
+        time.sleep(3)
+        consumed = max(int(line.split("speed: ")[1].split()[0]) for line in run.lines if " consumed, " in line)
+        self.assertTrue(0 < consumed < 400, consumed)  # what 2 MiB hold of rows of 8 KB, with a copy each, and one poll more
+        self.model.script = [("answer", {"count": 20})]
+        self.model.hang(set())
+        code, out = run.finish()
+        self.assertEqual(code, 0, "".join(run.lines[-5:]))
+        self.assertEqual((json.loads(out)["archived"], json.loads(out)["agents"]["answered"]), (len(events), len(events)))
 
     def test_outputs_that_are_owed_below_the_archive_are_sent_and_no_others(self):
         """Archived without its agent, then killed: its output is still owed, and the others are not sent again."""

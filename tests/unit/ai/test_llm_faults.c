@@ -460,6 +460,32 @@ static void test_whatever_happens_each_request_ends_once(void **state)
     kit_free(kit);
 }
 
+/* Who asks for several things at once is told at once, and asks for fewer; the endpoint is not taken for a broken one, however often it happens. */
+static void test_what_can_be_divided_is_not_sent_again_when_it_takes_too_long(void **state)
+{
+    static const struct lam_llm_request divisible = {.tokens = 10, .max_tokens = 20, .divisible = true};
+    struct llm_reply reply = {.fault = LLM_STALL, .at = 0};
+    struct kit *kit = kit_new(kit_same, &reply);
+    struct lam_llm_counters counters;
+
+    (void)state;
+    kit->options.attempt_timeout_ms = 300;
+    kit->options.transport_retries = 5;
+    kit->options.hedge_budget = 0;
+    kit_open(kit);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(kit_send_as(kit, &divisible, NULL), 0);
+    kit_wait(kit);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(kit->results[i].outcome, LAM_LLM_LATER);
+        assert_int_equal(kit->results[i].attempts, 1);
+        assert_true(kit->results[i].timed_out);
+    }
+    lam_llm_client_counters(kit->client, 0, &counters);
+    assert_int_equal(counters.health, LAM_LLM_HEALTHY);
+    kit_free(kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_rate_limits_lose_nothing),
         cmocka_unit_test(test_a_500_that_stays_is_the_requests_own_fault),
         cmocka_unit_test(test_a_redirect_on_the_same_host_is_followed_and_remembered),
+        cmocka_unit_test(test_what_can_be_divided_is_not_sent_again_when_it_takes_too_long),
         cmocka_unit_test(test_whatever_happens_each_request_ends_once),
     };
 

@@ -240,8 +240,7 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
 {
     struct lam_engine *engine = llm->engine;
     struct lam_cache_options cache = {.fs = engine->fs, .clock = engine->clock, .log = &engine->log, .max_age_us = engine->job->deep.cache.age_us};
-    int index = lam_roles_index(&engine->roles, LAM_ROLE_BATCH, engine->rank); /* -1: it asks nothing */
-    struct lam_openai_options options = {.job = engine->job, .log = &engine->log, .clock = engine->clock, .wake = &engine->wake, .rank = index < 0 ? 0 : (unsigned)index,
+    struct lam_openai_options options = {.job = engine->job, .log = &engine->log, .clock = engine->clock, .wake = &engine->wake,
                                          .size = (unsigned)engine->roles.count[LAM_ROLE_BATCH], .reject = on_reject, .arg = llm};
     int rc;
 
@@ -259,7 +258,7 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
     if ((rc = open_flights(llm, &options, err)))
         return rc;
     if ((rc = lam_openai_open(&llm->openai, &options, err)) || (rc = lam_llm_shares_open(&llm->shares, engine, lam_openai_client(llm->openai), err)) ||
-        (index >= 0 && (rc = lam_agent_job_open(&llm->agents, engine, llm->openai, llm->cache, err))))
+        (lam_roles_has(&engine->roles, LAM_ROLE_BATCH, engine->rank) && (rc = lam_agent_job_open(&llm->agents, engine, llm->openai, llm->cache, err))))
         return rc;
     if (engine->estimate)
         lam_openai_estimate(llm->openai);

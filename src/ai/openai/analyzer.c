@@ -62,19 +62,6 @@ static int open_client(struct lam_openai *o, struct lam_error *err)
     return lam_llm_client_open(&options, &o->client, err);
 }
 
-/* Until a rank was told its share, it uses an even one. */
-static void set_shares(struct lam_openai *o)
-{
-    for (size_t i = 0; o->options.size > 1 && i < o->job->deep.endpoint_count; i++) {
-        const struct lam_job_endpoint *endpoint = &o->job->deep.endpoints[i];
-        struct lam_llm_limits limits = {endpoint->concurrency, endpoint->rpm, endpoint->tpm};
-        struct lam_llm_share share;
-
-        lam_llm_share_even(&limits, o->options.rank, o->options.size, &share);
-        lam_llm_client_set_share(o->client, i, &share);
-    }
-}
-
 int lam_openai_open(struct lam_openai **out, const struct lam_openai_options *options, struct lam_error *err)
 {
     struct lam_openai *o = calloc(1, sizeof *o);
@@ -110,7 +97,6 @@ int lam_openai_open(struct lam_openai **out, const struct lam_openai_options *op
         lam_openai_close(o);
         return rc;
     }
-    set_shares(o);
     *out = o;
     return 0;
 }

@@ -32,7 +32,7 @@ struct lam_openai_options {
     const struct lam_log *log;
     const struct lam_clock *clock;
     struct lam_wake *wake;       /* signalled when poll has something to do */
-    unsigned rank, size;         /* of those that analyse: each has its part of the endpoints and of the limits */
+    unsigned size;               /* ranks that analyse: each has its part of the job's limits. What endpoints allow is shared by lam_llm_client_set_share */
     const struct lam_llm_transport_ops *transport; /* NULL: live */
     void *transport_arg;
 

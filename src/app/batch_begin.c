@@ -126,7 +126,7 @@ static int adopt(struct lam_batch_job *batch, struct lam_error *err)
     char from[LAM_RUN_ID];
     int rc;
 
-    adoption.answered = batch->llm && job->deep.require; /* staged pending rows would stay so: what was answered is in the cache */
+    adoption.answered = batch->llm != NULL; /* staged pending rows would stay so in this view: what was answered is in the cache */
     lam_staged_list_release(&batch->adopted);
     if ((rc = lam_stage_adopt(batch->engine->commits, &adoption, &batch->adopted, from, err)))
         return rc;

@@ -228,6 +228,8 @@ int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err)
     malloc_trim(0); /* what reading left in the heaps: resolving needs little, and other things */
     batch->bits = (uint32_t)json_integer_value(json_object_get(head, "bits"));
     batch->old_bits = (uint32_t)json_integer_value(json_object_get(head, "old_bits"));
+    if (!rc)
+        rc = lam_llm_job_written(batch->llm, err);
     if (!rc && batch->engine->rank > 0) /* rank 0 trained it, or has known it from the start */
         rc = load_model(batch, head, err);
     json_decref(head);

@@ -225,15 +225,26 @@ static int open_batch_files(struct lam_llm_job *llm, struct lam_openai_options *
     return 0;
 }
 
+int lam_llm_job_written(struct lam_llm_job *llm, struct lam_error *err)
+{
+    int rc;
+
+    if (!llm || !llm->writer)
+        return 0;
+    if (!(rc = lam_batch_writer_finish(llm->writer, err)))
+        lam_log_info(&llm->engine->log, "ai", "%llu requests are written for the batch API", (unsigned long long)lam_batch_writer_count(llm->writer));
+    lam_batch_writer_free(llm->writer);
+    llm->writer = NULL;
+    return rc ? LAM_PASS(err, rc, "the requests are not written") : 0;
+}
+
+/* A run that came to no view has them written all the same. */
 static void close_batch_file(struct lam_llm_job *llm)
 {
     struct lam_error err;
 
-    if (llm->writer && lam_batch_writer_finish(llm->writer, &err))
-        lam_log_error(&llm->engine->log, "ai", "the requests are not written: %s", err.text);
-    else if (llm->writer)
-        lam_log_info(&llm->engine->log, "ai", "%llu requests are written for the batch API", (unsigned long long)lam_batch_writer_count(llm->writer));
-    lam_batch_writer_free(llm->writer);
+    if (lam_llm_job_written(llm, &err))
+        lam_log_error(&llm->engine->log, "ai", "%s", err.text);
 }
 
 static int open_parts(struct lam_llm_job *llm, struct lam_error *err)

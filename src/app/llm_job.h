@@ -33,6 +33,9 @@ void lam_llm_job_defer(struct lam_block *block, size_t first);
 /* Each turn of the main loop: what ranks tell one another about endpoints, and about answers that several of them want. llm may be NULL. */
 int lam_llm_job_step(struct lam_llm_job *llm, struct lam_error *err);
 
+/* All is analysed: the file of requests for the batch API, where one is written in place of asking, is made durable. llm may be NULL. Storage thread. */
+int lam_llm_job_written(struct lam_llm_job *llm, struct lam_error *err);
+
 /* As in struct lam_batch_ops. Main thread. */
 int lam_llm_job_analyze(struct lam_llm_job *llm, struct lam_batch_piece *piece, struct lam_error *err);
 int lam_llm_job_analyzed(struct lam_llm_job *llm, bool last, struct lam_batch_piece **piece, struct lam_error *err);

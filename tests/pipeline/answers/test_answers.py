@@ -131,6 +131,18 @@ class BatchFiles(Case):
         self.assertEqual({k: r["category"] for k, r in self.records().items()}, TRUTH)
         self.assertEqual([n for n in os.listdir(self.path("asked")) if os.path.getsize(self.path("asked/" + n))], [])
 
+    def test_requests_that_cannot_be_written_end_the_run_without_a_view(self):
+        for ranks, taken in ((0, "requests.jsonl"), (2, "requests.jsonl.1")):  # of two ranks the second's file, which it has also where it read nothing
+            os.mkdir(self.path(taken))  # a name that no file can take
+            job = self.job(store="store%d" % ranks)
+            launch = ["launch", "-n", "2"] if ranks else []
+            self.lamina(*launch, "batch", job, "--write-requests", self.path("requests.jsonl"), code=1)
+            self.assertEqual([n for n in os.listdir(self.folder) if ".tmp" in n], [])
+            os.rmdir(self.path(taken))
+            report = json.loads(self.lamina("batch", job, "--write-requests", self.path("requests.jsonl"), "--json"))
+            self.assertEqual((report["view"], self.answers("requests.jsonl")[1]), (1, 4))
+            os.unlink(self.path("requests.jsonl"))
+
     def test_what_the_file_does_not_answer_is_asked(self):
         job = self.job()
         self.lamina("launch", "-n", "2", "batch", job, "--write-requests", self.path("requests.jsonl"))

@@ -225,11 +225,11 @@ class LlmCase(support.BatchCase):
         self.check_answers(self.rows())
 
     def test_a_run_that_dies_while_it_asks_again_loses_and_doubles_nothing(self):
-        self.write("a.jsonl", self.records(400))
+        self.write("a.jsonl", self.records(700))
         self.model.fail = lambda documents: (503, {"error": {"message": "busy"}})
         job = self.append_job(batch={"split": "4 KiB", "memory": "256 MiB"})
         self.run_batch(job)
-        self.check_counts(400, 400)
+        self.check_counts(700, 700)
         self.model.fail, self.model.delay = None, 0.05
         self.model.asked.clear()
         for kill in range(3):
@@ -237,17 +237,15 @@ class LlmCase(support.BatchCase):
             deadline, goal = time.time() + 60, before + self.random.randrange(20, 90)
             while len(self.model.texts()) < goal and process.poll() is None and time.time() < deadline:
                 time.sleep(0.01)
-            ranks = [pid for pid in support.descendants(process.pid) if b"batch" in open("/proc/%d/cmdline" % pid, "rb").read()]
-            os.kill(self.random.choice(ranks[-2:]), signal.SIGKILL)
-            self.finish(process)
-            self.check_counts(400, 400)
+            self.kill_a_rank(process)
+            self.check_counts(700, 700)
         self.model.delay = 0
         report = self.run_batch(job)
         self.assertTrue(report["balanced"])
         asked = self.model.texts()
-        self.assertEqual(len(set(asked)), 400)
-        self.assertLessEqual(len(asked) - 400, 3 * (16 + 8), "sent again: more than was under way")
-        self.check_counts(0, 400)
+        self.assertEqual(len(set(asked)), 700)
+        self.assertLessEqual(len(asked) - 700, 3 * (16 + 8), "sent again: more than was under way")
+        self.check_counts(0, 700)
         self.check_answers(self.rows())
         self.assertTrue(self.run_batch(job)["nothing_new"])
 
@@ -428,6 +426,16 @@ class LlmCase(support.BatchCase):
             self.assertTrue(0.7 < estimated / (theirs - ours) < 1.4, (ours, estimated, theirs))
         self.assertEqual(self.run_batch(self.llm_job(deep={"timeout": 1}, limits={"depth": 50}))["llm"]["unseen"]["requests"], 0)
 
+    def kill_a_rank(self, process):
+        ranks = []
+        for pid in support.descendants(process.pid):
+            with open("/proc/%d/cmdline" % pid, "rb") as file:
+                ranks += [pid] if b"batch" in file.read() else []
+        if not ranks:
+            self.fail("it ended before it was killed: %s" % (self.finish(process),))
+        os.kill(self.random.choice(ranks[-2:]), signal.SIGKILL)
+        self.finish(process)
+
     def test_a_refused_key_ends_the_run_with_a_word(self):
         self.write("a.jsonl", self.records(20))
         self.model.fail = lambda documents: (401, {"error": {"message": "Incorrect API key"}})
@@ -485,7 +493,7 @@ class LlmCase(support.BatchCase):
         self.finish(process)
 
     def test_a_killed_run_goes_on_and_asks_again_only_for_what_was_under_way(self):
-        self.write("a.jsonl", self.records(400))
+        self.write("a.jsonl", self.records(700))
         self.model.delay = 0.05
         job = self.llm_job()
         for kill in range(4):
@@ -493,14 +501,12 @@ class LlmCase(support.BatchCase):
             deadline, goal = time.time() + 60, before + self.random.randrange(20, 90)
             while len(self.model.texts()) < goal and process.poll() is None and time.time() < deadline:
                 time.sleep(0.01)
-            ranks = [pid for pid in support.descendants(process.pid) if b"batch" in open("/proc/%d/cmdline" % pid, "rb").read()]
-            os.kill(self.random.choice(ranks[-2:]), signal.SIGKILL)
-            self.finish(process)
+            self.kill_a_rank(process)
         self.model.delay = 0
         self.run_batch(job)
         asked = self.model.texts()
-        self.assertEqual(len(set(asked)), 400)
-        self.assertLessEqual(len(asked) - 400, 4 * (16 + 8), "sent again: more than was under way")
+        self.assertEqual(len(set(asked)), 700)
+        self.assertLessEqual(len(asked) - 700, 4 * (16 + 8), "sent again: more than was under way")
         self.check_answers(self.rows())
         self.assertTrue(self.run_batch(job)["nothing_new"])
         self.assertEqual(len(self.model.texts()), len(asked))

@@ -65,7 +65,8 @@ void lam_pack_answered(struct lam_pack_size *size, uint32_t asked, uint32_t usab
 
 void lam_pack_failed(struct lam_pack_size *size, uint32_t asked, uint32_t tokens)
 {
-    if (tokens)
-        follow(&size->tokens, CUT * tokens / asked);
-    shrink(size, asked);
+    if (CUT * tokens / asked > size->tokens)
+        size->tokens = CUT * tokens / asked; /* more room for each may be all that it takes */
+    else
+        shrink(size, asked);
 }

@@ -27,7 +27,7 @@ uint32_t lam_pack_answer(const struct lam_pack_size *size, uint32_t expected, ui
 /* An answer about `asked` documents, 1 or more, came after so long; `usable` of them were. */
 void lam_pack_answered(struct lam_pack_size *size, uint32_t asked, uint32_t usable, uint32_t tokens, int64_t latency_us);
 
-/* None did that was of use: mixed, not in time, refused. tokens: that were written before it was cut off; 0: it was not. */
+/* None did that was of use: mixed, not in time, refused. tokens: that were written before it was cut off; 0: it was not. A cut is first met with more room. */
 void lam_pack_failed(struct lam_pack_size *size, uint32_t asked, uint32_t tokens);
 
 #endif

@@ -98,6 +98,9 @@ static void room_for_answers_follows_what_they_have(void **state)
     lam_pack_failed(&size, 4, 4 * 400); /* cut off at so many: it would have had more */
     assert_int_equal(lam_pack_answer(&size, 100, 1000), 751);
     assert_int_equal(lam_pack_answer(&size, 100, 500), 500);
+    assert_int_equal(lam_pack_most(&size, TIMEOUT), 8); /* more room may do */
+    lam_pack_failed(&size, 8, 8 * 400);
+    assert_int_equal(lam_pack_most(&size, TIMEOUT), 4); /* it did not */
     for (int i = 0; i < 200; i++)
         lam_pack_answered(&size, 4, 4, 4 * 80, 1000);
     assert_in_range(lam_pack_answer(&size, 100, 1000), 100, 102);

@@ -32,16 +32,18 @@ const struct lam_verb lam_verb_speed = {
 static void show(struct lam_progress *progress, const struct lam_speed_job *speed)
 {
     struct lam_speed_stats stats;
+    char agents[96];
     double seconds;
 
     if (!lam_progress_due(progress))
         return;
     stats = lam_speed_stats(speed);
+    lam_speed_agents_progress(&stats.agents, agents, sizeof agents);
     seconds = (double)(lam_mono_us(&lam_clock_system) - progress->started_us) / 1e6;
     lam_progress_line(progress,
-                      "speed: %" PRIu64 " consumed, %.0f/s, %" PRIu64 " archived, %" PRIu64 " in the tail, p99 %.1f ms",
+                      "speed: %" PRIu64 " consumed, %.0f/s, %" PRIu64 " archived, %" PRIu64 " in the tail, p99 %.1f ms%s",
                       stats.consumed, seconds > 0 ? (double)stats.consumed / seconds : 0.0, lam_speed_archived(speed),
-                      stats.tail_rows, lam_speed_quantile(&stats, 0.99) / 1000);
+                      stats.tail_rows, lam_speed_quantile(&stats, 0.99) / 1000, agents);
 }
 
 static void report_agents(const struct lam_session *session, const struct lam_speed_agents_stats *agents)

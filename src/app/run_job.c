@@ -192,7 +192,7 @@ static void show(struct lam_run_job *run)
 {
     struct lam_speed_stats stats;
     struct lam_replay_progress replay;
-    char batch[256], share[64] = "";
+    char batch[256], share[64] = "", agents[96];
     double seconds;
 
     if (!lam_progress_due(run->progress))
@@ -202,8 +202,9 @@ static void show(struct lam_run_job *run)
     stats = lam_speed_stats(&run->speed);
     if (lam_speed_replay(&run->speed, &replay) && replay.total)
         snprintf(share, sizeof share, " of %" PRIu64, replay.total);
-    lam_progress_line(run->progress, "%s | speed: %" PRIu64 "%s events, %.0f/s, %" PRIu64 " archived | serve: view %" PRIu64, batch, stats.consumed, share,
-                      seconds > 0 ? (double)stats.consumed / seconds : 0.0, lam_speed_archived(&run->speed),
+    lam_speed_agents_progress(&stats.agents, agents, sizeof agents);
+    lam_progress_line(run->progress, "%s | speed: %" PRIu64 "%s events, %.0f/s, %" PRIu64 " archived%s | serve: view %" PRIu64, batch, stats.consumed, share,
+                      seconds > 0 ? (double)stats.consumed / seconds : 0.0, lam_speed_archived(&run->speed), agents,
                       run->view_count ? run->views[run->view_count - 1].number : 0);
 }
 

@@ -56,6 +56,13 @@ void lam_speed_agents_text(const struct lam_speed_agents_stats *stats, char *tex
              done->cost, stats->limit[0] ? "; ended by " : "", stats->limit);
 }
 
+void lam_speed_agents_progress(const struct lam_speed_agents_stats *stats, char *text, size_t cap)
+{
+    *text = '\0';
+    if (stats->done.records)
+        snprintf(text, cap, "; agents: %" PRIu64 " done, %" PRIu64 " at work", stats->done.records - stats->open, stats->open);
+}
+
 double lam_speed_quantile(const struct lam_speed_stats *stats, double share)
 {
     uint64_t count = 0, seen = 0;

@@ -92,6 +92,9 @@ struct lam_tail_source lam_speed_tail(struct lam_speed_job *speed);
 int lam_speed_agents_json(const struct lam_speed_agents_stats *stats, struct lam_buf *json, struct lam_error *err);
 void lam_speed_agents_text(const struct lam_speed_agents_stats *stats, char *text, size_t cap);
 
+/* "; agents: 12 done, 3 at work" for the line of progress; "" where none was asked for. */
+void lam_speed_agents_progress(const struct lam_speed_agents_stats *stats, char *text, size_t cap);
+
 /* A latency below which this share of the events was queryable, in microseconds; 0: none. */
 double lam_speed_quantile(const struct lam_speed_stats *stats, double share);
 

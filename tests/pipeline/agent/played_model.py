@@ -2,6 +2,7 @@
 import json
 import re
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -16,7 +17,11 @@ class Model(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.script, self.protocol, self.agent_requests, self.tool_calls, self.authorization, self.status = script, protocol, [], [], [], 200
         self.lock, self.hung, self.changed = threading.Lock(), set(), threading.Condition()
+        self.delay = lambda: 0  # seconds before a step is answered
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        """A client that was killed is no error."""
 
     def hang(self, keys):
         """These from now on, and no others: a set, or True."""
@@ -77,6 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         number, server = step_of(request), self.server
         with server.lock:
             server.agent_requests.append(request)
+        time.sleep(server.delay())
         with server.changed:
             server.changed.wait_for(lambda: server.hung is not True and key_of(request) not in server.hung)
         step = self.server.script[min(number, len(self.server.script) - 1)]

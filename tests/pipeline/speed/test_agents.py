@@ -5,6 +5,7 @@
 """
 import json
 import os
+import random
 import signal
 import sys
 import time
@@ -288,6 +289,47 @@ class Waiting(AgentsCase):
         self.assertEqual(sum(analysis.get("custom") == ANSWER for analysis in outputs.values()), 2)
         _, report = self.speed(self.write_job())
         self.assertEqual(report["consumed"], 0)
+
+
+class Kills(AgentsCase):
+    """Killed again and again at random moments, with agents in flight all the time."""
+
+    KILLS, PARALLEL = 4, 3
+
+    def test_nothing_is_lost_and_only_what_was_in_flight_is_asked_again(self):
+        seed = int(time.time())
+        print("seed", seed, file=sys.stderr)
+        chance = random.Random(seed)
+        events = [json.dumps({"id": "z%03d" % i, "text": "Water in street %d." % i, "open": i % 2 == 0, "at": when(i % 60)}).encode() for i in range(400)]
+        self.fill(events)
+        self.lines += events
+        asked = ASKED | {"z%03d" % i for i in range(0, 400, 2)}
+        self.model.delay = lambda: chance.uniform(0, 0.2)
+        job = self.write_job(roll=1, parallel=self.PARALLEL)
+        for _ in range(self.KILLS):
+            run = self.start(job, verb="speed")
+            run.wait_for(lambda: run.said(" consumed, ") or run.process.poll() is not None)
+            time.sleep(chance.uniform(0, 2.5))
+            run.process.kill()
+            run.finish()
+        _, report = self.speed(job)
+        self.assertEqual(report["agents"]["open"], 0)
+        self.assertGreater(report["agents"]["answered"], report["agents"]["from_cache"])  # else the kills came too late
+        self.check_bronze()
+        begun = self.model.asked()
+        self.assertEqual(set(begun), asked)
+        self.assertLessEqual(sum(begun.values()) - len(begun), self.KILLS * self.PARALLEL)
+        sent = {}
+        for message in self.broker.read(OUT):  # at least once: what was sent within a second of a kill may come again
+            value = json.loads(message["value"])
+            sent.setdefault(value["id"], []).append(value["ai_analysis"].get("custom"))
+        self.assertEqual(len(sent), EVENTS + len(events))
+        for key, customs in sent.items():
+            self.assertEqual(set(map(str, customs)), {str(ANSWER if key in asked else None)}, key)
+        for key in sorted(asked)[::10]:
+            self.assertEqual(self.record(key)["enrichment"]["custom"], ANSWER)
+        self.assertEqual(self.held(), 0)
+        self.tool("store", "check", self.store())
 
 
 class Run(AgentsCase):

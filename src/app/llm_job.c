@@ -269,7 +269,7 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
     if ((rc = open_flights(llm, &options, err)))
         return rc;
     if ((rc = lam_openai_open(&llm->openai, &options, err)) || (rc = lam_llm_shares_open(&llm->shares, engine, lam_openai_client(llm->openai), err)) ||
-        (lam_roles_has(&engine->roles, LAM_ROLE_BATCH, engine->rank) && (rc = lam_agent_job_open(&llm->agents, engine, llm->openai, llm->cache, err))))
+        (lam_roles_has(&engine->roles, engine->rank, LAM_ROLE_BATCH) && (rc = lam_agent_job_open(&llm->agents, engine, llm->openai, llm->cache, err))))
         return rc;
     if (engine->estimate)
         lam_openai_estimate(llm->openai);

@@ -210,6 +210,8 @@ int lam_session_close(struct lam_session *session)
         code = LAM_EXIT_FAILED;
     if (failed && (rank == 0 || !session->bye))
         lam_log_error(&session->engine.log, "job", "%s", session->failure.text);
+    if (failed && rank == 0 && session->failure.code == LAM_E_CORRUPT)
+        lam_log_info(&session->engine.log, "job", "`lamina store check %s` tells what is damaged, and what to do about it", session->job->store.path);
     signalled = NULL;
     if (session->engine.job)
         lam_engine_close(&session->engine);

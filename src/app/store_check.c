@@ -21,16 +21,38 @@ struct check {
     struct lam_error found;                  /* what is wrong with it */
 };
 
-static int tell(struct check *check, const char *path, const struct lam_error *found, struct lam_error *err)
+#define ANEW "make the view anew: `lamina batch JOB --retrain`, a changed analysis, or another store"
+
+/* What to do about a damaged segment. */
+static const char *advice_of(const struct lam_segment_entry *entry)
+{
+    switch (entry->kind) {
+    case LAM_SEGMENT_BRONZE_STREAM:
+        return "restore it from a backup: what it holds is in no other place, and no view is made of it without it";
+    case LAM_SEGMENT_BRONZE_CORPUS:
+        return "restore it from a backup; it is a copy, and no view needs it";
+    case LAM_SEGMENT_MANIFEST:
+        return "restore it from a backup; the next scan compares with it. Or " ANEW;
+    case LAM_SEGMENT_SPEED:
+        return "the next view takes its place: `lamina batch JOB`";
+    case LAM_SEGMENT_QUARANTINE:
+        return "restore it from a backup; it holds what was refused, and no view needs it";
+    default:
+        return "restore it from a backup, or " ANEW;
+    }
+}
+
+static int tell(struct check *check, const char *path, const struct lam_error *found, const char *advice, struct lam_error *err)
 {
     int rc;
 
     check->result->problems++;
     if (!check->json)
-        return lam_buf_addf(check->list, err, "%s: %s\n", path, found->text);
+        return lam_buf_addf(check->list, err, "%s: %s\n    %s\n", path, found->text, advice);
     if ((rc = lam_buf_addf(check->list, err, "%s{\"path\":", check->list->len ? "," : "")) || (rc = lam_buf_add_json(check->list, lam_sv_of(path), err)) ||
         (rc = lam_buf_addf(check->list, err, ",\"code\":\"%s\",\"text\":", lam_error_name(found->code))) ||
-        (rc = lam_buf_add_json(check->list, lam_sv_of(found->text), err)))
+        (rc = lam_buf_add_json(check->list, lam_sv_of(found->text), err)) || (rc = lam_buf_addf(check->list, err, ",\"advice\":")) ||
+        (rc = lam_buf_add_json(check->list, lam_sv_of(advice), err)))
         return rc;
     return lam_buf_addf(check->list, err, "}");
 }
@@ -118,11 +140,22 @@ static int check_models(struct check *check, struct lam_error *err)
         struct lam_artifact artifact;
         struct lam_error found;
 
-        if (lam_trained_describe(check->state, number, &artifact) &&
+        if (lam_trained_describe(check->state, number, &artifact) && lam_trained_is_newest(check->state, &artifact) &&
             lam_trained_check(check->engine, lam_commitlog_root(check->engine->commits), &artifact, &found))
-            rc = tell(check, artifact.path, &found, err);
+            rc = tell(check, artifact.path, &found, "`lamina batch JOB --retrain` makes another, and a new full view", err);
     }
     return rc;
+}
+
+static int on_log(void *arg, const char *path, const struct lam_error *what, struct lam_error *err)
+{
+    size_t len = strlen(path), suffix = sizeof ".ckpt" - 1;
+    bool checkpoint = len > suffix && !strcmp(path + len - suffix, ".ckpt");
+
+    return tell(arg, path, what,
+                checkpoint ? "remove it: opening the store takes longer then, and that is all"
+                           : "restore it from a backup of log/; readers go by the checkpoint above it as long as that is whole",
+                err);
 }
 
 static int check_counts(struct check *check, struct lam_error *err)
@@ -133,13 +166,13 @@ static int check_counts(struct check *check, struct lam_error *err)
 
     if (!lam_report_balanced(check->state)) {
         LAM_FAIL(&found, LAM_E_CORRUPT, "the counts of the log do not balance");
-        rc = tell(check, "log", &found, err);
+        rc = tell(check, "log", &found, "restore log/ from a backup, or " ANEW, err);
     }
     if (!rc && !check->unreadable && (check->view.live != totals->live || check->view.deleted != totals->deleted || check->view.pending != totals->pending)) {
         LAM_FAIL(&found, LAM_E_CORRUPT,
                  "the view has %" PRId64 " live, %" PRId64 " deleted, %" PRId64 " pending rows; the log counts %" PRId64 ", %" PRId64 ", %" PRId64, check->view.live,
                  check->view.deleted, check->view.pending, totals->live, totals->deleted, totals->pending);
-        rc = tell(check, "log", &found, err);
+        rc = tell(check, "log", &found, "restore log/ from a backup, or " ANEW, err);
     }
     check->result->rows = (uint64_t)check->view.live;
     return rc;
@@ -161,8 +194,10 @@ int lam_store_check(struct lam_engine *engine, const struct lam_state *state, bo
             return found;
         }
         check.unreadable |= check.segment->entry->kind == LAM_SEGMENT_RUN || check.segment->entry->kind == LAM_SEGMENT_SILVER;
-        rc = tell(&check, check.segment->entry->path, &check.found, err);
+        rc = tell(&check, check.segment->entry->path, &check.found, advice_of(check.segment->entry), err);
     }
+    if (!rc)
+        rc = lam_commitlog_check(engine->commits, on_log, &check, err);
     if (!rc)
         rc = check_models(&check, err);
     return rc ? rc : check_counts(&check, err);

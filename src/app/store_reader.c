@@ -414,22 +414,24 @@ int lam_snapshot_order(struct lam_snapshot *snapshot, bool positions, struct lam
     return 0;
 }
 
+#define DAMAGED "damaged store (`lamina store check` tells what to do)"
+
 int lam_snapshot_judge(struct lam_snapshot *snapshot, int rc, bool gone, struct lam_error *err)
 {
     const struct lam_state *state;
     bool old;
 
     if (rc == LAM_E_CORRUPT && snapshot->at.segment && err && !strstr(err->text, snapshot->at.segment->path))
-        return LAM_PASS(err, rc, "segment %s", snapshot->at.segment->path);
+        LAM_PASS(err, rc, "segment %s", snapshot->at.segment->path);
     if (!gone)
-        return rc;
+        return rc == LAM_E_CORRUPT ? LAM_PASS(err, rc, DAMAGED) : rc;
     refresh(snapshot->reader, true, NULL);
     state = lam_engine_state(snapshot->reader->engine);
     old = state->number != snapshot->pinned->state->number;
     lam_state_unref(state);
     if (err)
         err->code = old ? LAM_E_CONFLICT : LAM_E_CORRUPT;
-    return old ? LAM_PASS(err, LAM_E_CONFLICT, "removed while it was read") : LAM_PASS(err, LAM_E_CORRUPT, "damaged store: a segment of the newest commit is missing");
+    return old ? LAM_PASS(err, LAM_E_CONFLICT, "removed while it was read") : LAM_PASS(err, LAM_E_CORRUPT, DAMAGED ": a segment of the newest commit is missing");
 }
 
 /* --- the reader --- */

@@ -9,7 +9,6 @@
 #define KIND_EMPTY "builtin-none"
 #define TRAINED_TASKS /* what training serves: classes, names, the corpus' words */ \
     (LAM_TASK_CLASSIFY | LAM_TASK_ENTITIES | LAM_TASK_SUMMARIZE | LAM_TASK_SENTIMENT | LAM_TASK_KEYWORDS | LAM_TASK_EMBED)
-#define KEY_TEXT 17
 
 bool lam_trained_wanted(const struct lam_job *job)
 {
@@ -17,11 +16,11 @@ bool lam_trained_wanted(const struct lam_job *job)
 }
 
 /* What a model is for, as text. */
-static void key_of(const struct lam_job *job, char text[KEY_TEXT])
+static void key_of(const struct lam_job *job, char text[LAM_ARTIFACT_KEY])
 {
     uint64_t parts[2] = {lam_builtin_tasks_digest(&job->tasks), lam_hash64(job->label_field.ptr, job->label_field.len)};
 
-    snprintf(text, KEY_TEXT, "%016" PRIx64, lam_hash64(parts, sizeof parts));
+    snprintf(text, LAM_ARTIFACT_KEY, "%016" PRIx64, lam_hash64(parts, sizeof parts));
 }
 
 /* Reads info; key (may be NULL) must be what stands there. */
@@ -38,12 +37,14 @@ static bool describe(const struct lam_state *state, uint32_t number, const char 
         return false;
     info = json_loads(model->info, 0, NULL);
     found = json_string_value(json_object_get(info, "key"));
-    known = found && (!key || !strcmp(found, key)) && json_is_string(json_object_get(info, "digest")) &&
+    known = found && strlen(found) < LAM_ARTIFACT_KEY && (!key || !strcmp(found, key)) && json_is_string(json_object_get(info, "digest")) &&
             lam_digest_parse(lam_sv_of(json_string_value(json_object_get(info, "digest"))), &digest);
     if (known)
         *artifact = (struct lam_artifact){.number = number, .empty = empty, .commit = model->commit, .path = model->path,
                                           .documents = (uint64_t)json_integer_value(json_object_get(info, "documents")),
                                           .digest = digest};
+    if (known)
+        memcpy(artifact->key, found, strlen(found) + 1);
     json_decref(info);
     return known;
 }
@@ -51,13 +52,23 @@ static bool describe(const struct lam_state *state, uint32_t number, const char 
 struct lam_artifact lam_trained_newest(const struct lam_state *state, const struct lam_job *job)
 {
     struct lam_artifact artifact = {0};
-    char key[KEY_TEXT];
+    char key[LAM_ARTIFACT_KEY];
 
     key_of(job, key);
     for (uint32_t number = state->model_count; number > 0; number--)
         if (describe(state, number, key, &artifact))
             return artifact;
     return artifact;
+}
+
+bool lam_trained_is_newest(const struct lam_state *state, const struct lam_artifact *artifact)
+{
+    struct lam_artifact newer;
+    bool newest = true;
+
+    for (uint32_t number = state->model_count; newest && number > artifact->number; number--)
+        newest = !describe(state, number, artifact->key, &newer);
+    return newest;
 }
 
 bool lam_trained_describe(const struct lam_state *state, uint32_t number, struct lam_artifact *artifact)
@@ -157,7 +168,7 @@ int lam_trained_load(struct lam_engine *engine, const struct lam_artifact *artif
 
 static int write_info(const struct lam_job *job, struct lam_sv bytes, uint64_t documents, const char *more, struct lam_buf *info, struct lam_error *err)
 {
-    char key[KEY_TEXT], digest[LAM_DIGEST_HEX];
+    char key[LAM_ARTIFACT_KEY], digest[LAM_DIGEST_HEX];
 
     key_of(job, key);
     lam_digest_hex(lam_hash128(bytes.ptr, bytes.len), digest);

@@ -21,10 +21,13 @@ struct lam_trained {
     struct lam_builtin_model *model;
 };
 
+#define LAM_ARTIFACT_KEY 17 /* 16 hex digits */
+
 /* What the log says of an artifact. number 0: there is none. */
 struct lam_artifact {
     uint32_t number;
     bool empty;           /* kind "builtin-none" */
+    char key[LAM_ARTIFACT_KEY]; /* of what it was trained for */
     uint64_t commit;
     uint64_t documents;   /* that it was trained on */
     const char *path;     /* the state's */
@@ -36,6 +39,9 @@ bool lam_trained_wanted(const struct lam_job *job);
 
 /* The newest artifact for this job's questions. */
 struct lam_artifact lam_trained_newest(const struct lam_state *state, const struct lam_job *job);
+
+/* Is it the newest for what it was trained for? No other one is ever loaded. */
+bool lam_trained_is_newest(const struct lam_state *state, const struct lam_artifact *artifact);
 
 /* What the log says of model number (1…model_count): false where it is none of the built-in analyzer's. */
 bool lam_trained_describe(const struct lam_state *state, uint32_t number, struct lam_artifact *artifact);

@@ -1,7 +1,10 @@
 /* Reading a commit from hostile bytes: every action goes through the builder that writers use, and so through its checks. */
 #include "commit.h"
+
+#include "base/hash.h"
 #include "commit_json.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define MAX_ACTIONS 1000000
@@ -311,6 +314,31 @@ static int read_lists(json_t *value, struct lam_commit *commit, struct lam_error
     return rc ? rc : fields.rc;
 }
 
+/*
+ * A commit ends with the checksum of all that stands before it; those of early versions have none. A flipped bit that leaves JSON, and a number or a path that is
+ * another one, would be believed else.
+ */
+static int check_crc(struct lam_sv json, struct lam_error *err)
+{
+    static const char name[] = ",\"crc32c\":";
+    size_t end = json.len, digits, len = sizeof name - 1;
+    uint64_t said = 0;
+    uint32_t found;
+
+    while (end && (json.ptr[end - 1] == '\n' || json.ptr[end - 1] == ' '))
+        end--;
+    if (!end || json.ptr[--end] != '}')
+        return 0;
+    for (digits = end; digits && json.ptr[digits - 1] >= '0' && json.ptr[digits - 1] <= '9'; digits--)
+        ;
+    if (digits == end || end - digits > 10 || digits < len || memcmp(json.ptr + digits - len, name, len))
+        return 0;
+    for (size_t i = digits; i < end; i++)
+        said = 10 * said + (uint64_t)(json.ptr[i] - '0');
+    found = lam_crc32c(0, json.ptr, digits - len);
+    return found == said ? 0 : LAM_FAIL(err, LAM_E_CORRUPT, "a commit with other bytes than were written: their crc32c is %" PRIu32 ", it says %" PRIu64, found, said);
+}
+
 int lam_commit_read(struct lam_sv json, struct lam_commit *commit, struct lam_error *err)
 {
     json_t *value;
@@ -319,6 +347,8 @@ int lam_commit_read(struct lam_sv json, struct lam_commit *commit, struct lam_er
     lam_commit_init(commit, 0);
     if (json.len > LAM_COMMIT_BYTES)
         return LAM_FAIL(err, LAM_E_LIMIT, "a commit of %zu bytes, at most %zu are read", json.len, LAM_COMMIT_BYTES);
+    if ((rc = check_crc(json, err)))
+        return rc;
     if (!(value = lam_commit_json_parse(json, "a commit", &rc, err)))
         return rc;
     if (!(rc = read_head(value, commit, err)) && ((rc = read_lists(value, commit, err)) || (rc = lam_commit_check(commit, err)))) {

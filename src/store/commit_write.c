@@ -1,6 +1,8 @@
 /* The JSON of a commit. Its fields stand in docs/formats.md. */
 #include "commit.h"
 
+#include "base/hash.h"
+
 #include <inttypes.h>
 
 /* Adds ,"name":"text". */
@@ -148,6 +150,7 @@ static int write_action(const struct lam_action *action, struct lam_buf *json, s
 int lam_commit_write(const struct lam_commit *commit, struct lam_buf *json, struct lam_error *err)
 {
     const char *comma = "";
+    size_t start = json->len;
     int rc = lam_commit_check(commit, err);
 
     if (rc || (rc = lam_buf_addf(json, err, "{\"format\":%d,\"time\":%" PRId64 ",\"id\":\"%s\",\"base\":%" PRIu64 ",\"terms\":{", LAM_COMMIT_FORMAT,
@@ -168,5 +171,7 @@ int lam_commit_write(const struct lam_commit *commit, struct lam_buf *json, stru
     for (size_t i = 0; !rc && i < commit->action_count; i++)
         if (!(rc = lam_buf_addf(json, err, "%s\n", i ? "," : "")))
             rc = write_action(&commit->actions[i], json, err);
-    return rc ? rc : lam_buf_add_sv(json, LAM_SV("]}\n"), err);
+    if (rc || (rc = lam_buf_add_sv(json, LAM_SV("]"), err)))
+        return rc;
+    return lam_buf_addf(json, err, ",\"crc32c\":%" PRIu32 "}\n", lam_crc32c(0, json->ptr + start, json->len - start)); /* of all before the comma */
 }

@@ -55,7 +55,7 @@ int lam_commitlog_open(struct lam_commitlog **log, const char *root, const struc
     lam_buf_init(&made->buf, LAM_CHECKPOINT_BYTES);
     if ((rc = lam_commitlog_refresh(made, err))) {
         lam_commitlog_close(made);
-        return LAM_PASS(err, rc, "open the log of %s", root);
+        return rc == LAM_E_CORRUPT ? LAM_PASS(err, rc, "the log of %s is damaged and to be restored from a backup", root) : LAM_PASS(err, rc, "open the log of %s", root);
     }
     *log = made;
     return 0;

@@ -271,6 +271,8 @@ int lam_openai_poll(struct lam_openai *o, void **ticket, struct lam_error *err)
         *err = o->failed;
     else if (!(rc = take_inbox(o, err)) && !(rc = start_some(o, err)) && !o->cancelled)
         rc = lam_request_pump(o, err);
+    if (!rc && (rc = o->failed.code)) /* on the way: where nobody was there to be told */
+        *err = o->failed;
     if (o->cancelled) { /* whatever came back on the way: all rows return */
         lam_leave_drop(o);
         drop_ready(o);

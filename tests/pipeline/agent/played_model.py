@@ -18,6 +18,7 @@ class Model(ThreadingHTTPServer):
         self.script, self.protocol, self.agent_requests, self.tool_calls, self.authorization, self.status = script, protocol, [], [], [], 200
         self.lock, self.hung, self.changed = threading.Lock(), set(), threading.Condition()
         self.delay = lambda: 0  # seconds before a step is answered
+        self.step_status = 200  # of the answers to agents
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request, client_address):
@@ -73,6 +74,9 @@ class Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if "step" in json.dumps(request.get("response_format", {})) or "tools" in request:
             message = self.step(request)
+            if self.server.step_status != 200:
+                self.answer({"error": {"message": "no"}}, self.server.step_status)
+                return
         else:  # the tasks: the first value that the schema allows
             fields = request["response_format"]["json_schema"]["schema"]["properties"]
             message = {"role": "assistant", "content": json.dumps({name: field["enum"][0] for name, field in fields.items()})}

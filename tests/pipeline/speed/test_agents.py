@@ -155,6 +155,38 @@ class Answers(AgentsCase):
         self.assertEqual(outputs["x07"]["custom"], ANSWER)
         self.assertNotIn("ann@example.com", json.dumps(outputs))
 
+    def leave_to_batch(self, *words):
+        """The model answers no agent: events go on, and the batch layer asks when it answers again."""
+        job = self.write_job()
+        run, report = self.speed(job, *words)
+        self.assertEqual((report["agents"]["records"], report["agents"]["pending"], report["archived"]), (len(ASKED), len(ASKED), EVENTS))
+        outputs = self.outputs()
+        self.assertEqual({key for key, analysis in outputs.items() if analysis.get("pending")}, ASKED)
+        self.assertEqual(len(outputs), EVENTS)
+        self.assertTrue(self.record("e04")["pending"])
+        self.assertFalse(self.record("e05")["pending"])
+        return run
+
+    def test_an_endpoint_that_refuses_ends_no_speed_layer(self):
+        self.model.step_status = 401
+        run = self.leave_to_batch()
+        self.assertTrue(run.said("no agent can be asked"), "".join(run.lines))
+        self.model.step_status = 200
+        self.batch(self.write_job())
+        self.assertEqual(self.record("e04")["enrichment"]["custom"], ANSWER)
+
+    def test_an_endpoint_that_is_down_leaves_records_to_the_batch_layer(self):
+        gone = self.model
+        gone.shutdown()
+        gone.server_close()
+        self.leave_to_batch("--set", "deep.patience=2")
+        self.model = Model(SCRIPT, "tools")
+        self.addCleanup(self.model.server_close)
+        self.addCleanup(self.model.shutdown)
+        self.batch(self.write_job())
+        self.assertEqual(self.record("e04")["enrichment"]["custom"], ANSWER)
+        self.assertEqual(self.model.asked(), dict.fromkeys(ASKED, 1))
+
     def test_batch_alone_leaves_events_to_the_next_view(self):
         job = self.write_job(layers="batch")
         _, report = self.speed(job)

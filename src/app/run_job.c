@@ -83,12 +83,14 @@ static void share_rates(struct lam_run_job *run)
 
 int lam_run_begin(struct lam_run_job *run, struct lam_error *err)
 {
-    struct lam_tail_source tail = lam_speed_tail(&run->speed);
+    struct lam_tail_source tail = {0};
     int rc;
 
     run->serve.more_stats = more_stats;
     run->serve.arg = run;
     run->serving = true;
+    if (run->has_stream)
+        tail = lam_speed_tail(&run->speed);
     if ((rc = lam_serve_job_start(&run->serve, &run->session->engine, run->has_stream ? &tail : NULL, false, err)))
         return rc;
     lam_log_info(&run->session->engine.log, "serve", "%s", lam_serve_job_url(&run->serve));

@@ -1,0 +1,95 @@
+/* What a run may spend: never passed by reservations, whatever many threads do at once, and given back to the last coin. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "openai/spending.h"
+
+enum { THREADS = 8, TURNS = 20000 };
+
+static void what_is_reserved_counts_until_it_is_known_what_was_spent(void **state)
+{
+    struct lam_spending spending;
+
+    (void)state;
+    lam_spending_init(&spending, 1000, 0.5);
+    assert_true(lam_spending_reserve(&spending, (struct lam_spent){600, 0.1}));
+    assert_false(lam_spending_reserve(&spending, (struct lam_spent){401, 0.1}));
+    assert_int_equal(lam_spending_reached(&spending), LAM_LIMIT_TOKENS);
+    lam_spending_settle(&spending, (struct lam_spent){600, 0.1}, (struct lam_spent){200, 0.45});
+    assert_false(lam_spending_reserve(&spending, (struct lam_spent){100, 0.1}));
+    assert_int_equal(lam_spending_reached(&spending), LAM_LIMIT_TOKENS); /* the first one stays */
+    assert_true(lam_spending_reserve(&spending, (struct lam_spent){800, 0.05}));
+    assert_int_equal(lam_spending_reserved(&spending).tokens, 800);
+    lam_spending_settle(&spending, (struct lam_spent){800, 0.05}, (struct lam_spent){0, 0});
+    assert_int_equal(lam_spending_reserved(&spending).tokens, 0);
+    assert_true(lam_spending_reserved(&spending).cost <= 0);
+    lam_spending_begin(&spending);
+    assert_int_equal(lam_spending_reached(&spending), LAM_LIMIT_NONE);
+    assert_false(lam_spending_reserve(&spending, (struct lam_spent){0, 0.6}));
+    assert_int_equal(lam_spending_reached(&spending), LAM_LIMIT_COST);
+    lam_spending_release(&spending);
+    lam_spending_init(&spending, 0, 0);
+    assert_true(lam_spending_reserve(&spending, (struct lam_spent){UINT64_MAX / 2, 1e9})); /* no limit */
+    lam_spending_release(&spending);
+}
+
+struct spender {
+    struct lam_spending *spending;
+    unsigned seed;
+    uint64_t spent;
+};
+
+static void *spend(void *arg)
+{
+    struct spender *spender = arg;
+
+    for (int i = 0; i < TURNS; i++) {
+        uint64_t most = 1 + (uint64_t)rand_r(&spender->seed) % 100, used = most / 2;
+        struct lam_spent reserved = {most, (double)most / 1e6};
+
+        if (!lam_spending_reserve(spender->spending, reserved))
+            continue;
+        lam_spending_settle(spender->spending, reserved, (struct lam_spent){used, (double)used / 1e6});
+        spender->spent += used;
+    }
+    return NULL;
+}
+
+static void many_at_once_never_pass_a_limit(void **state)
+{
+    struct spender spenders[THREADS];
+    struct lam_spending spending;
+    pthread_t threads[THREADS];
+    uint64_t spent = 0;
+
+    (void)state;
+    lam_spending_init(&spending, 1000000, 0);
+    for (unsigned i = 0; i < THREADS; i++) {
+        spenders[i] = (struct spender){.spending = &spending, .seed = i + 1};
+        assert_int_equal(pthread_create(&threads[i], NULL, spend, &spenders[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        spent += spenders[i].spent;
+    }
+    assert_true(spent <= 1000000);
+    assert_true(spent > 1000000 - THREADS * 100); /* and hardly anything of it is lost */
+    assert_int_equal(spending.spent.tokens, spent);
+    assert_int_equal(lam_spending_reached(&spending), LAM_LIMIT_TOKENS);
+    assert_int_equal(lam_spending_reserved(&spending).tokens, 0);
+    lam_spending_release(&spending);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_reserved_counts_until_it_is_known_what_was_spent),
+        cmocka_unit_test(many_at_once_never_pass_a_limit),
+    };
+
+    return cmocka_run_group_tests_name("spending", tests, NULL, NULL);
+}

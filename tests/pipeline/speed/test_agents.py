@@ -416,7 +416,22 @@ class Run(AgentsCase):
         self.model.hang(set())
         run.wait_for(lambda: self.served(run, "e04", lambda r: r["enrichment"].get("custom") == ANSWER))
         run.process.send_signal(signal.SIGTERM)
-        run.finish()
+        self.assertIn(run.finish()[0], (0, 75), "".join(run.lines))
+
+    def test_a_stop_of_all_layers_leaves_what_waits_to_the_next_run(self):
+        self.model.hang(True)
+        run = self.start(self.run_job(), 3, ["--json"])
+        run.wait_for(lambda: self.served(run, "e59", lambda r: not r["pending"]) and run.said("published view"))
+        started = time.monotonic()
+        run.process.send_signal(signal.SIGTERM)
+        code, out = run.finish()
+        self.assertLess(time.monotonic() - started, 15)
+        self.assertEqual(code, 75, "".join(run.lines))
+        self.assertTrue(json.loads(out)["balanced"])
+        self.model.hang(set())
+        _, out = self.to_end(self.run_job(), 3, ["--json"])
+        self.assertEqual(self.check_end(out)["speed"]["agents"]["answered"], len(ASKED))
+        self.check_batch_asks_no_agent(self.write_job())
 
     def test_a_killed_speed_rank_is_gone_on_from(self):
         hung = set(sorted(ASKED)[3:])

@@ -9,21 +9,23 @@
 #define PART_MIN ((uint64_t)16 << 10)    /* of a split that is read: many records, so that the one at its end is of no weight */
 #define PART_MAX ((uint64_t)512 << 10)
 #define SPLITS_LEAST 8                   /* of a source */
-#define PAYLOADS_MAX ((size_t)16 << 30)  /* about 100 bytes a file, as its table has them */
 #define UNSENT_MAX ((size_t)64 << 20)
 #define HEAD 17                          /* 'S', limit, size */
 
 #define NEEDS (sizeof(struct lam_openai_estimate) / sizeof(double))
 
 struct offered {
-    uint32_t stratum;
     uint64_t size, order;
-    size_t at, len; /* in payloads */
+    char *payload;
+    size_t len;
 };
 
 /* What is alike: a source's splits; and rows of the view that wait. */
 struct stratum {
     uint64_t splits, bytes; /* all */
+    struct offered *kept;   /* a heap: those of the least order that make up a sample, the one of the highest order first */
+    size_t count, cap;
+    uint64_t kept_bytes;    /* that would be read of them */
     uint64_t bytes_read;
     double read;            /* splits */
     double x, xx, y[NEEDS], yy[NEEDS], xy[NEEDS]; /* sums over those read: bytes, and what each would take, as a whole split */
@@ -33,12 +35,9 @@ struct stratum {
 struct lam_batch_estimate {
     struct lam_batch_job *batch;
     struct lam_buf unsent; /* worker: struct need, each */
-    uint64_t sample;
+    uint64_t sample, part; /* bytes: of all, of a split */
 
-    struct offered *offered; /* coordinator, from here on */
-    size_t count, cap;
-    struct lam_buf payloads;
-    struct stratum *strata; /* a source each, then the stream, then what is pending */
+    struct stratum *strata; /* coordinator, from here on. A source each, then the stream, then what is pending */
     size_t strata_count;
     bool exact;
 };
@@ -93,8 +92,9 @@ int lam_batch_estimate_open(struct lam_batch_job *batch, struct lam_error *err)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for an estimate");
     estimate->batch = batch;
     estimate->sample = engine->estimate_bytes > 0 ? (uint64_t)engine->estimate_bytes : SAMPLE_BYTES;
+    estimate->part = estimate->sample / SPLITS_AIMED;
+    estimate->part = estimate->part < PART_MIN ? PART_MIN : estimate->part > PART_MAX ? PART_MAX : estimate->part;
     lam_buf_init(&estimate->unsent, UNSENT_MAX);
-    lam_buf_init(&estimate->payloads, PAYLOADS_MAX);
     estimate->strata_count = batch->source_count + 1;
     if (engine->rank == 0 && !(estimate->strata = calloc(estimate->strata_count, sizeof *estimate->strata)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for an estimate");
@@ -109,8 +109,11 @@ void lam_batch_estimate_close(struct lam_batch_job *batch)
         return;
     lam_comm_off(batch->engine->comm, MSG_NEED);
     lam_buf_release(&estimate->unsent);
-    lam_buf_release(&estimate->payloads);
-    free(estimate->offered);
+    for (size_t s = 0; estimate->strata && s < estimate->strata_count; s++) {
+        for (size_t i = 0; i < estimate->strata[s].count; i++)
+            free(estimate->strata[s].kept[i].payload);
+        free(estimate->strata[s].kept);
+    }
     free(estimate->strata);
     free(estimate);
     batch->estimator = NULL;
@@ -118,63 +121,125 @@ void lam_batch_estimate_close(struct lam_batch_job *batch)
 
 /* --- what is read --- */
 
-int lam_batch_estimate_offer(struct lam_batch_job *batch, struct lam_batch_lister *lister, size_t source, uint64_t size, struct lam_sv payload, struct lam_error *err)
+static uint64_t to_read(const struct lam_batch_estimate *estimate, const struct offered *offered) { return offered->size < estimate->part ? offered->size : estimate->part; }
+
+static void swap(struct offered *a, struct offered *b)
 {
-    struct lam_batch_estimate *estimate = batch->estimator;
-    struct offered *offered;
-    struct stratum *stratum;
-    int rc;
+    struct offered kept = *a;
 
-    if (!estimate)
-        return lam_batch_emit(lister, size, payload, err);
-    if (estimate->count == estimate->cap) {
-        size_t cap = estimate->cap ? 2 * estimate->cap : 256;
+    *a = *b;
+    *b = kept;
+}
 
-        if (!(offered = realloc(estimate->offered, cap * sizeof *offered)))
+static int push(struct stratum *stratum, const struct offered *offered, struct lam_error *err)
+{
+    size_t at = stratum->count;
+
+    if (stratum->count == stratum->cap) {
+        size_t cap = stratum->cap ? 2 * stratum->cap : 64;
+        struct offered *grown = realloc(stratum->kept, cap * sizeof *grown);
+
+        if (!grown)
             return LAM_FAIL(err, LAM_E_MEMORY, "no memory for %zu splits", cap);
-        estimate->offered = offered;
-        estimate->cap = cap;
+        stratum->kept = grown;
+        stratum->cap = cap;
     }
-    offered = &estimate->offered[estimate->count];
-    *offered = (struct offered){.stratum = (uint32_t)(source == LAM_ESTIMATE_PENDING ? pending_stratum(batch) : source), .size = size ? size : 1,
-                                .order = lam_hash64(payload.ptr, payload.len), .at = estimate->payloads.len, .len = payload.len};
-    if ((rc = lam_buf_add_sv(&estimate->payloads, payload, err)))
-        return rc;
-    estimate->count++;
-    stratum = &estimate->strata[offered->stratum];
-    stratum->splits++;
-    stratum->bytes += offered->size;
+    stratum->kept[stratum->count++] = *offered;
+    for (; at && stratum->kept[(at - 1) / 2].order < stratum->kept[at].order; at = (at - 1) / 2)
+        swap(&stratum->kept[(at - 1) / 2], &stratum->kept[at]);
     return 0;
 }
 
-static int by_stratum_and_order(const void *a, const void *b)
+static void pop(struct stratum *stratum)
+{
+    struct offered *kept = stratum->kept;
+
+    free(kept[0].payload);
+    kept[0] = kept[--stratum->count];
+    for (size_t at = 0, child; (child = 2 * at + 1) < stratum->count; at = child) {
+        child += child + 1 < stratum->count && kept[child + 1].order > kept[child].order;
+        if (kept[child].order <= kept[at].order)
+            return;
+        swap(&kept[at], &kept[child]);
+    }
+}
+
+/* Those that no sample could reach are let go of, so that memory is bounded whatever there is. */
+static int keep(struct lam_batch_estimate *estimate, struct stratum *stratum, struct offered *offered, struct lam_sv payload, struct lam_error *err)
+{
+    bool full = stratum->kept_bytes >= estimate->sample && stratum->count >= SPLITS_LEAST;
+    int rc;
+
+    if (full && offered->order >= stratum->kept[0].order)
+        return 0;
+    if (!(offered->payload = malloc(payload.len)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a split");
+    memcpy(offered->payload, payload.ptr, payload.len);
+    if ((rc = push(stratum, offered, err))) {
+        free(offered->payload);
+        return rc;
+    }
+    stratum->kept_bytes += to_read(estimate, offered);
+    while (stratum->count > SPLITS_LEAST && stratum->kept_bytes - to_read(estimate, &stratum->kept[0]) >= estimate->sample) {
+        stratum->kept_bytes -= to_read(estimate, &stratum->kept[0]);
+        pop(stratum);
+    }
+    return 0;
+}
+
+int lam_batch_estimate_offer(struct lam_batch_job *batch, struct lam_batch_lister *lister, size_t source, uint64_t size, struct lam_sv payload, struct lam_error *err)
+{
+    struct lam_batch_estimate *estimate = batch->estimator;
+    struct offered offered = {.size = size ? size : 1, .order = lam_hash64(payload.ptr, payload.len), .len = payload.len};
+    struct stratum *stratum;
+
+    if (!estimate)
+        return lam_batch_emit(lister, size, payload, err);
+    stratum = &estimate->strata[source == LAM_ESTIMATE_PENDING ? pending_stratum(batch) : source];
+    stratum->splits++;
+    stratum->bytes += offered.size;
+    return keep(estimate, stratum, &offered, payload, err);
+}
+
+static int by_order(const void *a, const void *b)
 {
     const struct offered *x = a, *y = b;
 
-    if (x->stratum != y->stratum)
-        return x->stratum < y->stratum ? -1 : 1;
     return (x->order > y->order) - (x->order < y->order);
 }
 
-static int emit(struct lam_batch_estimate *estimate, struct lam_batch_lister *lister, const struct offered *offered, uint64_t limit, struct lam_error *err)
+static int emit(struct lam_batch_lister *lister, const struct offered *offered, uint64_t limit, struct lam_error *err)
 {
     struct lam_buf split;
     int rc;
 
     lam_buf_init(&split, offered->len + HEAD);
     if (!(rc = lam_buf_add(&split, "S", 1, err)) && !(rc = lam_buf_add(&split, &limit, sizeof limit, err)) &&
-        !(rc = lam_buf_add(&split, &offered->size, sizeof offered->size, err)) &&
-        !(rc = lam_buf_add_sv(&split, lam_sv(estimate->payloads.ptr + offered->at, offered->len), err)))
+        !(rc = lam_buf_add(&split, &offered->size, sizeof offered->size, err)) && !(rc = lam_buf_add(&split, offered->payload, offered->len, err)))
         rc = lam_batch_emit(lister, limit < offered->size ? limit : offered->size, lam_buf_sv(&split), err);
     lam_buf_release(&split);
+    return rc;
+}
+
+/* So many bytes of a source, and a few splits at least. */
+static int choose(const struct lam_batch_estimate *estimate, struct stratum *stratum, double bytes, struct lam_batch_lister *lister, struct lam_error *err)
+{
+    double taken = 0;
+    int rc = 0;
+
+    if (stratum->count)
+        qsort(stratum->kept, stratum->count, sizeof *stratum->kept, by_order);
+    for (size_t i = 0; !rc && i < stratum->count && (estimate->exact || i < SPLITS_LEAST || taken < bytes); i++) {
+        taken += (double)to_read(estimate, &stratum->kept[i]);
+        rc = emit(lister, &stratum->kept[i], estimate->exact ? UINT64_MAX : estimate->part, err);
+    }
     return rc;
 }
 
 int lam_batch_estimate_choose(struct lam_batch_job *batch, struct lam_batch_lister *lister, struct lam_error *err)
 {
     struct lam_batch_estimate *estimate = batch->estimator;
-    uint64_t all = 0, part, taken = 0, splits = 0;
-    uint32_t stratum = UINT32_MAX;
+    uint64_t all = 0;
     int rc = 0;
 
     if (!estimate)
@@ -182,24 +247,8 @@ int lam_batch_estimate_choose(struct lam_batch_job *batch, struct lam_batch_list
     for (size_t i = 0; i < estimate->strata_count; i++)
         all += estimate->strata[i].bytes;
     estimate->exact = all <= estimate->sample;
-    part = estimate->sample / SPLITS_AIMED;
-    part = part < PART_MIN ? PART_MIN : part > PART_MAX ? PART_MAX : part;
-    if (estimate->count)
-        qsort(estimate->offered, estimate->count, sizeof *estimate->offered, by_stratum_and_order);
-    for (size_t i = 0; !rc && i < estimate->count; i++) {
-        const struct offered *offered = &estimate->offered[i];
-        double share = all ? (double)estimate->strata[offered->stratum].bytes / (double)all : 1;
-
-        if (offered->stratum != stratum) {
-            stratum = offered->stratum;
-            taken = splits = 0;
-        }
-        if (!estimate->exact && splits >= SPLITS_LEAST && (double)taken >= share * (double)estimate->sample)
-            continue;
-        taken += offered->size < part ? offered->size : part;
-        splits++;
-        rc = emit(estimate, lister, offered, estimate->exact ? UINT64_MAX : part, err);
-    }
+    for (size_t i = 0; !rc && i < estimate->strata_count; i++)
+        rc = choose(estimate, &estimate->strata[i], all ? (double)estimate->strata[i].bytes / (double)all * (double)estimate->sample : 0, lister, err);
     return rc;
 }
 

@@ -27,6 +27,7 @@ struct lam_llm_book {
     uint64_t totals[LIMITS];
     size_t size;
     uint64_t words;
+    bool dealt;          /* targets are of what was heard last */
     struct part **order; /* scratch */
     struct holder holders[];
 };
@@ -97,6 +98,7 @@ void lam_llm_book_hear(struct lam_llm_book *book, size_t rank, const struct lam_
     if (demand->number < holder->taken || demand->number > holder->sent)
         return;
     book->words++;
+    book->dealt = false;
     if (demand->requests != holder->requests)
         holder->parts[REQUESTS].turn = holder->parts[TOKENS].turn = book->words;
     holder->requests = demand->requests;
@@ -203,9 +205,11 @@ static void grant(struct lam_llm_book *book, size_t rank)
     uint64_t parts[LIMITS];
     bool changed = false;
 
-    for (int l = 0; l < LIMITS; l++) {
+    for (int l = 0; l < LIMITS && !book->dealt; l++)
         if (book->totals[l])
             deal(book, (enum limit)l);
+    book->dealt = true;
+    for (int l = 0; l < LIMITS; l++) {
         parts[l] = least_of(holder->parts[l].target, room_for(book, rank, (enum limit)l));
         changed |= parts[l] != holder->parts[l].granted;
     }

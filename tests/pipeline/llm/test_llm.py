@@ -25,6 +25,7 @@ class Model(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.lock = threading.Lock()
         self.asked, self.open, self.tokens_in, self.tokens_out = [], 0, 0, 0
+        self.sent = {}  # text: when its answer was, if it was since it was last asked
         self.delay, self.fail, self.slow = 0.0, None, None
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -52,6 +53,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         documents = re.findall(r"<document (\d+)(?: id=\"(d\d+)\")?[^>]*>\n(.*?)\n</document \1>", body["messages"][1]["content"], re.S)
         with server.lock:
             server.asked += [text for _, _, text in documents]
+            for _, _, text in documents:
+                server.sent.pop(text, None)
             server.open += 1
         time.sleep(server.slow(documents) if server.slow else server.delay)
         status, answer = 200, self.answer(documents, len(json.dumps(body)) // 4)
@@ -66,6 +69,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
+            server.sent.update((text, time.monotonic()) for _, _, text in documents)
         except OSError:
             pass
 
@@ -82,7 +86,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 "usage": {"prompt_tokens": tokens, "completion_tokens": 30 * len(documents)}}
 
 
-class LlmCase(support.BatchCase):
+class LlmRuns(support.BatchCase):
+    """What cases need."""
+
     def setUp(self):
         super().setUp()
         self.model = Model()
@@ -126,6 +132,8 @@ class LlmCase(support.BatchCase):
             self.assertEqual(record["provenance"]["analyzer"], "openai")
             self.assertEqual(record["provenance"]["trace"]["asks"][0]["model"], "scripted-1")
 
+
+class LlmCase(LlmRuns):
     def test_each_text_is_asked_once_and_the_report_counts_what_the_server_counted(self):
         self.write("a.jsonl", self.records(300))
         for mode in ("combined", "packed", "per_task"):

@@ -5,7 +5,7 @@
  * left out, beside that of a plain loop over libcurl's multi interface with the same requests.
  *
  *     bench_llm [requests a slot] [median ms] [C …]       defaults: 20, 400, 64 256 1000
- *     bench_llm only NAME …                               one row of the table: plain, full, hedged, finding
+ *     bench_llm only NAME …                               one row of the table: plain, full, hedged, finding; all: with RESULT lines
  *     bench_llm serve [median ms]                         the server alone, for the peers: writes its port (4 bytes), ends with standard input
  *     bench_llm ideal [median ms] requests C              seconds of the list schedule, whole and middle
  *
@@ -42,6 +42,7 @@ static double latency_us(uint64_t n, double median_us)
 static void reply_later(void *arg, const struct llm_request *request, struct llm_reply *reply)
 {
     reply->delay_us = (int64_t)latency_us(request->number, *(double *)arg);
+    reply->close_after = strcasestr(request->head, "\r\nconnection: close") != NULL; /* one of the peers waits for it */
 }
 
 /* ---- the best schedule: each latency in turn to the slot that is free first ---- */
@@ -89,15 +90,15 @@ struct run {
 };
 
 struct row {
-    const char *name, *title;
+    const char *name, *title, *target;
     bool plain, told; /* told: to start with C requests at once, else it finds out */
     double hedge;
 };
 
-static const struct row rows[] = {{"plain", "libcurl, plain loop", true, true, 0},
-                                  {"full", "lamina", false, true, 0},
-                                  {"hedged", "lamina, hedged", false, true, 0.02},
-                                  {"finding", "lamina, finding its limit", false, false, 0}};
+static const struct row rows[] = {{"plain", "libcurl, plain loop", "", true, true, 0},
+                                  {"full", "lamina", " target 1.01, 1.03, 100", false, true, 0},
+                                  {"hedged", "lamina, hedged", "", false, true, 0.02},
+                                  {"finding", "lamina, finding its limit", "", false, false, 0}};
 
 static void submit(struct run *run)
 {
@@ -165,6 +166,8 @@ static void run_plain(struct run *run, const char *url, size_t slots, struct lam
     plain_multi(path, lam_sv_of(body), slots, run->count, check, run);
 }
 
+static bool results; /* RESULT lines too, for run.sh */
+
 static void measure(const struct row *row, const char *url, size_t slots, size_t count, double median_us)
 {
     struct run run = {.count = count};
@@ -187,6 +190,9 @@ static void measure(const struct row *row, const char *url, size_t slots, size_t
     getrusage(RUSAGE_SELF, &usage);
     steady = (run.ends[count * 8 / 10] - run.ends[count * 2 / 10]) / (ideal[count * 8 / 10] - ideal[count * 2 / 10]);
     whole = run.ends[count - 1] / ideal[count - 1];
+    if (results)
+        printf("RESULT llm_%s_%zu steady %.3f whole %.3f of the list schedule, %.0f us of CPU a request%s\n", row->name, slots, steady, whole,
+               cpu_us / (double)count, row->target);
     printf("| %s | %zu | %zu | %.2f | %.3f | %.3f | %.0f | %.0f |\n", row->title, slots, count, run.ends[count - 1] / 1e6, steady, whole, cpu_us / (double)count,
            (double)usage.ru_maxrss / 1024);
     fflush(stdout);
@@ -261,6 +267,7 @@ int main(int argc, char **argv)
 
     argv += only ? 2 : 0;
     argc -= only ? 2 : 0;
+    results = only && !strcmp(only, "all");
     each = argc > 1 ? (size_t)atoi(argv[1]) : 0;
     median_us = (argc > 2 ? atof(argv[2]) : 400) * 1000;
     if (argc > 1 && !strcmp(argv[1], "serve")) {
@@ -282,7 +289,7 @@ int main(int argc, char **argv)
     fflush(stdout);
     for (size_t i = 0; i < slot_count; i++)
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
-            if (!only || !strcmp(only, rows[r].name))
+            if (!only || results || !strcmp(only, rows[r].name))
                 one(&rows[r], slots[i], each * slots[i], median_us);
     return 0;
 }

@@ -8,6 +8,7 @@
 #
 #   LAMINA_BENCH_BUILD   the build folder        (build/benchmarks)
 #   LAMINA_BENCH_FOLDER  where data is written   (/tmp); 12 GB for the full size
+#   LAMINA_BENCH_STATIC  "PATH TEXTS" for bench_static: a static table of embeddings that you have   (left out)
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -18,13 +19,13 @@ for word in "$@"; do
     case $word in
     --quick) quick=1 ;;
     --record) record=1 ;;
-    *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
     esac
 done
 
 mkdir -p "$build"
 cmake -G Ninja -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DLAMINA_BENCHMARKS=ON >"$build.log" 2>&1 || { cat "$build.log"; exit 1; }
-ninja -C "$build" lamina bench_segment bench_lookup bench_log bench_steps >>"$build.log" 2>&1 || { tail -40 "$build.log"; exit 1; }
+ninja -C "$build" lamina bench_segment bench_lookup bench_log bench_steps bench_cache bench_static bench_llm >>"$build.log" 2>&1 || { tail -40 "$build.log"; exit 1; }
 
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
@@ -42,6 +43,9 @@ bench() {
     bench lookup "$build/benchmarks/bench_lookup" $((quick ? 100000 : 1000000)) $((quick ? 100000 : 1000000)) "$folder"
     bench log "$build/benchmarks/bench_log" $((quick ? 10000 : 100000)) 101 "$folder"
     bench steps "$build/benchmarks/bench_steps" $((quick ? 2000 : 20000)) "$folder"
+    bench cache "$build/benchmarks/bench_cache" $((quick ? 20000 : 200000)) "$folder"
+    [ -z "${LAMINA_BENCH_STATIC:-}" ] || bench static "$build/benchmarks/bench_static" $LAMINA_BENCH_STATIC
+    bench llm "$build/benchmarks/bench_llm" only all $((quick ? 4 : 20)) $((quick ? 100 : 400)) 64 256 1000
     bench batch python3 "$root/benchmarks/bench_batch.py" "$build/src/app/lamina" --folder "$folder" \
         --docs $((quick ? 8000 : 80000)) --many $((quick ? 100000 : 1000000))
 } | tee "$said"

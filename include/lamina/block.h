@@ -49,6 +49,9 @@ int lam_block_add_copy(struct lam_block *block, const struct lam_copy *copy, str
 size_t lam_block_copies(const struct lam_block *block);
 const struct lam_copy *lam_block_copy(const struct lam_block *block, size_t i);
 
+/* A copy that holds no more memory than it needs, with the same bounds; all that its rows point to is its own. NULL: out of memory. */
+struct lam_block *lam_block_compact(const struct lam_block *block);
+
 /* Forgets all rows and rejects from these indexes on (their bytes stay until clear): a lost attempt discards its rows. */
 void lam_block_truncate(struct lam_block *block, size_t rows, size_t rejects);
 

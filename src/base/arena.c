@@ -11,6 +11,7 @@ struct lam_arena_chunk {
     _Alignas(16) char bytes[];
 };
 
+size_t lam_arena_aligned(size_t len) { return (len + ALIGN - 1) & ~(ALIGN - 1); }
 void lam_arena_init(struct lam_arena *arena, size_t max) { *arena = (struct lam_arena){.max = max}; }
 
 void lam_arena_release(struct lam_arena *arena)
@@ -32,16 +33,11 @@ void lam_arena_reset(struct lam_arena *arena)
     arena->used = 0;
 }
 
-static struct lam_arena_chunk *grow(struct lam_arena *arena, size_t len)
+static struct lam_arena_chunk *add_chunk(struct lam_arena *arena, size_t want)
 {
-    size_t want = arena->held > CHUNK ? arena->held : CHUNK;
-    struct lam_arena_chunk *chunk, **link = &arena->first;
+    struct lam_arena_chunk *chunk = malloc(sizeof *chunk + want), **link = &arena->first;
 
-    if (want < len)
-        want = len;
-    if (want > arena->max - arena->held)
-        want = arena->max - arena->held;
-    if (want < len || !(chunk = malloc(sizeof *chunk + want)))
+    if (!chunk)
         return NULL;
     *chunk = (struct lam_arena_chunk){.len = want};
     arena->held += want;
@@ -51,12 +47,28 @@ static struct lam_arena_chunk *grow(struct lam_arena *arena, size_t len)
     return chunk;
 }
 
+static struct lam_arena_chunk *grow(struct lam_arena *arena, size_t len)
+{
+    size_t want = arena->held > CHUNK ? arena->held : CHUNK;
+
+    if (want < len)
+        want = len;
+    if (want > arena->max - arena->held)
+        want = arena->max - arena->held;
+    return want < len ? NULL : add_chunk(arena, want);
+}
+
+bool lam_arena_reserve(struct lam_arena *arena, size_t len)
+{
+    return len == 0 || (len <= arena->max && add_chunk(arena, len));
+}
+
 void *lam_arena_alloc(struct lam_arena *arena, size_t len)
 {
     struct lam_arena_chunk *chunk = arena->current ? arena->current : arena->first;
     void *ptr;
 
-    len = (len + ALIGN - 1) & ~(ALIGN - 1);
+    len = lam_arena_aligned(len);
     while (chunk && chunk->len - chunk->used < len)
         chunk = chunk->next;
     if (!chunk && !(chunk = grow(arena, len)))

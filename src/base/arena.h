@@ -7,6 +7,7 @@
 #define LAMINA_BASE_ARENA_H
 
 #include <lamina/sv.h>
+#include <stdbool.h>
 
 struct lam_arena_chunk;
 
@@ -20,8 +21,14 @@ struct lam_arena {
 void lam_arena_init(struct lam_arena *arena, size_t max);
 void lam_arena_release(struct lam_arena *arena);
 
+/* Room for allocations of len bytes in all (each as lam_arena_aligned has it) in one chunk of just that size. False: full or out of memory. An empty arena. */
+bool lam_arena_reserve(struct lam_arena *arena, size_t len);
+
 /* All allocations end; the chunks stay. */
 void lam_arena_reset(struct lam_arena *arena);
+
+/* What an allocation of len bytes takes. */
+size_t lam_arena_aligned(size_t len);
 
 /* len bytes aligned to 16, uninitialised; NULL when full or out of memory. */
 void *lam_arena_alloc(struct lam_arena *arena, size_t len);

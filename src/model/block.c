@@ -94,19 +94,39 @@ static bool copy_all(struct lam_arena *arena, struct lam_sv *const views[], size
     return true;
 }
 
+#define ROW_VIEWS 16
+#define REJECT_VIEWS 3
+
+/* All views of a row; its embedding is the one thing else that it points to. */
+static void row_views(struct lam_row *row, struct lam_sv *views[ROW_VIEWS])
+{
+    struct lam_record *rec = &row->rec;
+    struct lam_enrichment *enr = &row->enr;
+    struct lam_sv *const all[ROW_VIEWS] = {&rec->key,      &rec->order,    &rec->media_type, &rec->title,   &rec->text,     &rec->structure,
+                                           &rec->metadata, &enr->category, &enr->entities,   &enr->summary, &enr->language, &enr->keywords,
+                                           &enr->analyzer, &enr->custom,   &enr->trace,      &enr->space};
+
+    memcpy(views, all, sizeof all);
+}
+
+static void reject_views(struct lam_reject *reject, struct lam_sv *views[REJECT_VIEWS])
+{
+    struct lam_sv *const all[REJECT_VIEWS] = {&reject->place, &reject->reason, &reject->raw};
+
+    memcpy(views, all, sizeof all);
+}
+
 int lam_block_add_row(struct lam_block *block, const struct lam_row *row, struct lam_error *err)
 {
     struct lam_row copy = *row;
-    struct lam_record *rec = &copy.rec;
     struct lam_enrichment *enr = &copy.enr;
-    struct lam_sv *const views[] = {&rec->key,      &rec->order,    &rec->media_type, &rec->title,   &rec->text,     &rec->structure,
-                                    &rec->metadata, &enr->category, &enr->entities,   &enr->summary, &enr->language, &enr->keywords,
-                                    &enr->analyzer, &enr->custom,   &enr->trace,     &enr->space};
+    struct lam_sv *views[ROW_VIEWS];
     int rc = make_room((void **)&block->rows, block->row_count, &block->row_cap, block->max_rows, sizeof *block->rows, err);
 
     if (rc)
         return rc;
-    if (!copy_all(&block->arena, views, sizeof views / sizeof *views))
+    row_views(&copy, views);
+    if (!copy_all(&block->arena, views, ROW_VIEWS))
         return LAM_FAIL(err, LAM_E_LIMIT, "the block is full: %zu bytes", block->arena.used);
     if (enr->embedding) {
         float *embedding = lam_arena_alloc(&block->arena, enr->dim * sizeof *embedding);
@@ -132,12 +152,13 @@ int lam_block_lend_row(struct lam_block *block, const struct lam_row *row, struc
 int lam_block_add_reject(struct lam_block *block, const struct lam_reject *reject, struct lam_error *err)
 {
     struct lam_reject copy = *reject;
-    struct lam_sv *const views[] = {&copy.place, &copy.reason, &copy.raw};
+    struct lam_sv *views[REJECT_VIEWS];
     int rc = make_room((void **)&block->rejects, block->reject_count, &block->reject_cap, block->max_rows, sizeof *block->rejects, err);
 
     if (rc)
         return rc;
-    if (!copy_all(&block->arena, views, sizeof views / sizeof *views))
+    reject_views(&copy, views);
+    if (!copy_all(&block->arena, views, REJECT_VIEWS))
         return LAM_FAIL(err, LAM_E_LIMIT, "the block is full: %zu bytes", block->arena.used);
     block->rejects[block->reject_count++] = copy;
     return 0;
@@ -159,6 +180,67 @@ int lam_block_add_copy(struct lam_block *block, const struct lam_copy *copy, str
 
 size_t lam_block_copies(const struct lam_block *block) { return block->copy_count; }
 const struct lam_copy *lam_block_copy(const struct lam_block *block, size_t i) { return &block->copies[i]; }
+
+/* --- compact copies --- */
+
+static size_t aligned_sum(struct lam_sv *const views[], size_t count)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sum += lam_arena_aligned(views[i]->len);
+    return sum;
+}
+
+/* Bytes that copies of all that a block's items point to take in an arena. */
+static size_t needed_bytes(const struct lam_block *block)
+{
+    struct lam_sv *views[ROW_VIEWS];
+    size_t sum = 0;
+
+    for (size_t i = 0; i < block->row_count; i++) {
+        const struct lam_enrichment *enr = &block->rows[i].enr;
+
+        row_views(&block->rows[i], views);
+        sum += aligned_sum(views, ROW_VIEWS) + (enr->embedding ? lam_arena_aligned(enr->dim * sizeof *enr->embedding) : 0);
+    }
+    for (size_t i = 0; i < block->reject_count; i++) {
+        reject_views(&block->rejects[i], views);
+        sum += aligned_sum(views, REJECT_VIEWS);
+    }
+    for (size_t i = 0; i < block->copy_count; i++)
+        sum += lam_arena_aligned(block->copies[i].raw.len);
+    return sum;
+}
+
+/* Room for count items of size bytes, and no more. False: out of memory. */
+static bool make_exact(void *items, size_t *cap, size_t count, size_t size)
+{
+    void *made = count ? malloc(count * size) : NULL;
+
+    memcpy(items, &made, sizeof made);
+    *cap = made ? count : 0;
+    return count == 0 || made;
+}
+
+struct lam_block *lam_block_compact(const struct lam_block *block)
+{
+    struct lam_block *copy = lam_block_new(block->max_rows, block->arena.max);
+    bool whole = copy && lam_arena_reserve(&copy->arena, needed_bytes(block)) && make_exact(&copy->rows, &copy->row_cap, block->row_count, sizeof *copy->rows) &&
+                 make_exact(&copy->rejects, &copy->reject_cap, block->reject_count, sizeof *copy->rejects) &&
+                 make_exact(&copy->copies, &copy->copy_cap, block->copy_count, sizeof *copy->copies);
+
+    for (size_t i = 0; whole && i < block->row_count; i++)
+        whole = !lam_block_add_row(copy, &block->rows[i], NULL);
+    for (size_t i = 0; whole && i < block->reject_count; i++)
+        whole = !lam_block_add_reject(copy, &block->rejects[i], NULL);
+    for (size_t i = 0; whole && i < block->copy_count; i++)
+        whole = !lam_block_add_copy(copy, &block->copies[i], NULL);
+    if (whole)
+        return copy;
+    lam_block_free(copy);
+    return NULL;
+}
 
 void lam_block_truncate(struct lam_block *block, size_t rows, size_t rejects)
 {

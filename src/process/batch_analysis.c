@@ -74,7 +74,6 @@ int lam_batch_analysis_step(struct lam_batch_worker *w, struct lam_error *err)
     last = !w->waiting && !w->tasks && !w->offered;
     while (w->analysing) {
         piece = NULL;
-        piece = NULL;
         rc = ops_of(w)->analyzed(arg_of(w), last, &piece, err);
         if (!piece)
             break;
@@ -109,7 +108,6 @@ void lam_batch_analysis_close(struct lam_batch_worker *w)
     while (w->analysing) {
         int rc;
 
-        piece = NULL;
         piece = NULL;
         rc = ops_of(w)->analyzed(arg_of(w), true, &piece, &err);
         if (rc == LAM_PENDING) {

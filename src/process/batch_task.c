@@ -6,9 +6,12 @@
 
 #include <stdlib.h>
 
+#define PIECE_BYTES 1024 /* about: what a piece takes beside its block's items */
+#define ROOMY 4          /* a block that holds so many times what it has is copied into one that does not */
+
 uint64_t lam_batch_block_bytes(const struct lam_block *block)
 {
-    return lam_block_bytes(block) + lam_block_rows(block) * sizeof(struct lam_row) + lam_block_rejects(block) * sizeof(struct lam_reject) +
+    return PIECE_BYTES + lam_block_bytes(block) + lam_block_rows(block) * sizeof(struct lam_row) + lam_block_rejects(block) * sizeof(struct lam_reject) +
            lam_block_copies(block) * sizeof(struct lam_copy);
 }
 
@@ -41,6 +44,20 @@ struct lam_block *lam_batch_block(struct lam_batch_task *task, size_t max_rows, 
     return lam_block_spares_take(task->worker->spares, max_rows, max_bytes);
 }
 
+/*
+ * Pieces of small files wait by the thousand until their group is full: each in memory of its size, and the block that it was read into is there for the next.
+ * Where there is no memory for the copy, the block goes on as it is.
+ */
+static struct lam_block *without_room(struct lam_batch_worker *w, struct lam_block *block)
+{
+    struct lam_block *copy;
+
+    if (lam_block_held(block) / ROOMY < lam_batch_block_bytes(block) || !(copy = lam_block_compact(block)))
+        return block;
+    lam_block_spares_give(w->spares, block);
+    return copy;
+}
+
 uint32_t lam_batch_first_piece(const struct lam_batch_task *task) { return task->first_piece; }
 
 int lam_batch_piece_emit(struct lam_batch_task *task, struct lam_block *block, struct lam_sv note, bool last, struct lam_error *err)
@@ -54,7 +71,7 @@ int lam_batch_piece_emit(struct lam_batch_task *task, struct lam_block *block, s
         lam_block_free(block);
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a piece");
     }
-    item.piece->block = block;
+    item.piece->block = without_room(w, block);
     lam_buf_init(&item.piece->note, LAM_BATCH_NOTE_MAX);
     pthread_mutex_lock(&task->lock);
     /* Above max_bytes something is offered, analysed or staged, for an open group has less: bytes are freed, and lam_batch_piece_free wakes. */
@@ -65,7 +82,7 @@ int lam_batch_piece_emit(struct lam_batch_task *task, struct lam_block *block, s
     pthread_mutex_unlock(&task->lock);
     rc = unwanted ? LAM_FAIL(err, LAM_E_CANCELLED, "nobody waits for this split any more") : lam_buf_add_sv(&item.piece->note, note, err);
     if (!rc) {
-        item.piece->counted = lam_batch_block_bytes(block);
+        item.piece->counted = lam_batch_block_bytes(item.piece->block);
         atomic_fetch_add(&w->bytes, item.piece->counted);
         if (!lam_ring_push(w->ring, &item)) { /* its size is that of all pieces that may be open */
             atomic_fetch_sub(&w->bytes, item.piece->counted);

@@ -105,6 +105,46 @@ static void a_lost_attempt_is_truncated_away(void **state)
     lam_block_free(block);
 }
 
+static void a_compact_copy_has_all_of_it_and_no_room_to_spare(void **state)
+{
+    struct lam_block *block = lam_block_new(1000, 1 << 20), *copy, *none = lam_block_new(10, 10000), *none_too;
+    float embedding[3] = {1, 2, 3};
+    const struct lam_row row = {.rec = {.key = LAM_SV("key"), .text = LAM_SV("some text, of which there is more than sixteen bytes"), .event_time_us = 7},
+                                .enr = {.category = LAM_SV("borrowed"), .embedding = embedding, .dim = 3}};
+    const struct lam_reject reject = {.kind = LAM_QUARANTINED, .place = LAM_SV("a.json"), .reason = LAM_SV("not JSON"), .raw = LAM_SV("{")};
+    const struct lam_copy raw = {.arrival_us = 5, .raw = LAM_SV("raw bytes")};
+    struct lam_row lent = row;
+
+    (void)state;
+    lent.rec.title = LAM_SV("lies elsewhere");
+    assert_int_equal(lam_block_add_row(block, &row, NULL), 0);
+    assert_int_equal(lam_block_lend_row(block, &lent, NULL), 0);
+    assert_int_equal(lam_block_add_reject(block, &reject, NULL), 0);
+    assert_int_equal(lam_block_add_copy(block, &raw, NULL), 0);
+    assert_non_null(copy = lam_block_compact(block));
+    assert_true(lam_block_held(copy) < 2000 && lam_block_held(block) > 20000);
+    assert_ptr_not_equal(lam_block_row(copy, 1)->rec.title.ptr, lent.rec.title.ptr);
+    lam_block_free(block);
+    assert_int_equal(lam_block_rows(copy), 2);
+    assert_int_equal(lam_block_rejects(copy), 1);
+    assert_int_equal(lam_block_copies(copy), 1);
+    assert_true(lam_sv_eq(lam_block_row(copy, 0)->rec.text, row.rec.text));
+    assert_true(lam_sv_eq(lam_block_row(copy, 1)->rec.title, LAM_SV("lies elsewhere")));
+    assert_true(lam_sv_eq(lam_block_row(copy, 1)->enr.category, LAM_SV("borrowed")));
+    assert_true(lam_block_row(copy, 0)->enr.embedding[2] == 3);
+    assert_int_equal(lam_block_row(copy, 0)->rec.event_time_us, 7);
+    assert_true(lam_sv_eq(lam_block_reject(copy, 0)->reason, LAM_SV("not JSON")));
+    assert_true(lam_sv_eq(lam_block_copy(copy, 0)->raw, LAM_SV("raw bytes")));
+    assert_int_equal(lam_block_add_row(copy, &row, NULL), 0); /* it can grow like any other */
+    assert_true(lam_sv_eq(lam_block_row(copy, 0)->rec.key, LAM_SV("key")));
+
+    assert_non_null(none_too = lam_block_compact(none));
+    assert_int_equal(lam_block_rows(none_too) + lam_block_held(none_too), 0);
+    lam_block_free(copy);
+    lam_block_free(none);
+    lam_block_free(none_too);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +152,7 @@ int main(void)
         cmocka_unit_test(rejects_are_kept_beside_rows),
         cmocka_unit_test(a_full_block_refuses_and_is_as_it_was),
         cmocka_unit_test(a_lost_attempt_is_truncated_away),
+        cmocka_unit_test(a_compact_copy_has_all_of_it_and_no_room_to_spare),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,6 +200,20 @@ def descendants(pid):
     return found
 
 
+def peak_of(process):
+    """KiB of memory of its own that a process had at most, until it ended."""
+    peak = 0
+    while process.poll() is None:
+        try:
+            with open("/proc/%d/status" % process.pid) as file:
+                status = dict(line.split(":", 1) for line in file)
+            peak = max(peak, sum(int(status[name].split()[0]) for name in ("RssAnon", "RssShmem")))
+        except (OSError, KeyError):  # it has just ended
+            pass
+        time.sleep(0.005)
+    return peak
+
+
 def ranks_of(launcher):
     """{rank: pid} of the ranks below a launcher, as far as they live."""
     ranks = {}

@@ -8,9 +8,8 @@ import os
 import struct
 import subprocess
 import sys
-import time
 
-from support import BatchCase, Store, clean_environment, jsonl, main, report_of
+from support import BatchCase, Store, clean_environment, jsonl, main, peak_of, report_of
 
 TOPICS = {"billing": "invoice refund charge card payment price account".split(), "outage": "down error timeout unreachable server failed slow".split(),
           "praise": "great thanks lovely happy excellent wonderful friendly".split()}
@@ -214,15 +213,7 @@ class Model(BatchCase):
         for kind in ("upsert", "append"):
             dataset = {} if kind == "upsert" else {"kind": "append", "key": None, "deleted": None, "order_by": None}
             process = self.start(self.job(kind, dataset=dataset, batch={"memory": "64 MiB", "workers": 2}, limits={"document": "1 MiB"}), 0)
-            peak = 0
-            while process.poll() is None:
-                try:
-                    with open("/proc/%d/status" % process.pid) as file:
-                        status = dict(line.split(":", 1) for line in file)
-                    peak = max(peak, sum(int(status[name].split()[0]) for name in ("RssAnon", "RssShmem")))
-                except (OSError, KeyError):  # it has just ended
-                    pass
-                time.sleep(0.005)
+            peak = peak_of(process)
             code, out = self.finish(process)
             self.assertEqual(code, 0, out)
             store = Store(self.store(kind))

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Invariants 2, 3, 6 and 8 of the batch layer: the same view on any number of ranks, and it is what a naive recomputation says.
+"""Invariants 2, 3, 6, 8 and 10 of the batch layer: the same view on any number of ranks, and it is what a naive recomputation says; in bounded memory.
 
     test_ranks.py LAMINA [TEST…]
 """
 import sys
 
-from support import MIB, BatchCase, Store, csv_bytes, gz, jsonl, main, naive_upsert, records, report_of, sentence, text_of, time_us, zst
+from support import MIB, BatchCase, Store, csv_bytes, gz, jsonl, main, naive_upsert, peak_of, records, report_of, sentence, text_of, time_us, zst
 
 RANKS = (0, 1, 2, 3, 5)  # 0: one process without a launcher
 
@@ -136,6 +136,20 @@ class SameOnAnyRanks(BatchCase):
         self.batch(self.job("b", limits={"document": "1 MiB"}), 0)
         self.assertTrue(Store(self.store("a")).answer() == Store(self.store("b")).answer())
         self.assertEqual(len(Store(self.store("a")).rows()), len({rec["id"] for _, rec in known}))
+
+
+class Bounded(BatchCase):
+    def test_invariant_10_memory_of_many_small_files_stays_below_what_the_job_allows(self):
+        for i in range(12000):
+            self.write("%05d.txt" % i, "Document %d says that invoice %d was charged twice.\n" % (i, i))
+        job = self.job(tasks={"language": {}}, dataset={"key": None, "deleted": None, "order_by": None}, batch={"memory": "64 MiB", "workers": 2},
+                       limits={"document": "1 MiB", "record": "1 MiB"})
+        process = self.start(job, 0)
+        peak = peak_of(process)
+        code, out = self.finish(process)
+        self.assertEqual(code, 0, out)
+        self.assertEqual(len(Store(self.store()).rows()), 12000)
+        self.assertLess(peak, 48 << 10, "KiB at most at once")
 
 
 if __name__ == "__main__":

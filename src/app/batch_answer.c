@@ -7,6 +7,8 @@
  */
 #include "batch_job.h"
 
+#include "base/spill.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -42,12 +44,14 @@ int lam_batch_answer_range(struct lam_batch_job *batch, unsigned worker, struct 
     return lam_resolve_answer(resolve, *block, answer, refiner, err);
 }
 
+/* Rows come and go, some at a time; what is kept of them until their segment is written is in a spill, for there may be many more than ranges have. */
 struct lam_batch_rewrite {
     struct lam_batch_job *batch;
     const struct lam_batch_mapped *input;
-    struct lam_block *block;       /* the answered rows */
+    struct lam_block *block;       /* the rows being answered */
+    struct lam_spill *spill;       /* those that are: the thread's, until the segment is put */
     struct lam_pick *picks;        /* all rows, in their order */
-    const struct lam_row **rows;   /* beside picks */
+    const struct lam_row **rows;   /* beside picks: the answered ones */
     struct lam_count_deltas counts;
     struct lam_segment *segment;   /* put, and not yet public */
     struct lam_segment_entry entry;
@@ -71,10 +75,38 @@ static bool is_owed(const struct lam_batch_rewrite *rewrite, uint64_t row)
     return lam_map_u32(rewrite->input->map, LAM_ROWS_FLAGS)[row] & LAM_ROW_PENDING;
 }
 
+/* What is answered and counts is no longer pending. */
+static int count_answered(struct lam_batch_rewrite *rewrite, uint64_t i, const struct lam_row *row, struct lam_error *err)
+{
+    struct lam_count_delta *delta;
+
+    if (row->rec.flags & LAM_ROW_PENDING || lam_mask_test(rewrite->input->mask.bits, i))
+        return 0;
+    if (!(delta = lam_count_deltas_at(&rewrite->counts, row->rec.pos.source, row->rec.pos.life)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for counts");
+    delta->pending--;
+    return 0;
+}
+
+/* Answers the rows of the block, which are these of the map, and keeps them. */
+static int answer_some(struct lam_batch_rewrite *rewrite, struct lam_refiner *refiner, const uint64_t *places, struct lam_error *err)
+{
+    int rc = lam_refiner_analyze(refiner, rewrite->block, 0, err);
+
+    for (size_t k = 0; !rc && k < lam_block_rows(rewrite->block); k++) {
+        const struct lam_row *row = lam_block_row(rewrite->block, k);
+
+        if (!(rc = lam_rows_spill(rewrite->spill, row, rewrite->input->map, places[k], &rewrite->rows[places[k]], err)))
+            rc = count_answered(rewrite, places[k], row, err);
+    }
+    lam_block_clear(rewrite->block);
+    return rc;
+}
+
 static int answer_all(struct lam_batch_rewrite *rewrite, struct lam_refiner *refiner, struct lam_error *err)
 {
     struct lam_map *map = rewrite->input->map;
-    size_t done = 0;
+    uint64_t places[ANSWER_EVERY];
     int rc = 0;
 
     for (uint64_t i = 0; !rc && i < lam_map_rows(map); i++) {
@@ -84,33 +116,11 @@ static int answer_all(struct lam_batch_rewrite *rewrite, struct lam_refiner *ref
         if (!is_owed(rewrite, i))
             continue;
         lam_rows_get(map, i, LAM_COLUMNS_ALL, &row);
-        if (!(rc = lam_block_lend_row(rewrite->block, &row, err)) && lam_block_rows(rewrite->block) - done >= ANSWER_EVERY) {
-            rc = lam_refiner_analyze(refiner, rewrite->block, done, err);
-            done = lam_block_rows(rewrite->block);
-        }
+        places[lam_block_rows(rewrite->block)] = i;
+        if (!(rc = lam_block_lend_row(rewrite->block, &row, err)) && lam_block_rows(rewrite->block) == ANSWER_EVERY)
+            rc = answer_some(rewrite, refiner, places, err);
     }
-    return rc || done == lam_block_rows(rewrite->block) ? rc : lam_refiner_analyze(refiner, rewrite->block, done, err);
-}
-
-/* Puts the answered rows in their places; what is answered and counts is no longer pending. */
-static int place_answers(struct lam_batch_rewrite *rewrite, struct lam_error *err)
-{
-    size_t at = 0;
-
-    for (uint64_t i = 0; i < lam_map_rows(rewrite->input->map); i++) {
-        struct lam_count_delta *delta;
-        const struct lam_row *row;
-
-        if (!is_owed(rewrite, i))
-            continue;
-        rewrite->rows[i] = row = lam_block_row(rewrite->block, at++);
-        if (row->rec.flags & LAM_ROW_PENDING || lam_mask_test(rewrite->input->mask.bits, i))
-            continue;
-        if (!(delta = lam_count_deltas_at(&rewrite->counts, row->rec.pos.source, row->rec.pos.life)))
-            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for counts");
-        delta->pending--;
-    }
-    return 0;
+    return rc || !lam_block_rows(rewrite->block) ? rc : answer_some(rewrite, refiner, places, err);
 }
 
 /* Writes the bytes of the new segment, and lets go of the answers. */
@@ -144,13 +154,13 @@ int lam_batch_rewrite_new(struct lam_batch_job *batch, unsigned worker, const st
     lam_segment_entry_init(&rewrite->entry);
     rewrite->batch = batch;
     rewrite->input = input;
-    rewrite->block = lam_block_new(UINT32_MAX, ANSWERS_MAX);
+    rewrite->block = lam_block_new(ANSWER_EVERY, ANSWERS_MAX);
     rewrite->picks = calloc(lam_map_rows(input->map) + 1, sizeof *rewrite->picks);
     rewrite->rows = calloc(lam_map_rows(input->map) + 1, sizeof *rewrite->rows);
     if (!rewrite->block || !rewrite->picks || !rewrite->rows)
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a segment's answers");
     else if (!(rc = lam_map_need(input->map, LAM_COLUMNS_ALL, err)) && !(rc = refiner_for(batch, worker, &refiner, err)) &&
-             !(rc = answer_all(rewrite, refiner, err)) && !(rc = place_answers(rewrite, err)))
+             !(rc = lam_batch_spill(batch, worker, &rewrite->spill, err)) && !(rc = answer_all(rewrite, refiner, err)))
         rc = put(rewrite, err);
     if (rc) {
         lam_batch_rewrite_free(rewrite);

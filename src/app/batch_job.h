@@ -220,6 +220,11 @@ void lam_batch_readers_free(struct lam_batch_job *batch);
 /* A reading thread's tools, made when they are first asked for. */
 int lam_batch_tools(struct lam_batch_job *batch, unsigned worker, struct lam_tools **tools, struct lam_error *err);
 
+/* A reading thread's spill, empty; after its tools. It goes when the run ends. */
+struct lam_spill;
+int lam_batch_spill(struct lam_batch_job *batch, unsigned worker, struct lam_spill **spill, struct lam_error *err);
+void lam_batch_spills_free(struct lam_batch_job *batch);
+
 bool lam_batch_together(void *arg, struct lam_sv note, struct lam_sv with);
 int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t count, struct lam_error *err);
 int lam_batch_write_copies(struct lam_batch_job *batch, const struct lam_bronze_row *rows, size_t count, struct lam_segment_entry *entry,

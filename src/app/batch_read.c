@@ -6,8 +6,10 @@
 #include "batch_estimate.h"
 
 #include "reader.h"
+#include "base/spill.h"
 #include "store/bronze.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define PIECE_MIN ((size_t)1 << 20)   /* of a block, answers included; within these a sixty-fourth of batch.memory */
@@ -18,6 +20,7 @@
 
 struct lam_batch_reader {
     struct lam_tools *tools;
+    struct lam_spill *spill; /* made when it is first asked for in a run */
 };
 
 /* One split being read. */
@@ -301,6 +304,29 @@ int lam_batch_tools(struct lam_batch_job *batch, unsigned worker, struct lam_too
     return 0;
 }
 
+int lam_batch_spill(struct lam_batch_job *batch, unsigned worker, struct lam_spill **spill, struct lam_error *err)
+{
+    struct lam_batch_reader *reader = batch->readers[worker]; /* which has its tools */
+    char folder[LAM_PATH_MAX], name[LAM_RUN_ID + 8];
+    int rc;
+
+    snprintf(name, sizeof name, "runs/%s", batch->run);
+    if (!reader->spill && ((rc = lam_path_join(folder, batch->engine->job->store.path, name, err)) || (rc = lam_spill_new(&reader->spill, folder, err))))
+        return rc;
+    lam_spill_clear(reader->spill);
+    *spill = reader->spill;
+    return 0;
+}
+
+void lam_batch_spills_free(struct lam_batch_job *batch)
+{
+    for (unsigned i = 0; batch->readers && i < batch->reader_count; i++)
+        if (batch->readers[i]) {
+            lam_spill_free(batch->readers[i]->spill);
+            batch->readers[i]->spill = NULL;
+        }
+}
+
 /* --- rows that are owed an answer --- */
 
 static int read_pending(struct reading *r, struct lam_sv path)
@@ -371,6 +397,7 @@ int lam_batch_read(void *arg, unsigned worker, struct lam_batch_task *task, stru
 
 void lam_batch_readers_free(struct lam_batch_job *batch)
 {
+    lam_batch_spills_free(batch);
     for (unsigned i = 0; batch->readers && i < batch->reader_count; i++)
         if (batch->readers[i]) {
             lam_tools_free(batch->readers[i]->tools);

@@ -130,7 +130,11 @@ void lam_batch_maps_release(struct lam_batch_job *batch)
     batch->mapped = (struct lam_batch_maps){0};
 }
 
-void lam_batch_end(void *arg) { lam_batch_maps_release(arg); }
+void lam_batch_end(void *arg)
+{
+    lam_batch_maps_release(arg);
+    lam_batch_spills_free(arg);
+}
 
 /* rules: malloc, count of them. */
 static int read_rules(const json_t *array, struct lam_mask_rule **rules, size_t count, struct lam_error *err)

@@ -84,6 +84,13 @@ int lam_rows_copy(const struct lam_target *target, const struct lam_rows_copied 
  */
 void lam_rows_get(const struct lam_map *map, uint64_t i, uint64_t columns, struct lam_row *row);
 
+/*
+ * Keeps row i of a map as it was changed since (lam_rows_get, then answered): what is not the map's own is copied into the spill. *kept lives with both, and is
+ * whole in its columns, which is all that lam_rows_copy_put looks at. All columns were needed.
+ */
+struct lam_spill;
+int lam_rows_spill(struct lam_spill *spill, const struct lam_row *row, const struct lam_map *map, uint64_t i, const struct lam_row **kept, struct lam_error *err);
+
 /* Are these rows the same but for the time they were processed? All columns were needed in both maps. */
 bool lam_rows_same(const struct lam_map *a, uint64_t i, const struct lam_map *b, uint64_t j);
 

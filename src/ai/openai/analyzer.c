@@ -88,7 +88,7 @@ int lam_openai_open(struct lam_openai **out, const struct lam_openai_options *op
     o->embed_context = lam_asks_context(o->job, 0, LAM_JOB_EMBEDDINGS);
     o->flight = calloc(LAM_FLIGHT_BUCKETS, sizeof *o->flight);
     o->reader = lam_llm_reader_new(BODY_MAX);
-    o->value = lam_json_new(LAM_CACHE_VALUE_MAX, 64);
+    o->value = lam_json_new(LAM_CACHE_VALUE_MAX, LAM_LLM_DEPTH);
     if (!o->flight || !o->reader || !o->value)
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for the analyzer");
     else if (!(rc = lam_leave_open(o, err)) && !(rc = lam_llm_prompts_open(o->job->deep.prompts, &o->prompts, err)) && !(rc = lam_asks_open(o->job, o->prompts, &o->asks, err)))

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ai/cache.h"
 #include "base/buf.h"
 #include "schema.h"
 
-#define DEPTH 64
+#define ANSWER_DEPTH (LAM_LLM_DEPTH - 2)
+#define ANSWER_MAX (LAM_CACHE_VALUE_MAX - ((size_t)64 << 10))
 #define OBJECTS_TRIED 8 /* braces in chatter at which an object is looked for */
 
 struct lam_llm_reader {
@@ -23,8 +25,8 @@ struct lam_llm_reader *lam_llm_reader_new(size_t max_body)
     if (!reader)
         return NULL;
     lam_buf_init(&reader->text, max_body);
-    reader->body = lam_json_new(max_body, DEPTH);
-    reader->answer = lam_json_new(max_body, DEPTH);
+    reader->body = lam_json_new(max_body, LAM_LLM_DEPTH);
+    reader->answer = lam_json_new(max_body < ANSWER_MAX ? max_body : ANSWER_MAX, ANSWER_DEPTH);
     if (!reader->body || !reader->answer) {
         lam_llm_reader_free(reader);
         return NULL;
@@ -111,25 +113,37 @@ static size_t object_end(struct lam_sv text, size_t at)
     return 0;
 }
 
-static bool is_object(const struct lam_llm_reader *reader) { return lam_json_type(reader->answer, LAM_JSON_ROOT) == LAM_JSON_OBJECT; }
+static int read_object(struct lam_llm_reader *reader, struct lam_sv text, struct lam_error *err)
+{
+    int rc = lam_json_parse(reader->answer, text, err);
+
+    if (rc || lam_json_type(reader->answer, LAM_JSON_ROOT) == LAM_JSON_OBJECT)
+        return rc;
+    return LAM_FAIL(err, LAM_E_INVALID, "no object");
+}
 
 int lam_llm_reader_content(struct lam_llm_reader *reader, struct lam_sv content, struct lam_error *err)
 {
     static const char thought[] = "</think>";
     const char *end = content.len ? memmem(content.ptr, content.len, thought, sizeof thought - 1) : NULL;
+    bool beyond;
+    int rc;
 
     if (end)
         content = lam_sv(end + sizeof thought - 1, content.len - (size_t)(end + sizeof thought - 1 - content.ptr));
-    if (!lam_json_parse(reader->answer, content, err) && is_object(reader))
-        return 0;
-    for (size_t at = 0, tried = 0, stop; at < content.len && tried < OBJECTS_TRIED; at++) {
+    rc = read_object(reader, content, err);
+    beyond = rc == LAM_E_LIMIT;
+    for (size_t at = 0, tried = 0, stop; rc && rc != LAM_E_MEMORY && at < content.len && tried < OBJECTS_TRIED; at++) {
         if (content.ptr[at] != '{')
             continue;
         tried++;
-        if ((stop = object_end(content, at)) && !lam_json_parse(reader->answer, lam_sv(content.ptr + at, stop - at), err) && is_object(reader))
-            return 0;
+        if ((stop = object_end(content, at)))
+            rc = read_object(reader, lam_sv(content.ptr + at, stop - at), err);
+        beyond |= rc == LAM_E_LIMIT;
     }
-    return LAM_FAIL(err, LAM_E_INVALID, "there is no JSON object in the answer");
+    if (!rc || rc == LAM_E_MEMORY)
+        return rc;
+    return beyond ? LAM_FAIL(err, LAM_E_INVALID, "the answer is too deep or too long") : LAM_FAIL(err, LAM_E_INVALID, "there is no JSON object in the answer");
 }
 
 /* --- how sure --- */

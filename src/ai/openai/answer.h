@@ -25,6 +25,12 @@ struct lam_llm_reply {
     uint32_t logprobs;         /* of the first choice, in the body's JSON; LAM_JSON_NONE */
 };
 
+/*
+ * Deepest nesting of a body, and of an answer as it is kept. What a reader finds in a content is less deep and shorter than a value of the cache may be: with
+ * what is kept beside it, it can be read again.
+ */
+#define LAM_LLM_DEPTH 64u
+
 struct lam_llm_reader; /* of one thread */
 
 /* max_body: bytes of a server's answer. NULL: out of memory. */
@@ -34,7 +40,7 @@ void lam_llm_reader_free(struct lam_llm_reader *reader); /* NULL-safe */
 /* Reads a chat completion. LAM_E_INVALID: it is none, with the reason. Usage is filled where it could be read, also then. */
 int lam_llm_reader_chat(struct lam_llm_reader *reader, struct lam_sv body, struct lam_llm_reply *reply, struct lam_error *err);
 
-/* Finds the JSON object in a content: lam_llm_reader_answer has it until the next. LAM_E_INVALID: there is none. */
+/* Finds the JSON object in a content: lam_llm_reader_answer has it until the next. LAM_E_INVALID: there is none, or it is too deep or too long. LAM_E_MEMORY. */
 int lam_llm_reader_content(struct lam_llm_reader *reader, struct lam_sv content, struct lam_error *err);
 const struct lam_json *lam_llm_reader_answer(const struct lam_llm_reader *reader);
 

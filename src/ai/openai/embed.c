@@ -92,7 +92,8 @@ static bool normalise(float *vector, size_t dim)
     return true;
 }
 
-static int take_one(struct lam_openai *o, struct lam_question *question, const struct lam_llm_reply *reply, struct lam_buf *vector, struct lam_error *err)
+static int keep_one(struct lam_openai *o, const struct lam_openai_request *request, struct lam_question *question, const struct lam_llm_reply *reply, struct lam_buf *vector,
+                    struct lam_error *err)
 {
     int rc;
 
@@ -101,7 +102,38 @@ static int take_one(struct lam_openai *o, struct lam_question *question, const s
         lam_question_pending(o, question);
         return rc;
     }
-    return lam_request_accept(o, question, reply, lam_buf_sv(&o->scratch3), NAN, err);
+    return lam_request_accept(o, request, question, reply, lam_buf_sv(&o->scratch3), NAN, err);
+}
+
+/* The vector at `at` is the answer to the request's first question. One of another length is the job's fault where none had the right one, else that text's. */
+static int take_one(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply, const struct lam_json *json, uint32_t at, struct lam_buf *vector,
+                    struct lam_error *err)
+{
+    uint32_t dim = o->job->tasks.dim;
+    struct lam_question *question;
+    struct lam_error why;
+    int rc = read_vector(json, at, vector, &why);
+    size_t found = vector->len / sizeof(float);
+
+    if (rc == LAM_E_MEMORY) {
+        *err = why;
+        return rc;
+    }
+    if (!rc && vector->len % sizeof(float))
+        rc = LAM_FAIL(&why, LAM_E_INVALID, "an embedding in base64 is no floats");
+    if (!rc && found != dim && !o->vectors_fit)
+        return LAM_FAIL(err, LAM_E_INVALID, "%s answers with vectors of %zu dimensions, and tasks.embed.dim is %" PRIu32 ": one of them has to change",
+                        o->job->deep.endpoints[request->endpoint].url, found, dim);
+    if (!rc && found != dim)
+        rc = LAM_FAIL(&why, LAM_E_INVALID, "an embedding has %zu dimensions, and others %" PRIu32, found, dim);
+    o->vectors_fit |= !rc;
+    if (!rc && !normalise((float *)(void *)vector->ptr, dim))
+        rc = LAM_FAIL(&why, LAM_E_INVALID, "an embedding has no length");
+    question = lam_request_take_first(request);
+    if (!rc)
+        return keep_one(o, request, question, reply, vector, err);
+    lam_question_wrong(o, question, request->endpoint, lam_json_raw(json, at), why.text);
+    return 0;
 }
 
 /* Where the vector of text i stands, by index; false: one is missing, or told twice. */
@@ -126,38 +158,25 @@ static bool sort_vectors(const struct lam_json *json, size_t count, uint32_t *by
 int lam_embed_take(struct lam_openai *o, struct lam_openai_request *request, struct lam_llm_reply *reply, struct lam_error *err)
 {
     struct lam_json *json = lam_json_new(request->body_len + 1, 16);
-    uint32_t *by_index = calloc(request->count, sizeof *by_index), dim = o->job->tasks.dim;
-    struct lam_question *question;
+    uint32_t *by_index = calloc(request->count, sizeof *by_index);
     struct lam_buf vector;
-    struct lam_error why;
     size_t at = 0;
     int rc = json && by_index ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for vectors");
 
     lam_buf_init(&vector, (size_t)1 << 20);
     *reply = (struct lam_llm_reply){0};
-    if (!rc && (lam_json_parse(json, lam_sv(request->body, request->body_len), &why) || !sort_vectors(json, request->count, by_index))) {
+    if (rc || (rc = lam_json_parse(json, lam_sv(request->body, request->body_len), err)) == LAM_E_MEMORY)
+        goto cleanup;
+    if (rc || !sort_vectors(json, request->count, by_index)) {
+        rc = 0;
         lam_request_wrong(o, request, "the answer has not one vector for each text");
         goto cleanup;
     }
-    if (!rc) {
-        reply->model = lam_json_string(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("model")));
-        reply->tokens_in = lam_llm_count(json, "/usage/prompt_tokens");
-        lam_request_account(o, request, reply);
-    }
-    while (!rc && request->questions) {
-        if ((rc = read_vector(json, by_index[at++], &vector, err)) == LAM_E_MEMORY)
-            break;
-        if (rc || vector.len % sizeof(float) || vector.len / sizeof(float) != dim) {
-            rc = LAM_FAIL(err, LAM_E_INVALID, "%s answers with vectors of %zu dimensions, and tasks.embed.dim is %" PRIu32 ": one of them has to change",
-                          o->job->deep.endpoints[request->endpoint].url, vector.len / sizeof(float), dim);
-            break;
-        }
-        question = lam_request_take_first(request);
-        if (normalise((float *)(void *)vector.ptr, dim))
-            rc = take_one(o, question, reply, &vector, err);
-        else
-            lam_question_reject(o, question, "the embeddings endpoint answers with a vector that has no length");
-    }
+    reply->model = lam_json_string(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("model")));
+    reply->tokens_in = lam_llm_count(json, "/usage/prompt_tokens");
+    lam_request_account(o, request, reply);
+    while (!rc && request->questions)
+        rc = take_one(o, request, reply, json, by_index[at++], &vector, err);
 cleanup:
     lam_buf_release(&vector);
     lam_json_free(json);

@@ -143,6 +143,8 @@ struct lam_openai {
     struct lam_pack_size packs[LAM_ASKS_MAX][LAM_JOB_CASCADE_MAX];
     int64_t packing_since_us;       /* since when questions wait for a fuller pack; 0: none do */
     bool draining, cancelled, estimating;
+    bool vectors_fit;               /* a vector had the job's dimension */
+    bool usage_doubted;             /* a server counted what cannot be */
     struct lam_error failed;        /* code 0: nothing */
     struct lam_spending spending;
     char limit[64];                 /* its limit in words, once it was asked for */
@@ -157,7 +159,8 @@ struct lam_openai {
 
 /* question.c */
 int lam_question_start_doc(struct lam_openai *o, struct lam_openai_doc *doc, struct lam_error *err);
-int lam_question_deliver(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err); /* to its waiters too; frees, with an error too */
+int lam_question_read(struct lam_openai *o, const struct lam_question *question, struct lam_sv value, struct lam_error *err); /* into o->value; LAM_E_INVALID: it is none */
+int lam_question_deliver(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err); /* what stands there; to its waiters too; frees, with an error too */
 void lam_question_pending(struct lam_openai *o, struct lam_question *question);
 void lam_question_reject(struct lam_openai *o, struct lam_question *question, const char *reason);
 int lam_question_value(struct lam_openai *o, const struct lam_question *question, struct lam_sv answer, double certainty, struct lam_sv model, struct lam_buf *out,
@@ -185,9 +188,11 @@ int lam_embed_apply(struct lam_openai *o, struct lam_question *question, struct 
 
 /* respond.c, for embed.c */
 struct lam_question *lam_request_take_first(struct lam_openai_request *request);
-void lam_request_account(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply);
-void lam_request_wrong(struct lam_openai *o, struct lam_openai_request *request, const char *why);
-int lam_request_accept(struct lam_openai *o, struct lam_question *question, const struct lam_llm_reply *reply, struct lam_sv raw, double certainty, struct lam_error *err);
+void lam_request_account(struct lam_openai *o, struct lam_openai_request *request, struct lam_llm_reply *reply); /* counts in it that cannot be are made 0 */
+void lam_request_wrong(struct lam_openai *o, struct lam_openai_request *request, const char *why); /* nothing of it can be used */
+void lam_question_wrong(struct lam_openai *o, struct lam_question *question, size_t endpoint, struct lam_sv answer, const char *why); /* once more, elsewhere, or the quarantine */
+int lam_request_accept(struct lam_openai *o, const struct lam_openai_request *request, struct lam_question *question, const struct lam_llm_reply *reply, struct lam_sv raw,
+                       double certainty, struct lam_error *err);
 
 /* estimate.c: counts what the question would take, and leaves it pending. */
 int lam_question_estimate(struct lam_openai *o, struct lam_question *question, struct lam_error *err);

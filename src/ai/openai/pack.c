@@ -258,13 +258,16 @@ int lam_pack_take(struct lam_openai *o, struct lam_openai_request *request, cons
 
     if (!by_id)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for an answer");
-    if (lam_llm_reader_content(o->reader, reply->content, NULL) || !sort_answers(answer, request->count, by_id)) {
+    if ((rc = lam_llm_reader_content(o->reader, reply->content, err)) == LAM_E_MEMORY)
+        goto cleanup;
+    if (rc || !sort_answers(answer, request->count, by_id)) {
+        rc = 0;
         lam_pack_split(o, request, 0);
         goto cleanup;
     }
     while (!rc && (question = lam_request_take_first(request))) {
         if (usable(o, request->ask, answer, by_id[at++])) {
-            rc = lam_request_accept(o, question, reply, lam_buf_sv(&o->scratch3), NAN, err);
+            rc = lam_request_accept(o, request, question, reply, lam_buf_sv(&o->scratch3), NAN, err);
             continue;
         }
         question->next = missing;

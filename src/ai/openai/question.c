@@ -178,14 +178,14 @@ static int make_key(struct lam_openai *o, struct lam_question *question, struct 
 }
 
 /* Parses a value that is to be the question's answer into o->value. LAM_E_INVALID: it is none; the question is as it was. */
-static int read_value(struct lam_openai *o, const struct lam_question *question, struct lam_sv value, struct lam_error *err)
+int lam_question_read(struct lam_openai *o, const struct lam_question *question, struct lam_sv value, struct lam_error *err)
 {
     const struct lam_ask *ask = &o->asks.items[question->ask];
     int rc = lam_json_parse(o->value, value, err);
 
     if (!rc && !lam_ask_embeds(o, question->ask))
         rc = lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("answer")), false, err);
-    return rc ? LAM_PASS(err, rc == LAM_E_MEMORY ? rc : LAM_E_INVALID, "a kept answer") : 0;
+    return rc && rc != LAM_E_MEMORY ? LAM_PASS(err, LAM_E_INVALID, "it cannot be kept") : rc;
 }
 
 /* It cannot go on: its row waits for the next run. Returns rc. */
@@ -197,8 +197,6 @@ static int leave(struct lam_openai *o, struct lam_question *question, int rc)
 
 typedef int cache_get(struct lam_cache *cache, struct lam_digest key, struct lam_buf *value, struct lam_cache_meta *meta, struct lam_error *err);
 
-static int hand_out(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err);
-
 /* Is the answer in the cache? Then the question has ended, with *rc. */
 static bool take_kept(struct lam_openai *o, struct lam_question *question, cache_get *get, int *rc, struct lam_error *err)
 {
@@ -207,11 +205,11 @@ static bool take_kept(struct lam_openai *o, struct lam_question *question, cache
     lam_buf_clear(&o->scratch2);
     if (!o->options.cache || get(o->options.cache, question->key, &o->scratch2, &meta, NULL))
         return false;
-    if ((*rc = read_value(o, question, lam_buf_sv(&o->scratch2), err)) == LAM_E_INVALID)
+    if ((*rc = lam_question_read(o, question, lam_buf_sv(&o->scratch2), err)) == LAM_E_INVALID)
         return false; /* of another format: asked again */
     if (!question->parent)
         question->doc->sub->estimate.hits++;
-    *rc = *rc ? leave(o, question, *rc) : hand_out(o, question, lam_buf_sv(&o->scratch2), err);
+    *rc = *rc ? leave(o, question, *rc) : lam_question_deliver(o, question, lam_buf_sv(&o->scratch2), err);
     o->stats.hits++;
     o->stats.saved_in += meta.tokens_in;
     o->stats.saved_out += meta.tokens_out;
@@ -451,8 +449,11 @@ static int apply(struct lam_openai *o, struct lam_question *question, struct lam
     return start(o, doc, question->ask, question->tier + 1, err);
 }
 
-/* The answer that stands in o->value, to the question and to all that wait with it. After an error those without it are pending: all of them end. */
-static int hand_out(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err)
+/*
+ * The answer that stands in o->value, to the question and to all that wait with it. A row whose block has no room for it is pending. After an error those
+ * without it are: all of them end.
+ */
+int lam_question_deliver(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err)
 {
     struct lam_question *waiter;
     struct lam_buf copy;
@@ -471,6 +472,7 @@ static int hand_out(struct lam_openai *o, struct lam_question *question, struct 
         if (rc && !question->parent)
             question->doc->pending = true;
         end(o, question, rc != 0, NULL);
+        rc = rc == LAM_E_LIMIT ? 0 : rc;
         if (waiter)
             waiter->next = NULL;
         if (waiter && !rc)
@@ -478,13 +480,6 @@ static int hand_out(struct lam_openai *o, struct lam_question *question, struct 
     }
     lam_buf_release(&copy);
     return rc == LAM_E_INVALID ? LAM_FAIL(err, LAM_E_CORRUPT, "an answer that was checked cannot be read again") : rc;
-}
-
-int lam_question_deliver(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err)
-{
-    int rc = read_value(o, question, value, err);
-
-    return rc ? leave(o, question, rc) : hand_out(o, question, value, err);
 }
 
 void lam_question_pending(struct lam_openai *o, struct lam_question *question)

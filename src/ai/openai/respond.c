@@ -10,6 +10,7 @@
 
 #define REPAIRS_MAX 1
 #define BAD_MAX ((size_t)16 << 10) /* bytes of a wrong answer that are kept */
+#define USAGE_FACTOR 8u            /* so many times what a request can have at all are not believed */
 
 struct lam_question *lam_request_take_first(struct lam_openai_request *request)
 {
@@ -33,15 +34,36 @@ static void add_usage(struct lam_openai_usage *usage, const struct lam_llm_reply
     usage->cost += cost;
 }
 
+/* Counts that are far beyond any context would use up a limit at once: as if they were not told. */
+static void doubt_usage(struct lam_openai *o, const struct lam_openai_request *request, struct lam_llm_reply *reply)
+{
+    bool embeds = lam_ask_embeds(o, request->ask);
+    uint64_t most = (uint64_t)lam_asks_context(o->job, embeds ? 0 : request->tier, embeds ? LAM_JOB_EMBEDDINGS : LAM_JOB_CHAT) + o->asks.items[request->ask].answer_tokens + request->guess;
+
+    most *= USAGE_FACTOR;
+    if (reply->tokens_in <= most && reply->tokens_out <= most)
+        return;
+    if (!o->usage_doubted)
+        lam_log_warn(o->options.log, "llm", "%s counts %" PRIu32 " tokens in and %" PRIu32 " out for one request: estimates take the place of what cannot be",
+                     o->job->deep.endpoints[request->endpoint].url, reply->tokens_in, reply->tokens_out);
+    o->usage_doubted = true;
+    reply->tokens_in = reply->tokens_in > most ? 0 : reply->tokens_in;
+    reply->tokens_out = reply->tokens_out > most ? lam_token_guess(reply->content) : reply->tokens_out;
+    reply->cached = reply->tokens_in ? reply->cached : 0;
+}
+
 /* Each document of a pack has its part by its size. Where a server does not count, the estimate stands. */
-void lam_request_account(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply)
+void lam_request_account(struct lam_openai *o, struct lam_openai_request *request, struct lam_llm_reply *reply)
 {
     const struct lam_job_endpoint *endpoint = &o->job->deep.endpoints[request->endpoint];
     struct lam_token_estimate *tokens = lam_ask_embeds(o, request->ask) ? &o->embed_tokens : &o->tokens[request->tier];
-    uint64_t in = reply->tokens_in ? reply->tokens_in : lam_token_correct(tokens, request->guess);
-    uint64_t out = reply->tokens_out ? reply->tokens_out : reply->tokens_in ? 0 : lam_token_correct(tokens, lam_token_guess(reply->content));
-    double cost = lam_request_cost(endpoint, in, out), sum = 0;
+    uint64_t in, out;
+    double cost, sum = 0;
 
+    doubt_usage(o, request, reply);
+    in = reply->tokens_in ? reply->tokens_in : lam_token_correct(tokens, request->guess);
+    out = reply->tokens_out ? reply->tokens_out : reply->tokens_in ? 0 : lam_token_correct(tokens, lam_token_guess(reply->content));
+    cost = lam_request_cost(endpoint, in, out);
     lam_request_settle(o, request, in + out, cost);
     o->stats.latency_s += (double)request->latency_us / 1e6;
     add_usage(&o->stats.asks[request->ask], reply, in, out, cost);
@@ -94,7 +116,7 @@ static void move_on(struct lam_openai *o, struct lam_question *question, size_t 
     lam_question_reject(o, question, text);
 }
 
-static void wrong(struct lam_openai *o, struct lam_question *question, size_t endpoint, struct lam_sv answer, const char *why)
+void lam_question_wrong(struct lam_openai *o, struct lam_question *question, size_t endpoint, struct lam_sv answer, const char *why)
 {
     snprintf(question->error, sizeof question->error, "%s", why);
     free(question->bad);
@@ -114,21 +136,27 @@ static void wrong_request(struct lam_openai *o, struct lam_openai_request *reque
     if (request->packed)
         lam_pack_split(o, request, 0);
     else
-        wrong(o, lam_request_take_first(request), request->endpoint, answer, why);
+        lam_question_wrong(o, lam_request_take_first(request), request->endpoint, answer, why);
 }
 
 void lam_request_wrong(struct lam_openai *o, struct lam_openai_request *request, const char *why) { wrong_request(o, request, lam_sv(NULL, 0), why); }
 
 /* --- answers --- */
 
-int lam_request_accept(struct lam_openai *o, struct lam_question *question, const struct lam_llm_reply *reply, struct lam_sv raw, double certainty, struct lam_error *err)
+/* Read as it will be read from the cache, before it goes there: what could not be is a bad answer now, and no failure of every run to come. */
+int lam_request_accept(struct lam_openai *o, const struct lam_openai_request *request, struct lam_question *question, const struct lam_llm_reply *reply, struct lam_sv raw,
+                       double certainty, struct lam_error *err)
 {
     struct lam_sv model = reply->model.len ? reply->model : lam_sv_of("unknown");
     struct lam_cache_meta meta = {.tokens_in = question->tokens_in, .tokens_out = question->tokens_out};
     int rc;
 
     lam_buf_clear(&o->scratch);
-    if ((rc = lam_question_value(o, question, raw, certainty, model, &o->scratch, err))) {
+    if (!(rc = lam_question_value(o, question, raw, certainty, model, &o->scratch, err)) && (rc = lam_question_read(o, question, lam_buf_sv(&o->scratch), err)) == LAM_E_INVALID) {
+        lam_question_wrong(o, question, request->endpoint, raw, err->text);
+        return 0;
+    }
+    if (rc) {
         lam_question_pending(o, question);
         return rc;
     }
@@ -144,12 +172,16 @@ static int take_single(struct lam_openai *o, struct lam_openai_request *request,
     double certainty;
 
     if (lam_llm_reader_content(o->reader, reply->content, &why) || lam_llm_schema_check(ask->check, LAM_JSON_ROOT, answer, LAM_JSON_ROOT, false, &why)) {
-        wrong(o, lam_request_take_first(request), request->endpoint, reply->content, why.text);
+        if (why.code == LAM_E_MEMORY) {
+            *err = why;
+            return why.code;
+        }
+        lam_question_wrong(o, lam_request_take_first(request), request->endpoint, reply->content, why.text);
         return 0;
     }
     lam_pack_answered(&o->packs[request->ask][request->tier], 1, 1, reply->tokens_out, request->latency_us);
     certainty = reply->logprobs && ask->tasks & LAM_TASK_CLASSIFY ? lam_llm_reader_certainty(o->reader, reply, "category") : NAN;
-    return lam_request_accept(o, lam_request_take_first(request), reply, lam_json_raw(answer, LAM_JSON_ROOT), certainty, err);
+    return lam_request_accept(o, request, lam_request_take_first(request), reply, lam_json_raw(answer, LAM_JSON_ROOT), certainty, err);
 }
 
 static int take_answer(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)

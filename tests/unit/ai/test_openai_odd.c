@@ -1,0 +1,207 @@
+/* Answers that nobody expects: of one record, they cost that record, and never the run. */
+#include "openai_kit.h"
+#include "scratch.h"
+
+#define CLASSIFY "\"classify\":{\"labels\":{\"good\":\"fine things\",\"bad\":\"things that break\"}}"
+#define CHAT "\"endpoints\":[{\"url\":\"$URL\",\"model\":\"m\",\"price_in\":1,\"price_out\":1}]"
+#define VECTORS "\"endpoints\":[{\"url\":\"$URL\",\"model\":\"m\"},{\"url\":\"$URL\",\"model\":\"v\",\"kind\":\"embeddings\"}]"
+
+enum { ROOM = 16 << 20 };
+
+/* What is answered about "text 1"; about others something usual. */
+struct odd {
+    char *content; /* of a chat; with quotes as \" */
+    const char *vector, *usage;
+    char *kept[1024]; /* bodies: the server reads them until it ends */
+    unsigned count;
+};
+
+static char *keep(struct odd *odd, size_t cap)
+{
+    assert_true(odd->count < 1024);
+    return odd->kept[odd->count++] = malloc(cap);
+}
+
+static void forget(struct odd *odd)
+{
+    while (odd->count)
+        free(odd->kept[--odd->count]);
+}
+
+static void say(struct odd *odd, struct llm_reply *reply, const char *content, const char *usage)
+{
+    size_t cap = strlen(content) + 400;
+
+    reply->body = keep(odd, cap);
+    snprintf(odd->kept[odd->count - 1], cap, "{\"model\":\"m\",\"choices\":[{\"finish_reason\":\"stop\",\"message\":{\"content\":\"%s\"}}],\"usage\":%s}", content, usage);
+}
+
+static void embed(struct odd *odd, const struct llm_request *request, struct llm_reply *reply)
+{
+    const char *at = strstr(request->body, "\"input\":[") + 9;
+    char *out = keep(odd, 65536);
+    bool more = true;
+
+    reply->body = out;
+    out += sprintf(out, "{\"model\":\"v\",\"data\":[");
+    for (unsigned i = 0; more; i++) {
+        const char *end = strchr(at + 1, '"');
+        bool it = memmem(at, (size_t)(end - at), "text 1", 6) && end - at == 7;
+
+        more = end[1] == ',';
+        at = end + 2;
+        out += sprintf(out, "%s{\"index\":%u,\"embedding\":%s}", i ? "," : "", i, it ? odd->vector : "[3,4,0,0]");
+    }
+    sprintf(out, "]}");
+}
+
+static void choose(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    struct odd *odd = arg;
+    const char *usual = "{\"prompt_tokens\":100,\"completion_tokens\":20}";
+
+    if (strstr(request->path, "/embeddings"))
+        embed(odd, request, reply);
+    else if (strstr(request->body, "text 1\\n") && odd->content)
+        say(odd, reply, odd->content, usual);
+    else
+        say(odd, reply, "{\\\"category\\\":\\\"good\\\",\\\"confidence\\\":9}", strstr(request->body, "text 1\\n") && odd->usage ? odd->usage : usual);
+}
+
+/* A good answer with a remark that nobody asked for: arrays so deep, or so many bytes of text. */
+static char *remark(unsigned depth, size_t bytes)
+{
+    char *text = malloc(bytes + 2 * depth + 200), *out = text;
+
+    out += sprintf(out, "{\\\"category\\\":\\\"good\\\",\\\"confidence\\\":9,\\\"remark\\\":");
+    for (unsigned i = 0; i < depth; i++)
+        *out++ = '[';
+    out += sprintf(out, "\\\"");
+    memset(out, 'x', bytes);
+    out += bytes;
+    out += sprintf(out, "\\\"");
+    for (unsigned i = 0; i < depth; i++)
+        *out++ = ']';
+    sprintf(out, "}");
+    return text;
+}
+
+static void an_answer_that_no_value_can_hold_is_asked_for_once_more_and_then_rejected(void **state)
+{
+    static const struct {
+        unsigned depth;
+        size_t bytes;
+        bool rejected;
+    } cases[] = {{60, 1, false}, {61, 1, false}, {62, 1, true}, {63, 1, true}, {64, 1, true}, {1, (16u << 20) - (128u << 10), false}, {1, (16u << 20) - 100, true}, {1, 17u << 20, true}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct odd odd = {.content = remark(cases[i].depth, cases[i].bytes)};
+        struct openai_kit *kit;
+        struct lam_block *block = kit_rows(3, "text %u", ROOM);
+        char store[SCRATCH_PATH];
+
+        scratch_make(store);
+        kit = kit_begin(choose, &odd, CLASSIFY, CHAT, 0, store);
+        if (kit_run(kit, block))
+            fail_msg("depth %u, %zu bytes: %s", cases[i].depth, cases[i].bytes, err.text);
+        assert_int_equal(kit->rejected, cases[i].rejected);
+        assert_int_equal(kit_pending(block), cases[i].rejected);
+        if (cases[i].rejected && !strstr(kit->reason, "too deep or too long"))
+            fail_msg("%s", kit->reason);
+        assert_int_equal(kit_end(kit), cases[i].rejected ? 4 : 3);
+        scratch_remove(store);
+        lam_block_free(block);
+        free(odd.content);
+        forget(&odd);
+    }
+}
+
+static void a_row_whose_answer_has_no_room_waits_and_the_others_do_not(void **state)
+{
+    char *long_text = malloc(600u << 10), *content = malloc(700u << 10);
+    struct odd odd = {.content = content};
+    struct openai_kit *kit = kit_begin(choose, &odd, "\"custom\":{\"prompt\":\"p\",\"schema\":{\"type\":\"object\",\"properties\":{\"s\":{\"type\":\"string\"}}}}", CHAT, 0, NULL);
+    struct lam_block *block = lam_block_new(8, 1 << 20);
+    struct lam_row row = {.rec.flags = LAM_ROW_PENDING, .rec.text = LAM_SV("text 1")};
+
+    (void)state;
+    memset(long_text, 'y', 600u << 10);
+    snprintf(content, 700u << 10, "{\\\"custom\\\":{\\\"s\\\":\\\"%.*s\\\"}}", 590 << 10, long_text);
+    for (int i = 0; i < 3; i++) /* the same text, asked about once: the second answer has no room */
+        assert_int_equal(lam_block_add_row(block, &row, &err), 0);
+    if (kit_run(kit, block))
+        fail_msg("%s", err.text);
+    assert_int_equal(kit_pending(block), 2);
+    assert_int_equal(kit->rejected, 0);
+    assert_int_equal(kit_stats(kit).answered, 1);
+    assert_int_equal(kit_stats(kit).pending, 2);
+    assert_int_equal(kit_end(kit), 1);
+    lam_block_free(block);
+    forget(&odd);
+    free(content);
+    free(long_text);
+}
+
+static void a_vector_that_is_none_costs_its_record_alone(void **state)
+{
+    static const struct {
+        const char *vector, *reason;
+    } cases[] = {{"[null,null,null,null]", "no number"}, {"[0,0,0,0]", "no length"}, {"[1,2,3]", "3 dimensions"}, {"\"AAA\"", "base64"}, {"{}", "neither"}, {"[1e999,0,0,0]", ""}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct odd odd = {.vector = cases[i].vector};
+        struct openai_kit *kit = kit_begin(choose, &odd, "\"embed\":{\"dim\":8}", VECTORS, 4, NULL);
+        struct lam_block *block = kit_rows(40, "text %u", ROOM);
+
+        if (kit_run(kit, block))
+            fail_msg("%s: %s", cases[i].vector, err.text);
+        assert_int_equal(kit->rejected, 1);
+        assert_int_equal(kit_pending(block), 1);
+        if (!strstr(kit->reason, cases[i].reason))
+            fail_msg("\"%s\" is not in \"%s\"", cases[i].reason, kit->reason);
+        kit_end(kit);
+        lam_block_free(block);
+        forget(&odd);
+    }
+}
+
+static void usage_that_cannot_be_is_not_believed(void **state)
+{
+    static const char *const usages[] = {"{\"prompt_tokens\":4000000000,\"completion_tokens\":20}", "{\"prompt_tokens\":100,\"completion_tokens\":4000000000}",
+                                         "{\"prompt_tokens\":4000000000,\"completion_tokens\":4000000000,\"prompt_tokens_details\":{\"cached_tokens\":4000000000}}"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof usages / sizeof *usages; i++) {
+        struct odd odd = {.usage = usages[i]};
+        struct openai_kit *kit = kit_begin(choose, &odd, CLASSIFY, CHAT ",\"max_tokens\":1000000,\"max_cost\":10", 0, NULL);
+        struct lam_block *block = kit_rows(60, "text %u", ROOM);
+        struct lam_openai_stats stats;
+
+        assert_int_equal(kit_run(kit, block), 0);
+        assert_int_equal(kit_pending(block), 0);
+        assert_string_equal(lam_openai_limit(kit->openai), "");
+        stats = kit_stats(kit);
+        assert_int_equal(stats.asks[0].requests, 60);
+        assert_true(stats.asks[0].tokens_in >= 5900 && stats.asks[0].tokens_in < 59 * 100 + 1000);
+        assert_true(stats.asks[0].tokens_out >= 59 * 20 && stats.asks[0].tokens_out < 59 * 20 + 100);
+        assert_true(stats.asks[0].cached <= stats.asks[0].tokens_in);
+        assert_true(stats.asks[0].cost < 0.01);
+        kit_end(kit);
+        lam_block_free(block);
+        forget(&odd);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_that_no_value_can_hold_is_asked_for_once_more_and_then_rejected),
+        cmocka_unit_test(a_row_whose_answer_has_no_room_waits_and_the_others_do_not),
+        cmocka_unit_test(a_vector_that_is_none_costs_its_record_alone),
+        cmocka_unit_test(usage_that_cannot_be_is_not_believed),
+    };
+
+    return cmocka_run_group_tests_name("openai_odd", tests, NULL, NULL);
+}

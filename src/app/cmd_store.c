@@ -22,8 +22,8 @@ const struct lam_verb lam_verb_store = {
     .summary = "the segments and models of a store; its view, sources and counts; is it whole?",
     .details = "  ls       one line a segment: kind, rows, bytes, view, path; one line a model\n"
                "  show     view, cutoff, terms, sources, lives, models, counts, horizon\n"
-               "  check    reads everything: the log, CRCs, the structure of each file, masks, manifests, order and ranges of rows, counts, models.\n"
-               "           Tells what is damaged, and what to do about it; exit 1 where anything is\n\n"
+               "  check    reads everything: the log, CRCs, the structure of each file, masks, manifests, order and ranges of rows, counts,\n"
+               "           models. Tells what is damaged, and what to do about it; exit 1 where anything is\n\n"
                "  lamina store check out/tickets\n",
     .min_args = 2,
     .max_args = 2,

@@ -248,7 +248,7 @@ bool lam_batch_piece_holds(struct lam_batch_job *batch, const struct lam_piece *
     if (source == batch->source_count)
         return false;
     if (piece->stream)
-        return piece->mtime_ns != INT64_MIN;
+        return piece->mtime_ns != INT64_MIN; /* dropped: lam_batch_list_pending */
     file = lam_batch_files_find(batch->files, (uint32_t)source, piece->path);
     return file && !file->failed && (file->state == LAM_FILE_NEW || file->state == LAM_FILE_CHANGED || file->state == LAM_FILE_GROWN) &&
            piece->life == file->life && piece->size == file->size && piece->mtime_ns == file->mtime_ns;

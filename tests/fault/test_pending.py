@@ -45,11 +45,14 @@ class PendingCase(test_llm.LlmCase):
         with open(path) as file:
             calls = int(file.read())
         every = [n for k in range(1, calls + 1) for n in (k, -k)]
+        killed = 0
         for at in every[-2 * MOMENTS::2]:  # the last ones: what is staged, and the commit
             with self.subTest(at=at):
                 shutil.rmtree(self.store("out"))
                 shutil.copytree(self.store("before"), self.store("out"))
-                self.assertEqual(self.spoiled(job, at=at).returncode, -9)
+                done = self.spoiled(job, at=at)
+                self.assertIn(done.returncode, (-9, 0), done.stderr)
+                killed += done.returncode == -9
                 view = support.Store(self.store("out")).view
                 self.check_counts(60 if view == 1 else 3, 60)
                 self.model.asked.clear()
@@ -57,6 +60,7 @@ class PendingCase(test_llm.LlmCase):
                 self.assertTrue(report["balanced"])
                 self.assertLessEqual(len(set(self.model.texts())), 60 if view == 1 else 3)
                 self.check_counts(3, 60)
+        self.assertGreater(killed, MOMENTS // 2)  # answers are flushed together as they come: a run may make a few calls less than the calm one
         self.model.fail = None
         self.run_batch(job, 0)
         self.check_counts(0, 60)

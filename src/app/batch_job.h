@@ -65,6 +65,7 @@ struct lam_batch_report {
     uint64_t adopted;               /* pieces taken over from a run before */
     uint64_t splits, ranges;
     uint64_t decoded_bytes;
+    uint64_t asked_again;           /* rows of the view that were pending */
     struct lam_error first_failure; /* of a file, code 0: none */
 };
 
@@ -74,7 +75,7 @@ struct lam_batch_input {
     struct lam_mask_rule *rules;
     size_t rule_count;
     bool owed; /* append: rows in it were staged without answers */
-    bool again; /* append: its rows take the place of rows of the view */
+    bool again; /* append: its rows take the place of rows of the view, or (quarantine) are those of the view that have no answer */
     char replaced[LAM_SEGMENT_PATH]; /* append: the segment that entry took the place of when its rows were answered; empty: none */
 };
 
@@ -210,6 +211,7 @@ bool lam_batch_again_in(const struct lam_batch_job *batch, const char *path); /*
 int lam_batch_again_mask(const struct lam_batch_job *batch, struct lam_map *map, const uint8_t *bits, struct lam_mask *mask, struct lam_count_deltas *deltas,
                          struct lam_error *err);
 int lam_batch_again_count(struct lam_map *map, struct lam_count_deltas *deltas, struct lam_error *err); /* what of their successors still waits */
+int lam_batch_again_rejected(struct lam_map *map, struct lam_count_deltas *deltas, struct lam_error *err); /* a quarantine segment: they have none */
 
 /* Emits a split "P<path>" for each segment of the view that has such rows; nothing where no model is asked, or the view is made anew. Lister's thread. */
 int lam_batch_list_pending(struct lam_batch_job *batch, struct lam_batch_lister *lister, struct lam_error *err);
@@ -229,7 +231,7 @@ bool lam_batch_together(void *arg, struct lam_sv note, struct lam_sv with);
 int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t count, struct lam_error *err);
 int lam_batch_write_copies(struct lam_batch_job *batch, const struct lam_bronze_row *rows, size_t count, struct lam_segment_entry *entry,
                            struct lam_error *err);
-/* Adds ",\"counts\":[[source,life,live,superseded,deleted,pending]]" to a note. */
+/* Adds ",\"counts\":[[source,life,live,superseded,deleted,pending,quarantined]]" to a note. */
 int lam_batch_write_counts(const struct lam_count_deltas *counts, struct lam_buf *note, struct lam_error *err);
 int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err);
 int lam_batch_resolve(void *arg, unsigned worker, struct lam_sv range, void **made, struct lam_error *err);

@@ -1,9 +1,11 @@
 /*
  * Rows of the view that are still owed an answer: each batch asks for them again, and only for them. They travel as any other rows do, as pieces; what
  * was answered takes the place of the row that was not, for it has the same position: when ranges are resolved, or in an append dataset by a mask on what it was.
+ * One that no model answers as it should leaves the view for the quarantine: by a row with LAM_ROW_REJECTED where ranges are resolved, by the mask alone in the other.
  */
 #include "batch_job.h"
 #include "batch_estimate.h"
+#include "store/rejects.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,6 +143,23 @@ int lam_batch_again_mask(const struct lam_batch_job *batch, struct lam_map *map,
         for (uint64_t row = again->first; !rc && row < again->end && row < lam_map_rows(map); row++)
             if (lam_batch_owed_at(&owed, row) && lam_mask_set(mask, row))
                 rc = add_pending(map, row, -1, deltas, err);
+    }
+    return rc;
+}
+
+int lam_batch_again_rejected(struct lam_map *map, struct lam_count_deltas *deltas, struct lam_error *err)
+{
+    int rc = lam_map_need(map, LAM_COLUMNS_ALL, err);
+
+    for (uint64_t i = 0; !rc && i < lam_map_rows(map); i++) {
+        struct lam_count_delta *delta;
+        struct lam_reject reject;
+
+        lam_rejects_get(map, i, &reject);
+        if (!(delta = lam_count_deltas_at(deltas, reject.pos.source, reject.pos.life)))
+            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for counts");
+        delta->live--;
+        delta->quarantined++;
     }
     return rc;
 }

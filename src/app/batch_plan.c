@@ -153,7 +153,7 @@ static int plan_group(struct lam_batch_job *batch, struct lam_staged *group, str
         }
         input = &planned->items[planned->count++];
         *input = (struct lam_batch_input){.entry = group->segments[s], .owed = group->segments[s].kind == LAM_SEGMENT_SILVER && owes(batch, group),
-                                          .again = group->segments[s].kind == LAM_SEGMENT_SILVER && group->pieces[0].again};
+                                          .again = group->pieces[0].again && batch->engine->job->dataset.kind == LAM_JOB_APPEND};
         lam_segment_entry_init(&group->segments[s]); /* it is the plan's now */
         for (size_t i = 0; i < group->piece_count; i++)
             if (!lam_batch_piece_holds(batch, &group->pieces[i]) && (rc = add_rule(input, &group->pieces[i], err)))
@@ -248,6 +248,7 @@ static int take_group(void *arg, struct lam_staged *group, struct lam_error *err
         if (!lam_batch_piece_holds(batch, piece))
             continue;
         batch->gathered_pending += piece->pending;
+        batch->report.asked_again += piece->again ? piece->rows + (append ? piece->quarantined : 0) : 0;
         if (!(rc = lam_batch_tally_piece(&batch->tally, piece, append, err)) && append && piece->again)
             rc = lam_batch_again_add(batch, piece, err);
     }

@@ -75,7 +75,8 @@ static int commit_range(struct lam_batch_job *batch, struct lam_commit *commit, 
     for (i = 0; !rc && (item = json_array_get(counts, i)); i++) {
         const struct lam_count_delta delta = {(uint32_t)json_integer_value(json_array_get(item, 0)), (uint32_t)json_integer_value(json_array_get(item, 1)),
                                               json_integer_value(json_array_get(item, 2)), json_integer_value(json_array_get(item, 3)),
-                                              json_integer_value(json_array_get(item, 4)), json_integer_value(json_array_get(item, 5))};
+                                              json_integer_value(json_array_get(item, 4)), json_integer_value(json_array_get(item, 5)),
+                                              json_integer_value(json_array_get(item, 6))};
 
         rc = lam_batch_tally_delta(&batch->tally, &delta, err);
     }
@@ -173,14 +174,17 @@ static int collect_changed(void *arg, uint32_t source, const struct lam_digest *
     return 0;
 }
 
-/* Rows that take the place of others: what of them still waits; and what of them is of a file that has changed since. */
+/* Rows that take the place of others: what of them still waits; and what of them is of a file that has changed since. Or such as have no answer at all. */
 static int commit_again(struct lam_batch_job *batch, struct lam_commit *commit, const struct lam_segment_entry *entry, const struct changed *changed, struct lam_error *err)
 {
     struct lam_count_deltas deltas = {0};
     struct lam_map *map = NULL;
     int rc = lam_map_cache_get(batch->engine->maps, entry, &map, err);
 
-    if (!rc && !(rc = lam_batch_again_count(map, &deltas, err)) && !(rc = tally_deltas(batch, &deltas, err)) && changed->count)
+    if (!rc && entry->kind == LAM_SEGMENT_QUARANTINE) {
+        if (!(rc = lam_batch_again_rejected(map, &deltas, err)))
+            rc = tally_deltas(batch, &deltas, err);
+    } else if (!rc && !(rc = lam_batch_again_count(map, &deltas, err)) && !(rc = tally_deltas(batch, &deltas, err)) && changed->count)
         rc = commit_mask(batch, commit, entry, NULL, changed->rules, changed->count, err);
     lam_count_deltas_release(&deltas);
     lam_map_unref(map);

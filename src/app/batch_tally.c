@@ -26,7 +26,8 @@ int lam_batch_tally_delta(struct lam_batch_tally *tally, const struct lam_count_
     counts->superseded += delta->superseded;
     counts->deleted += delta->deleted;
     counts->pending += delta->pending;
-    counts->read += delta->live + delta->superseded + delta->deleted;
+    counts->quarantined += delta->quarantined;
+    counts->read += delta->live + delta->superseded + delta->deleted + delta->quarantined;
     return 0;
 }
 
@@ -36,10 +37,12 @@ int lam_batch_tally_piece(struct lam_batch_tally *tally, const struct lam_piece 
 
     if (!counts)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for counts");
+    if (piece->again) /* rows of the view, and of any source: counted as they are resolved, or masked */
+        return 0;
     counts->quarantined += (int64_t)piece->quarantined;
     counts->filtered += (int64_t)piece->filtered;
     counts->read += (int64_t)(piece->quarantined + piece->filtered);
-    if (append && !piece->again) { /* rows are not resolved: all of them are live */
+    if (append) { /* rows are not resolved: all of them are live */
         counts->live += (int64_t)piece->rows;
         counts->pending += (int64_t)piece->pending;
         counts->read += (int64_t)piece->rows;

@@ -40,14 +40,13 @@ const struct lam_verb lam_verb_batch = {
 static int exit_code(const struct lam_session *session, const struct lam_batch_job *batch)
 {
     const struct lam_batch_report *report = &batch->report;
-    uint64_t bad = (uint64_t)report->counts.quarantined, read = (uint64_t)report->counts.read;
+    uint64_t bad = report->counts.quarantined > 0 ? (uint64_t)report->counts.quarantined : 0, read = (uint64_t)report->counts.read;
 
-    if (read != (uint64_t)(report->counts.live + report->counts.superseded + report->counts.deleted) + bad +
-                    (uint64_t)report->counts.filtered) {
+    if (report->counts.read != report->counts.live + report->counts.superseded + report->counts.deleted + report->counts.quarantined + report->counts.filtered) {
         lam_log_error(&session->engine.log, "job", "the counts of this run do not balance: see its report.json");
         return LAM_EXIT_FAILED;
     }
-    return lam_report_over_quarantine(session, bad, read) ? LAM_EXIT_QUARANTINE : LAM_EXIT_DONE;
+    return lam_report_over_quarantine(session, bad, read + report->asked_again) ? LAM_EXIT_QUARANTINE : LAM_EXIT_DONE;
 }
 
 /* Rank 0: the run is over, one way or the other. */

@@ -1,5 +1,6 @@
 #include "llm_job.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -368,12 +369,13 @@ int lam_llm_job_analyze(struct lam_llm_job *llm, struct lam_batch_piece *piece, 
     return 0;
 }
 
-static bool is_refused(const struct lam_llm_job *llm, const void *ticket, size_t row)
+static bool has_refused(const struct lam_llm_job *llm, const void *ticket)
 {
-    for (const struct refused *refused = llm->refused; refused; refused = refused->next)
-        if (refused->ticket == ticket && refused->row == row)
-            return true;
-    return false;
+    const struct refused *refused = llm->refused;
+
+    while (refused && refused->ticket != ticket)
+        refused = refused->next;
+    return refused != NULL;
 }
 
 static void forget_refused(struct lam_llm_job *llm, const void *ticket)
@@ -390,42 +392,63 @@ static void forget_refused(struct lam_llm_job *llm, const void *ticket)
     }
 }
 
-/* Rows of the view are not taken out of it: one that no model answers this time either goes on waiting, which the log says. */
-static int keep_waiting(struct lam_llm_job *llm, struct lam_batch_piece *piece)
+/* Adds a reject for each refused row of the piece, and says which rows these are. Of a row of the view its segment is not what a person looks for. */
+static int add_rejects(struct lam_llm_job *llm, struct lam_batch_piece *piece, const struct lam_piece *said, bool *is_refused, struct lam_error *err)
 {
-    for (const struct refused *refused = llm->refused; refused; refused = refused->next)
-        if (refused->ticket == piece)
-            lam_log_warn(&llm->engine->log, "llm", "a pending record has no usable answer again: %s", refused->reason);
-    forget_refused(llm, piece);
-    return 0;
-}
-
-/* Takes the refused rows out of the block and into its rejects. */
-static int quarantine(struct lam_llm_job *llm, struct lam_batch_piece *piece, struct lam_sv place, struct lam_error *err)
-{
-    size_t rows = lam_block_rows(piece->block), kept = 0;
     int rc = 0;
 
-    for (struct refused **link = &llm->refused; !rc && *link;) {
-        struct refused *refused = *link;
-        struct lam_reject reject = {.kind = LAM_QUARANTINED, .place = place, .reason = lam_sv_of(refused->reason),
-                                    .raw = lam_sv(refused->raw, refused->raw ? strlen(refused->raw) : 0)};
+    for (const struct refused *refused = llm->refused; !rc && refused; refused = refused->next) {
+        const struct lam_record *rec;
+        struct lam_reject reject = {.kind = LAM_QUARANTINED, .reason = lam_sv_of(refused->reason), .raw = lam_sv(refused->raw, refused->raw ? strlen(refused->raw) : 0)};
 
-        link = &refused->next;
         if (refused->ticket != piece) /* of one that is with agents: its row is none of this block's */
             continue;
-        reject.pos = lam_block_row(piece->block, refused->row)->rec.pos;
-        reject.arrival_us = lam_block_row(piece->block, refused->row)->rec.arrival_us;
+        rec = &lam_block_row(piece->block, refused->row)->rec;
+        reject.pos = rec->pos;
+        reject.arrival_us = rec->arrival_us;
+        reject.place = said->again && rec->key.len ? rec->key : said->path;
+        is_refused[refused->row] = true;
         rc = lam_block_add_reject(piece->block, &reject, err);
     }
-    for (size_t i = 0; !rc && i < rows; i++)
-        if (!is_refused(llm, piece, i)) {
-            if (kept != i)
-                *lam_block_row(piece->block, kept) = *lam_block_row(piece->block, i);
-            kept++;
-        }
+    return rc;
+}
+
+/* All that is left of a row of the view that has to go: where it stands. */
+static void make_rejected(struct lam_row *row)
+{
+    struct lam_record *rec = &row->rec;
+
+    rec->flags = (rec->flags & LAM_ROW_NO_ORDER) | LAM_ROW_REJECTED;
+    rec->title = rec->text = rec->structure = rec->metadata = lam_sv("", 0);
+    row->enr = (struct lam_enrichment){.sentiment = NAN, .processed_us = row->enr.processed_us};
+}
+
+/* Takes the refused rows out of the block and into its rejects. Where ranges are resolved a row of the view stays, as the word that it is to go. */
+static int quarantine(struct lam_llm_job *llm, struct lam_batch_piece *piece, const struct lam_piece *said, struct lam_error *err)
+{
+    bool stays = said->again && llm->engine->job->dataset.kind == LAM_JOB_UPSERT, *is_refused;
+    size_t rows = lam_block_rows(piece->block), kept = 0;
+    int rc;
+
+    if (!has_refused(llm, piece))
+        return 0;
+    if (!(is_refused = calloc(rows, sizeof *is_refused)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for what is rejected");
+    rc = add_rejects(llm, piece, said, is_refused, err);
+    for (size_t i = 0; !rc && i < rows; i++) {
+        struct lam_row *row = lam_block_row(piece->block, i);
+
+        if (is_refused[i] && stays)
+            make_rejected(row);
+        if (is_refused[i] && !stays)
+            continue;
+        if (kept != i)
+            *lam_block_row(piece->block, kept) = *row;
+        kept++;
+    }
     if (!rc)
         lam_block_truncate(piece->block, kept, lam_block_rejects(piece->block));
+    free(is_refused);
     forget_refused(llm, piece);
     return rc;
 }
@@ -437,7 +460,7 @@ static int rewrite_note(struct lam_llm_job *llm, struct lam_batch_piece *piece, 
     struct lam_piece said = {0};
     int rc = lam_piece_read(lam_buf_sv(&piece->note), &said, err);
 
-    if (rc || (rc = said.again ? keep_waiting(llm, piece) : quarantine(llm, piece, said.path, err)))
+    if (rc || (rc = quarantine(llm, piece, &said, err)))
         goto cleanup;
     said.rows -= before - lam_block_rows(piece->block);
     said.quarantined += lam_block_rejects(piece->block) - rejects;
@@ -446,7 +469,7 @@ static int rewrite_note(struct lam_llm_job *llm, struct lam_batch_piece *piece, 
         struct lam_row *row = lam_block_row(piece->block, i);
 
         said.pending += (row->rec.flags & LAM_ROW_PENDING) != 0;
-        if (!(row->rec.flags & (LAM_ROW_PENDING | LAM_ROW_NO_TEXT)))
+        if (!(row->rec.flags & (LAM_ROW_PENDING | LAM_ROW_NO_TEXT | LAM_ROW_REJECTED)))
             lam_refine_abstain(&llm->engine->job->tasks, &row->enr);
     }
     lam_buf_clear(&piece->note);

@@ -32,9 +32,10 @@ struct version {
     struct lam_pick view;   /* the view's row, not masked; input NONE: there is none */
     struct lam_pick staged; /* the best of the staged rows */
     bool known;             /* it stands in a run, masked or not: it is counted already */
+    bool rejected;          /* a staged row says that no model has an answer to it */
 };
 
-static const struct version no_version = {{NONE, 0}, {NONE, 0}, false};
+static const struct version no_version = {{NONE, 0}, {NONE, 0}, false, false};
 
 static bool is_run(const struct lam_resolve *resolve, uint32_t input) { return input < resolve->spec.run_count; }
 
@@ -75,6 +76,8 @@ static int count_superseded(struct lam_resolve *resolve, struct lam_pick row, in
         delta->superseded += times;
     return rc;
 }
+
+static uint32_t flags_of(const struct lam_resolve *resolve, struct lam_pick row) { return lam_map_u32(resolve->maps[row.input], LAM_ROWS_FLAGS)[row.row]; }
 
 static int override(struct lam_resolve *resolve, struct lam_pick row, struct lam_error *err)
 {
@@ -125,7 +128,11 @@ static void see(const struct lam_resolve *resolve, struct version *version, stru
         version->known = true;
         if (!lam_merge_masked(&resolve->inputs[row.input], row.row))
             version->view = row;
-    } else if (!lam_merge_masked(&resolve->inputs[row.input], row.row)) {
+    } else if (lam_merge_masked(&resolve->inputs[row.input], row.row)) {
+        return;
+    } else if (flags_of(resolve, row) & LAM_ROW_REJECTED) {
+        version->rejected = true;
+    } else {
         int order = version->staged.input == NONE ? -1 : answer_cmp(resolve, row, version->staged);
 
         if (order < 0 || (order == 0 && processed(resolve, row) > processed(resolve, version->staged)))
@@ -136,11 +143,31 @@ static void see(const struct lam_resolve *resolve, struct version *version, stru
 /* Is it only what the view has overridden already, or a row of a dropped split? */
 static bool is_past(const struct version *version) { return version->view.input == NONE && version->staged.input == NONE; }
 
+/* Is it the view's, pending, and found to have no answer? */
+static bool is_rejected(const struct lam_resolve *resolve, const struct version *version)
+{
+    return version->rejected && version->staged.input == NONE && flags_of(resolve, version->view) & LAM_ROW_PENDING;
+}
+
+/* It leaves the view, whether or not a newer version follows. */
+static int reject(struct lam_resolve *resolve, const struct version *version, struct lam_error *err)
+{
+    struct lam_count_delta *delta;
+    int rc;
+
+    if ((rc = count_winner(resolve, version->view, -1, err)) || (rc = override(resolve, version->view, err)) || (rc = counts_of(resolve, version->view, &delta, err)))
+        return rc;
+    delta->quarantined++;
+    return 0;
+}
+
 /* A newer version of the key follows. */
 static int lose(struct lam_resolve *resolve, const struct version *version, struct lam_error *err)
 {
     int rc;
 
+    if (is_rejected(resolve, version))
+        return reject(resolve, version, err);
     if (version->view.input != NONE) {
         if ((rc = count_winner(resolve, version->view, -1, err)) || (rc = override(resolve, version->view, err)))
             return rc;
@@ -169,6 +196,8 @@ static int win(struct lam_resolve *resolve, const struct version *version, struc
     bool yes = version->view.input == NONE;
     int rc = 0;
 
+    if (is_rejected(resolve, version))
+        return reject(resolve, version, err);
     if (!yes && version->staged.input != NONE)
         rc = replaces(resolve, version, &yes, err);
     if (rc)
@@ -331,7 +360,15 @@ void lam_resolve_free(struct lam_resolve *resolve)
     free(resolve);
 }
 
-bool lam_resolve_changes(const struct lam_resolve *resolve) { return resolve->rewritten || resolve->pick_count > 0; }
+bool lam_resolve_changes(const struct lam_resolve *resolve)
+{
+    bool masked = false;
+
+    for (size_t i = 0; i < resolve->spec.run_count; i++) /* rows may go without others in their place */
+        masked |= resolve->masks[i].bits != NULL;
+    return resolve->rewritten || resolve->pick_count > 0 || masked;
+}
+
 const struct lam_count_deltas *lam_resolve_counts(const struct lam_resolve *resolve) { return &resolve->counts; }
 
 /* Is this row to be written, and owed an answer? */

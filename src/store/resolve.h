@@ -16,6 +16,8 @@
  *
  * Counts. Each distinct position enters the counts once: as live or deleted when it wins, as superseded when it does not. The deltas
  * of a plan are those between the view as it was and as it will be, by source and life; `pending` is the part of live that is owed an answer.
+ * A staged row with LAM_ROW_REJECTED is no version: it takes the view's row at its position, if that is pending still, out of the view and of its counts,
+ * and into those of the quarantine. The key's older versions do not come back.
  * Positions in runs, masked ones included, are counted already; every other position of the staged rows is new.
  *
  * Memory: a cursor an input, 8 bytes a winner of the range, a bit a row of its runs. The plan reads key columns alone (others only where
@@ -32,11 +34,12 @@
 
 #define LAM_RESOLVE_MAX_RUNS 8
 
-/* Changes of the counts of one life of a source; read changes by the sum of live, superseded and deleted. */
+/* Changes of the counts of one life of a source; read changes by the sum of live, superseded, deleted and quarantined. */
 struct lam_count_delta {
     uint32_t source, life;
     int64_t live, superseded, deleted;
     int64_t pending; /* of live */
+    int64_t quarantined;
 };
 
 /* Sorted by (source, life). Release with lam_count_deltas_release. */

@@ -44,6 +44,7 @@ int lam_count_deltas_add(struct lam_count_deltas *deltas, const struct lam_count
         to->superseded += from->superseded;
         to->deleted += from->deleted;
         to->pending += from->pending;
+        to->quarantined += from->quarantined;
     }
     return 0;
 }

@@ -409,6 +409,49 @@ class LlmCase(LlmRuns):
         self.assertEqual((totals["live"], totals["quarantined"], totals["read"], report["balanced"]), (19, 1, 20, True))
         self.assertEqual(report["llm"]["rejected"], 1)
 
+    def test_a_pending_record_that_no_model_answers_leaves_the_view_for_the_quarantine(self):
+        number = re.compile(r"number (\d+) ")
+        bad = {4, 14, 24, 34}
+        for kind in ("upsert", "append"):
+            self.write("a.jsonl", self.records(40), time.time() - 120)
+            self.model.fail = lambda documents: (503, {"error": {"message": "busy"}})
+            job = self.llm_job(kind, {"timeout": 2, "patience": 1}, dataset={"kind": kind}, quarantine={"max": 0.2})
+            self.assertEqual(self.run_batch(job)["llm"]["pending"], 40)
+            self.model.fail = lambda documents: (200, {"choices": [{"finish_reason": "stop", "message": {"content": "no thanks"}}]}) \
+                if int(number.search(documents[0][2]).group(1)) in bad and "newer" not in documents[0][2] else None
+            self.write("b.jsonl", json.dumps({"id": "k0014", "text": "a newer server number 14 of it"}) + "\n")  # and one of them has a newer version now
+            report = self.run_batch(job)
+            totals, log = report["counts"]["totals"], support.Store(self.store(kind))
+            self.assertEqual((totals["live"], totals["pending"], totals["superseded"], totals["deleted"], totals["quarantined"], totals["read"], report["balanced"]),
+                             (37, 0, 0, 0, 4, 41, True), kind)
+            self.assertEqual({name: sum(counts[name] for counts in log.counts.values()) for name in ("live", "pending", "quarantined", "read")},
+                             {"live": 37, "pending": 0, "quarantined": 4, "read": 41})
+            self.assertEqual(report["llm"]["rejected"], 4)
+            rows = self.rows(kind)
+            self.assertEqual(set(rows), {"k%04d" % i for i in range(40) if i not in bad or i == 14})
+            self.check_answers(rows)
+            log.check_counts(self)
+            self.assertEqual({(reject["place"], reject["raw"]) for reject in log.rejects()}, {(b"k%04d" % i, b"no thanks") for i in bad})
+            support.subprocess.run([self.lamina, "store", "check", self.store(kind)], stdout=support.subprocess.PIPE, check=True)
+            self.model.asked.clear()
+            self.assertTrue(self.run_batch(job)["nothing_new"])
+            self.assertEqual(self.model.texts(), [])
+            self.write("c.jsonl", json.dumps({"id": "k0004", "text": "a newer server number 4 of it"}) + "\n")
+            report = self.run_batch(job)
+            self.assertEqual((report["counts"]["totals"]["live"], report["balanced"]), (38, True))
+            support.Store(self.store(kind)).check_counts(self)
+            for name in ("a.jsonl", "b.jsonl", "c.jsonl"):
+                os.remove(os.path.join(self.data, name))
+
+    def test_pending_records_in_quarantine_are_counted_against_its_limit(self):
+        self.write("a.jsonl", self.records(10))
+        self.model.fail = lambda documents: (503, {"error": {"message": "busy"}})
+        job = self.llm_job(deep={"timeout": 2, "patience": 1}, quarantine={"max": 0.05})
+        self.run_batch(job)
+        self.model.fail = lambda documents: (200, {"choices": [{"finish_reason": "stop", "message": {"content": "no thanks"}}]}) if "number 4 " in documents[0][2] else None
+        self.assertIn("1 of 10 records are in quarantine", self.batch(job, 2, 3))
+        self.assertTrue(self.run_batch(job)["nothing_new"])
+
     def test_what_was_sent_and_never_answered_is_told_beside_what_was(self):
         number, slow = re.compile(r"number (\d+) "), set()
 

@@ -142,7 +142,7 @@ static int endpoint_open(struct lam_llm_client *client, size_t e, const struct l
     lam_llm_flow_init(&endpoint->flow, &share, given->start, client->now_us);
     endpoint->base = strdup(given->url);
     for (int kind = 0; kind < LAM_LLM_KINDS; kind++)
-        endpoint->urls[kind] = join_url(endpoint, given->url, paths[kind]);
+        endpoint->home[kind] = endpoint->urls[kind] = join_url(endpoint, given->url, paths[kind]);
     return endpoint->base && endpoint->urls[0] && endpoint->urls[1] ? 0 : LAM_FAIL(err, LAM_E_MEMORY, "no memory for an endpoint");
 }
 

@@ -7,8 +7,8 @@
 
 #define RESHAPED_MAX (2 * LAM_LLM_OPTIONS) /* each option once under each name */
 #define REDIRECTS_MAX 3
-#define DOUBTS_ENOUGH 8     /* requests that hear the same from an endpoint that has answered nothing */
-#define BLAMED_ENOUGH 2     /* the same where it speaks of the model or the key */
+#define DOUBTS_ENOUGH 8     /* requests that hear the same from an endpoint, and nobody is answered in between */
+#define BLAMED_ENOUGH 2     /* the same where it speaks of the model, the key or the account, and has answered nothing yet */
 #define DOUBTS_MAX 3        /* times that a request is asked again, to see what becomes of others */
 
 /* ---- taking attempts down ---- */
@@ -163,21 +163,25 @@ static void retry_rate(struct lam_llm_client *client, struct job *job, const str
         finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "still limited after many attempts");
 }
 
+/* From now on answers to others count as its acquittal: to those that were sent later than this one, or, where they have to prove more, than now. */
+static void suspect(const struct lam_llm_client *client, struct job *job, const struct attempt *attempt)
+{
+    if (job->acquits)
+        return;
+    job->acquits = attempt->number;
+    job->acquits_blamed = client->sent_number;
+}
+
 /*
  * A 500 that stays is the request's own fault if the endpoint answers others meanwhile; if it answers nobody, it is the endpoint's, and the
  * request may come again another day.
  */
 static void retry_error(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
 {
-    const struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
-
-    if (job->errors++ == 0) {
-        job->first_error_endpoint = attempt->wire.endpoint;
-        job->answered_then = endpoint->answered;
-    }
-    if (job->errors <= client->options.error_retries)
+    suspect(client, job, attempt);
+    if (job->errors++ < client->options.error_retries)
         retry(client, job, attempt, verdict, job->errors - 1);
-    else if (client->endpoints[job->first_error_endpoint].answered > job->answered_then)
+    else if (client->endpoints[attempt->wire.endpoint].answered_number[job->request.kind] > job->acquits)
         finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "fails while others are answered");
     else
         finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "given up after several attempts");
@@ -226,60 +230,116 @@ static void refuse(struct lam_llm_client *client, struct job *job, const struct 
     }
 }
 
+/* Do its words speak of what all requests have in common? A path that was there and is gone does, whatever it says. */
+static bool is_blamed(const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+{
+    int status = attempt->wire.status;
+
+    return status == 404 || status == 405 || status == 410 || status == 501 || lam_llm_problem_blames_setup(&verdict->problem);
+}
+
+/* One more in the row of requests that hear the same. True: enough of them have, and none is under way that may yet be answered. */
+static bool row_is_full(struct lam_llm_client *client, struct endpoint *endpoint, struct job *job, uint64_t likeness, bool blamed)
+{
+    struct doubt *doubt = &endpoint->doubts[job->request.kind];
+
+    if (!doubt->count || doubt->likeness != likeness)
+        *doubt = (struct doubt){.row = ++client->rows, .likeness = likeness, .since_us = client->now_us};
+    doubt->count += job->row != doubt->row;
+    job->row = doubt->row;
+    doubt->enough = blamed && !endpoint->answered_number[job->request.kind] ? BLAMED_ENOUGH : DOUBTS_ENOUGH;
+    return doubt->count >= doubt->enough && !endpoint->flow.open;
+}
+
+/* For as long as answers take, so that one of those sent meanwhile may come. */
+static int64_t doubt_wait_us(struct lam_llm_client *client, const struct endpoint *endpoint, const struct job *job)
+{
+    int64_t wait_us = lam_llm_backoff_us(job->doubts - 1, lam_llm_random(client)), answer_us = endpoint->flow.open ? lam_llm_flow_quantile_us(&endpoint->flow, 0.95) : 0;
+
+    return wait_us > answer_us ? wait_us : answer_us;
+}
+
 /*
- * Before an endpoint has answered anything, a 400 may be about a document, or about the model, the key, whatever all requests have in common: the
- * first is one record's quarantine, the second would be all records'. So the request waits a little and is asked again, and what others hear
- * decides: one that is answered, or the same words to enough of them and no other under way.
+ * A 400 or 403 may be about a document, or about the model, the key, an account that has run dry, whatever all requests have in common: the first is one
+ * record's quarantine, the second would be all records'. So the request waits a little and is asked again, and what becomes of others decides.
+ *
+ *     one that was sent later is answered   it was the request. Where the words speak of the setup: one that was sent after they were heard
+ *     enough others hear the same           it is the endpoint, if it has answered nothing yet or the words speak of the setup
+ *     neither                               nobody knows: later
  */
 static void doubt(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
 {
     struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
-    struct doubt *doubt = &endpoint->doubts[job->request.kind];
-    uint64_t likeness = lam_llm_problem_likeness(&verdict->problem);
-    bool blamed = attempt->wire.status == 403 || lam_llm_problem_blames_setup(&verdict->problem);
+    bool blamed = is_blamed(attempt, verdict), full;
 
     if (job->request.divisible && !blamed) { /* its parts will tell */
         finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "");
         return;
     }
-    if (doubt->likeness != likeness)
-        *doubt = (struct doubt){.likeness = likeness};
-    if (job->doubts == 0 || !doubt->count)
-        doubt->count++;
-    doubt->enough = blamed ? BLAMED_ENOUGH : DOUBTS_ENOUGH;
-    if (doubt->count >= doubt->enough && !endpoint->flow.open)
+    suspect(client, job, attempt);
+    if (endpoint->answered_number[job->request.kind] > (blamed ? job->acquits_blamed : job->acquits)) {
+        finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "");
+        return;
+    }
+    full = row_is_full(client, endpoint, job, lam_llm_problem_likeness(&verdict->problem), blamed);
+    if (full && (blamed || !endpoint->answered_number[job->request.kind]))
         refuse(client, job, attempt, verdict, "all requests are refused alike");
     else if (job->doubts++ < DOUBTS_MAX || endpoint->flow.open) /* until its deadline */
-        ask_again(client, job, lam_llm_backoff_us(job->doubts - 1, lam_llm_random(client)));
-    else if (blamed)
-        refuse(client, job, attempt, verdict, "refused several times, and nothing else is answered");
+        ask_again(client, job, doubt_wait_us(client, endpoint, job));
     else
-        finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "");
+        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "refused, and nothing that was sent later is answered");
 }
 
+/* A move for good is one that all requests would be sent after; a passing one, after answers, is not. */
+static void not_followed(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict, const char *why)
+{
+    const struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
+
+    if (endpoint->answered_number[job->request.kind])
+        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, why);
+    else
+        refuse(client, job, attempt, verdict, why);
+}
+
+/* Only what moved for good is remembered. What else a server redirects (a page of its maintenance, a login) is followed by the one request that was. */
 static void redirect(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, struct lam_llm_verdict *verdict)
 {
     struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
-    const char **url = &endpoint->urls[attempt->wire.kind], *fresh = *url;
+    const char **url = &endpoint->urls[attempt->wire.kind], *fresh;
     char target[1024];
 
     if (attempt->wire.headers.location_cut || !lam_llm_same_host(attempt->wire.url, attempt->wire.headers.location, target, sizeof target)) {
         snprintf(verdict->what, sizeof verdict->what, "status %d: redirected to %.200s, which is %s and is not followed; set the endpoint's url", attempt->wire.status,
                  attempt->wire.headers.location, attempt->wire.headers.location_cut ? "a very long address" : "another host");
-        refuse(client, job, attempt, verdict, "");
+        not_followed(client, job, attempt, verdict, "");
         return;
     }
-    if (*url == attempt->wire.url) /* else another request was there before */
-        fresh = lam_llm_url_keep(endpoint, target);
-    if (!fresh || job->redirects++ >= REDIRECTS_MAX) {
-        if (endpoint->answered_kind[job->request.kind])
-            finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "redirected too often");
-        else
-            refuse(client, job, attempt, verdict, "redirected too often");
+    if (job->redirects++ >= REDIRECTS_MAX || !(fresh = lam_llm_url_keep(endpoint, target))) {
+        not_followed(client, job, attempt, verdict, "redirected too often");
         return;
     }
-    *url = fresh;
+    if (*url != attempt->wire.url || (attempt->wire.status != 301 && attempt->wire.status != 308)) {
+        job->url = fresh;
+        job->url_endpoint = attempt->wire.endpoint;
+    } else {
+        *url = fresh;
+    }
     ask_again(client, job, 0);
+}
+
+/* Where a redirect led is not what the job names: before what is said there counts, the endpoint's own address is asked. False: it was. */
+static bool asked_at_home(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+{
+    struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
+    const char **url = &endpoint->urls[attempt->wire.kind], *home = endpoint->home[attempt->wire.kind];
+    bool refused = verdict->action == LAM_LLM_A_REFUSE || verdict->action == LAM_LLM_A_DOUBT;
+
+    if (!refused || attempt->wire.url == home || job->redirects++ >= REDIRECTS_MAX)
+        return false;
+    if (*url == attempt->wire.url)
+        *url = home;
+    ask_again(client, job, 0);
+    return true;
 }
 
 /* ---- an attempt's end ---- */
@@ -292,8 +352,8 @@ static void count_end(struct lam_llm_client *client, struct endpoint *endpoint, 
     switch (verdict->result) {
     case LAM_LLM_R_ANSWERED:
         COUNT(endpoint, answered, 1);
-        endpoint->answered++;
-        endpoint->answered_kind[attempt->wire.kind] = true;
+        if (attempt->number > endpoint->answered_number[attempt->wire.kind])
+            endpoint->answered_number[attempt->wire.kind] = attempt->number;
         endpoint->doubts[attempt->wire.kind].count = 0;
         lam_llm_lane_of(client, endpoint->tier, attempt->wire.kind)->hopeless_told = false;
         break;
@@ -316,6 +376,9 @@ static void count_end(struct lam_llm_client *client, struct endpoint *endpoint, 
 
 static void act_on(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, struct lam_llm_verdict *verdict)
 {
+    job->url = NULL;
+    if (asked_at_home(client, job, attempt, verdict))
+        return;
     switch (verdict->action) {
     case LAM_LLM_A_ANSWER:
         finish_with(client, job, LAM_LLM_ANSWERED, attempt, verdict, "");
@@ -337,6 +400,9 @@ static void act_on(struct lam_llm_client *client, struct job *job, const struct 
         break;
     case LAM_LLM_A_TOO_LONG:
         finish_with(client, job, LAM_LLM_TOO_LONG, attempt, verdict, "");
+        break;
+    case LAM_LLM_A_LATER:
+        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "");
         break;
     case LAM_LLM_A_REJECT:
         finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "");
@@ -379,7 +445,7 @@ void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
     struct attempt *attempt = wire->owner;
     struct endpoint *endpoint = &client->endpoints[wire->endpoint];
     struct job *job = attempt->job;
-    struct lam_llm_context context = {endpoint->model, endpoint->answered_kind[wire->kind], attempt->sent, SENT_OPTIONS};
+    struct lam_llm_context context = {endpoint->model, endpoint->answered_number[wire->kind] != 0, attempt->sent, SENT_OPTIONS};
     struct lam_llm_verdict verdict;
 
     if (wire->ended_us > client->now_us)

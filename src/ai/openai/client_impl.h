@@ -34,6 +34,7 @@ struct attempt {
     struct lam_llm_attempt wire; /* first: the transport hands it back */
     struct job *job;
     struct lam_buf body;
+    uint64_t number;             /* of the client's: who was sent later has a higher one */
     uint64_t tokens;             /* reserved */
     bool probe, hedge;
     const char *sent[SENT_OPTIONS]; /* names of options as sent; NULL: left out */
@@ -51,8 +52,10 @@ struct job {
     unsigned attempt_count, transport_errors, rate_limits, errors, reshaped, redirects, doubts;
     bool hedged;
     int64_t submitted_us;
-    size_t first_error_endpoint;
-    uint64_t answered_then;      /* by that endpoint, at its first error: has it answered others since? */
+    uint64_t acquits, acquits_blamed; /* an endpoint that has answered what was sent after this many is all right: the request is not. 0: nothing is held against either */
+    uint64_t row;                /* of doubts, that it was counted in */
+    const char *url;             /* where the next attempt goes, if it is to url_endpoint; NULL: to the endpoint's */
+    size_t url_endpoint;
     char body[];
 };
 
@@ -61,17 +64,18 @@ struct url {
     char text[];
 };
 
-/* What an endpoint that has answered nothing yet says to all: is it the endpoint, or the requests? */
+/* What an endpoint says to one request after another, without an answer to any in between: is it the endpoint, or the requests? */
 struct doubt {
-    uint64_t likeness;      /* of what it says */
-    unsigned count, enough; /* requests that heard it, in a row; so many would settle it */
+    uint64_t row, likeness; /* row: its number; likeness: of what the endpoint says */
+    unsigned count, enough; /* different requests that heard it; so many would settle it */
+    int64_t since_us;
 };
 
 enum option_state { OPTION_PLAIN, OPTION_INSTEAD, OPTION_DROPPED };
 
 struct endpoint {
     char *base;
-    const char *urls[LAM_LLM_KINDS]; /* texts of all_urls */
+    const char *home[LAM_LLM_KINDS], *urls[LAM_LLM_KINDS]; /* texts of all_urls: as the job has it, and where it has moved to */
     struct url *all_urls;       /* kept: transports' handles may still point at one that a redirect has replaced */
     unsigned url_count;
     char model[LAM_LLM_MODEL];
@@ -81,9 +85,9 @@ struct endpoint {
     double weight, pass;        /* pass: of stride scheduling */
     struct lam_llm_flow flow;
     struct attempt *first, *last; /* in flight */
-    bool refused, answered_kind[LAM_LLM_KINDS];
+    bool refused;
     struct doubt doubts[LAM_LLM_KINDS];
-    uint64_t answered;
+    uint64_t answered_number[LAM_LLM_KINDS]; /* of the attempt that was sent last of those that were answered; 0: none was */
     char problem[LAM_LLM_REASON]; /* the last one, for those who wait in vain */
     const char *option_names[KNOWN_OPTIONS];
     enum option_state option_states[KNOWN_OPTIONS];
@@ -120,7 +124,7 @@ struct lam_llm_client {
     struct lam_buf joined;      /* a streamed answer put together */
     struct job **jobs;          /* by slot */
     struct attempt *free_attempts;
-    uint64_t random;
+    uint64_t random, sent_number, rows; /* sent_number: of the last attempt; rows: of doubts, so far */
     int64_t now_us, tick_us;
     bool draining;
     pthread_t thread;

@@ -199,18 +199,20 @@ static void hedge(struct lam_llm_client *client, struct endpoint *endpoint)
 
 /* ---- what waited too long ---- */
 
-static bool hopeless(const struct lam_llm_client *client, const struct lam_llm_flow *flow)
+static bool hopeless(const struct lam_llm_client *client, const struct endpoint *endpoint, enum lam_llm_kind kind)
 {
     int64_t give_up_us = (int64_t)client->options.give_up_ms * 1000;
+    const struct lam_llm_flow *flow = &endpoint->flow;
+    const struct doubt *doubt = &endpoint->doubts[kind];
 
-    return (flow->breaker.state != LAM_LLM_CLOSED && client->now_us - flow->breaker.down_since_us > give_up_us) ||
+    return (doubt->count && doubt->count >= doubt->enough && client->now_us - doubt->since_us > give_up_us) || (flow->breaker.state != LAM_LLM_CLOSED && client->now_us - flow->breaker.down_since_us > give_up_us) ||
            lam_llm_flow_paused_until_us(flow) - client->now_us > give_up_us || lam_llm_flow_refusing_us(flow) > give_up_us;
 }
 
 bool lam_llm_lane_hopeless(const struct lam_llm_client *client, const struct lane *lane)
 {
     for (size_t e = 0; e < client->endpoint_count; e++)
-        if (lane->members >> e & 1 && !hopeless(client, &client->endpoints[e].flow))
+        if (lane->members >> e & 1 && !hopeless(client, &client->endpoints[e], lane->kind))
             return false;
     return true;
 }

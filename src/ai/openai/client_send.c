@@ -117,10 +117,11 @@ static void fill(struct lam_llm_client *client, struct attempt *attempt, struct 
 {
     attempt->job = job;
     attempt->hedge = hedge;
+    attempt->number = ++client->sent_number;
     attempt->tokens = (uint64_t)job->request.tokens + job->request.max_tokens;
     attempt->wire.endpoint = e;
     attempt->wire.kind = job->request.kind;
-    attempt->wire.url = client->endpoints[e].urls[job->request.kind];
+    attempt->wire.url = job->url && job->url_endpoint == e ? job->url : client->endpoints[e].urls[job->request.kind];
     attempt->wire.body = lam_buf_sv(&attempt->body);
     attempt->wire.timeout_ms = timeout_of(client, job);
     attempt->wire.owner = attempt;

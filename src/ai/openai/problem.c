@@ -137,20 +137,30 @@ bool lam_llm_problem_names(const struct lam_llm_problem *problem, const char *fi
 bool lam_llm_problem_blames_setup(const struct lam_llm_problem *problem)
 {
     static const char *const codes[] = {"model_not_found", "invalid_model", "unknown_model", "unsupported_model", "model_not_supported", "invalid_api_key", "authentication_error",
-                                        "auth_error", "no_db_connection", "permission_error", NULL};
+                                        "auth_error", "no_db_connection", "permission_error", "insufficient_quota", "billing_error", NULL};
     static const char *const phrases[] = {"invalid model name", "model not found", "unknown model", "no such model", "not a valid model", "model does not exist",
-                                          "you do not have access", "no connected db", "authentication error", "api key", NULL};
+                                          "you do not have access", "no connected db", "authentication error", "api key", "spending limit",
+                                          "credit balance", "insufficient credit", "out of credit", "current quota", "quota exceeded", "exceeded your quota",
+                                          "insufficient quota", "billing limit", "billing hard limit", "plan and billing", NULL};
+    static const char *const gone[] = {"not found", "does not exist", "not loaded", "unloaded", NULL}; /* the name in between: model "small" not found */
 
-    return !strcmp(problem->param, "model") || says(problem->type, codes) || says(problem->code, codes) || says(problem->message, phrases);
+    return !strcmp(problem->param, "model") || says(problem->type, codes) || says(problem->code, codes) || says(problem->message, phrases) ||
+           (strcasestr(problem->message, "model") && says(problem->message, gone));
 }
 
 uint64_t lam_llm_problem_likeness(const struct lam_llm_problem *problem)
 {
     uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
 
-    for (const char *c = problem->message; *c; c++)
-        if (!isdigit((unsigned char)*c))
-            hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
+    for (const char *word = problem->message; *word;) {
+        size_t len = 1, digits = isdigit((unsigned char)*word) != 0;
+
+        for (; is_word(*word) && is_word(word[len]); len++)
+            digits += isdigit((unsigned char)word[len]) != 0;
+        for (size_t i = 0; !digits && i < len; i++)
+            hash = (hash ^ (unsigned char)word[i]) * UINT64_C(1099511628211);
+        word += len;
+    }
     return hash;
 }
 

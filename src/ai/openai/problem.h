@@ -26,12 +26,12 @@ void lam_llm_problem_read(struct lam_llm_problem *problem, struct lam_json *json
 bool lam_llm_problem_names(const struct lam_llm_problem *problem, const char *field);
 
 /*
- * Does it speak of the model or the key, that is of what all requests have in common? A server may quote the request, so that phrases in a message are
+ * Does it speak of the model, the key or the account, that is of what all requests have in common? A server may quote the request, so that phrases in a message are
  * no proof.
  */
 bool lam_llm_problem_blames_setup(const struct lam_llm_problem *problem);
 
-/* A number of its message without the digits in it: of two problems that are alike but for ids and times, the same. */
+/* A number of its message without the words that have digits in them: of two problems that are alike but for ids and times, the same. */
 uint64_t lam_llm_problem_likeness(const struct lam_llm_problem *problem);
 
 /* usage.total_tokens of an answer, without parsing it: 0: not there. Looked for at the end first, then at the beginning. */

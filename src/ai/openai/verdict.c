@@ -75,7 +75,7 @@ static bool find_option(struct lam_llm_verdict *verdict, const struct lam_llm_co
 static void of_4xx(struct lam_llm_verdict *verdict, int status, const struct lam_llm_context *context)
 {
     verdict->result = LAM_LLM_R_CLIENT;
-    if (status == 401 || status == 407) {
+    if (status == 401 || status == 402 || status == 407) {
         verdict->action = LAM_LLM_A_REFUSE;
     } else if (status == 408 || status == 409 || status == 425) {
         verdict->action = LAM_LLM_A_AGAIN_TRANSPORT;
@@ -88,10 +88,8 @@ static void of_4xx(struct lam_llm_verdict *verdict, int status, const struct lam
         verdict->action = LAM_LLM_A_WITHOUT_OPTION;
     } else if ((status == 404 || status == 405 || status == 410) && !context->answered_before) {
         verdict->action = LAM_LLM_A_REFUSE;
-    } else if ((status == 400 || status == 403 || status == 422) && !context->answered_before) {
-        verdict->action = LAM_LLM_A_DOUBT;
     } else {
-        verdict->action = LAM_LLM_A_REJECT;
+        verdict->action = LAM_LLM_A_DOUBT;
     }
 }
 
@@ -113,14 +111,17 @@ static void of_5xx(struct lam_llm_verdict *verdict, int status, const struct lam
     }
 }
 
-/* x-should-retry: a server that knows better than its status. */
+/*
+ * x-should-retry: a server that knows better than its status. "No" from one that is busy or out of reach means not now; from one that failed it may
+ * mean this request, which what becomes of others tells.
+ */
 static void overridden(struct lam_llm_verdict *verdict, int should_retry)
 {
-    bool again = verdict->action == LAM_LLM_A_AGAIN_ERROR || verdict->action == LAM_LLM_A_AGAIN_RATE || verdict->action == LAM_LLM_A_AGAIN_TRANSPORT;
-
-    if (should_retry == 0 && again)
-        verdict->action = LAM_LLM_A_REJECT;
-    else if (should_retry == 1 && (verdict->action == LAM_LLM_A_REJECT || verdict->action == LAM_LLM_A_DOUBT))
+    if (should_retry == 0 && (verdict->action == LAM_LLM_A_AGAIN_RATE || verdict->action == LAM_LLM_A_AGAIN_TRANSPORT))
+        verdict->action = LAM_LLM_A_LATER;
+    else if (should_retry == 0 && verdict->action == LAM_LLM_A_AGAIN_ERROR)
+        verdict->action = LAM_LLM_A_DOUBT;
+    else if (should_retry == 1 && verdict->action == LAM_LLM_A_DOUBT)
         verdict->action = LAM_LLM_A_AGAIN_ERROR;
 }
 
@@ -128,6 +129,8 @@ static const char *hint(const struct lam_llm_verdict *verdict, int status)
 {
     if (verdict->action != LAM_LLM_A_REFUSE)
         return "";
+    if (status == 402)
+        return "; check the account that the endpoint's key belongs to";
     if (status == 401 || status == 407)
         return "; check the endpoint's key_env and what the key may do";
     return "; check the endpoint's url and model";
@@ -160,7 +163,7 @@ void lam_llm_judge(struct lam_llm_verdict *verdict, const struct lam_llm_attempt
     } else if (status >= 400) {
         of_4xx(verdict, status, context);
     } else {
-        verdict->action = *attempt->headers.location ? LAM_LLM_A_REDIRECT : LAM_LLM_A_REJECT;
+        verdict->action = *attempt->headers.location ? LAM_LLM_A_REDIRECT : LAM_LLM_A_DOUBT;
         verdict->result = LAM_LLM_R_CLIENT;
     }
     overridden(verdict, attempt->headers.should_retry);

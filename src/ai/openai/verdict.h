@@ -7,10 +7,10 @@
  *     other 5xx                  once more, a few times: some servers answer 500 to what will never work
  *     400 422 naming an option   once more without it
  *     413, context overflow      too long: the caller's to cut
- *     401, 404 501 before any answer       refused: every later request would fail as well
- *     400 403 422 before any answer        in doubt: of the request, or of the endpoint (client_end.c)
- *     3xx                        once more at that path of the same host; refused where it leads to another
- *     other 4xx                  rejected
+ *     401 402, 404 405 410 501 before any answer   refused: every later request would fail as well
+ *     3xx                        once more at that path of the same host
+ *     other 4xx                  in doubt: of the request, or of the endpoint (client_end.c)
+ *     2xx beyond the size limit  rejected: nothing else is, by itself
  *
  * x-should-retry overrides what is retried and what is not.
  */
@@ -29,8 +29,9 @@ enum lam_llm_action {
     LAM_LLM_A_WITHOUT_OPTION, /* `option` tells which */
     LAM_LLM_A_REDIRECT,       /* headers.location tells where to; the caller judges it with lam_llm_same_host */
     LAM_LLM_A_TOO_LONG,
+    LAM_LLM_A_LATER,
     LAM_LLM_A_REJECT,
-    LAM_LLM_A_DOUBT,          /* rejected or refused: others will tell */
+    LAM_LLM_A_DOUBT,          /* rejected, refused or later: what becomes of others will tell */
     LAM_LLM_A_REFUSE
 };
 

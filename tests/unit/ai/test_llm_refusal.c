@@ -13,6 +13,7 @@
 #define UNKNOWN_MODEL                                                                                                                                      \
     "{\"error\":{\"message\":\"/chat/completions: Invalid model name passed in model=small. Call `/v1/models` to view available models for your key.\","        \
     "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"400\"}}"
+#define BLOCKED "{\"error\":{\"message\":\"Blocked by content firewall\"}}"
 #define NO_DB "{\"error\":{\"message\":\"No connected db.\",\"type\":\"no_db_connection\",\"param\":null,\"code\":\"400\"}}"
 
 struct script {
@@ -55,7 +56,7 @@ static void test_what_all_requests_hear_is_the_endpoints_no(void **state)
     static const struct {
         int status;
         const char *body, *word;
-    } cases[] = {{400, UNKNOWN_MODEL, "Invalid model name passed in model=small"}, {400, NO_DB, "No connected db."}, {403, "{\"error\":\"not you\"}", "not you"},
+    } cases[] = {{400, UNKNOWN_MODEL, "Invalid model name passed in model=small"}, {400, NO_DB, "No connected db."}, {403, "{\"error\":\"This key has reached its spending limit\"}", "spending limit"},
                  {400, "{\"error\":{\"message\":\"?\",\"code\":\"model_not_found\"}}", "?"}, {422, "{\"detail\":\"Input should be 'large'\",\"param\":\"model\"}", "Input should be"}};
 
     (void)state;
@@ -119,7 +120,7 @@ static void test_a_bad_document_stops_nothing(void **state)
 
 static void test_several_bad_documents_stop_nothing(void **state)
 {
-    struct script script = {.bad = 20, .reply = {.status = 400, .body = "{\"error\":\"the text is empty\"}"}, .good_us = 300000};
+    struct script script = {.bad = 20, .reply = {.status = 400, .body = "{\"error\":\"the text is empty\"}", .delay_us = 100000}, .good_us = 300000};
     struct kit *kit = run(&script, 60, 40); /* more than enough of them at once, but others are under way */
 
     (void)state;
@@ -128,19 +129,89 @@ static void test_several_bad_documents_stop_nothing(void **state)
     kit_free(kit);
 }
 
-/* Nothing else is there to tell: the words decide. */
+/* Nothing else is there to tell, so nobody knows whose fault it is: another day, neither the quarantine nor the end of the run. */
 static void test_a_request_that_is_alone(void **state)
 {
-    struct script blamed = {.bad = UINT_MAX, .reply = {.status = 400, .body = UNKNOWN_MODEL}};
-    struct script other = {.bad = UINT_MAX, .reply = {.status = 400, .body = "{\"error\":\"the text is empty\"}"}};
-    struct kit *kit = run(&blamed, 1, 4);
+    static const struct llm_reply replies[] = {{.status = 400, .body = UNKNOWN_MODEL}, {.status = 400, .body = "{\"error\":\"the text is empty\"}"}, {.status = 403, .body = BLOCKED}};
 
     (void)state;
-    assert_int_equal(kit->results[0].outcome, LAM_LLM_REFUSED);
-    assert_true(kit->results[0].attempts > 1);
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+        struct script script = {.bad = UINT_MAX, .reply = replies[i]};
+        struct kit *kit = run(&script, 1, 4);
+
+        assert_int_equal(kit->results[0].outcome, LAM_LLM_LATER);
+        assert_true(kit->results[0].attempts > 1);
+        kit_free(kit);
+    }
+}
+
+/* Two that a firewall does not like, among hundreds and by themselves: documents, whatever a 403 means elsewhere. */
+static void test_blocked_documents_stop_nothing(void **state)
+{
+    struct script many = {.bad = 2, .reply = {.status = 403, .body = BLOCKED}, .good_us = 5000}, few = {.bad = 2, .reply = {.status = 403, .body = BLOCKED}};
+    struct kit *kit = run(&many, 300, 4);
+
+    (void)state;
+    assert_int_equal(kit_count(kit, LAM_LLM_REJECTED), 2);
+    assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 298);
     kit_free(kit);
-    kit = run(&other, 1, 4);
-    assert_int_equal(kit->results[0].outcome, LAM_LLM_REJECTED);
+    kit = run(&few, 2, 4);
+    assert_int_equal(kit_count(kit, LAM_LLM_LATER), 2);
+    kit_free(kit);
+}
+
+/* ---- an endpoint that has answered, and then takes nothing more ---- */
+
+/* Answers so many, and says the same to all others from then on. */
+static void turns(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    struct script *script = arg;
+
+    reply->delay_us = 2000;
+    if (request->number < script->bad)
+        return;
+    *reply = script->reply;
+    atomic_fetch_add(&script->bad_count, 1);
+}
+
+static void test_money_that_runs_out_costs_no_record(void **state)
+{
+    static const struct llm_reply replies[] = {{.status = 402, .body = "{\"error\":\"Payment required\"}"}, {.status = 403, .body = "{\"error\":\"This key has reached its spending limit\"}"},
+                                               {.status = 400, .body = "{\"error\":{\"message\":\"Your credit balance is too low to access the API\"}}"},
+                                               {.status = 404, .body = "{\"error\":\"model 'small' not found, try pulling it first\"}"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++)
+        for (unsigned concurrency = 1; concurrency <= 16; concurrency += 15) {
+            struct script script = {.bad = 20, .reply = replies[i]};
+            struct kit *kit = kit_new(turns, &script);
+
+            kit->endpoints[0].limits.concurrency = concurrency;
+            kit_open(kit);
+            kit_send(kit, 200);
+            kit_wait(kit);
+            assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 20);
+            assert_int_equal(kit_count(kit, LAM_LLM_REFUSED), 180);
+            assert_true(atomic_load(&script.bad_count) <= 64);
+            kit_free(kit);
+        }
+}
+
+/* Words that tell nothing: neither the quarantine nor the end of the run, but not asked for ever either. */
+static void test_an_endpoint_that_takes_nothing_more_is_given_up(void **state)
+{
+    struct script script = {.bad = 20, .reply = {.status = 400, .body = "{\"error\":\"bad request\"}"}};
+    struct kit *kit = kit_new(turns, &script);
+
+    (void)state;
+    kit->options.give_up_ms = 3000;
+    kit->endpoints[0].limits.concurrency = 4;
+    kit_open(kit);
+    kit_send(kit, 1000);
+    kit_wait(kit);
+    assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 20);
+    assert_int_equal(kit_count(kit, LAM_LLM_LATER), 980);
+    assert_non_null(strstr(kit->results[999].reason, "bad request"));
     kit_free(kit);
 }
 
@@ -229,11 +300,66 @@ static void test_addresses_that_change_with_each_redirect_are_not_collected(void
         kit_open(kit);
         kit_send(kit, 60);
         kit_wait(kit);
-        assert_int_equal(kit_count(kit, answered ? LAM_LLM_REJECTED : LAM_LLM_REFUSED), 60 - answered);
+        assert_int_equal(kit_count(kit, answered ? LAM_LLM_LATER : LAM_LLM_REFUSED), 60 - answered);
         assert_non_null(strstr(kit->results[59].reason, answered ? "redirected too often" : "status 307"));
         kit_free(kit);
         assert_true(atomic_load(&moving.beyond) <= (answered ? 60 + 16 : 4)); /* one request, followed three times; all, and the addresses that are kept */
     }
+}
+
+/* One request is sent to a page that is gone soon after: it is asked at home again, and the others never went there. */
+static void to_maintenance(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    atomic_uint *there = arg;
+
+    if (request->number == 20) {
+        reply->status = 302;
+        reply->headers = "Location: /maintenance\r\n";
+    } else if (!strcmp(request->path, "/maintenance")) {
+        atomic_fetch_add(there, 1);
+        reply->status = 404;
+        reply->body = "{\"error\":\"no such page\"}";
+    }
+}
+
+static void test_a_passing_redirect_is_followed_once(void **state)
+{
+    atomic_uint there = 0;
+    struct kit *kit = kit_new(to_maintenance, &there);
+
+    (void)state;
+    kit->endpoints[0].limits.concurrency = 4;
+    kit_open(kit);
+    kit_send(kit, 200);
+    kit_wait(kit);
+    assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 200);
+    assert_int_equal(atomic_load(&there), 1);
+    kit_free(kit);
+}
+
+/* It has moved for good, to where it is for a while only. */
+static void there_and_back(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    (void)arg;
+    if (!strcmp(request->path, "/v2/chat")) {
+        reply->status = request->number > 40 ? 404 : 200;
+    } else if (request->number < 30) {
+        reply->status = 308;
+        reply->headers = "Location: /v2/chat\r\n";
+    }
+}
+
+static void test_who_has_moved_back_is_found(void **state)
+{
+    struct kit *kit = kit_new(there_and_back, NULL);
+
+    (void)state;
+    kit->endpoints[0].limits.concurrency = 4;
+    kit_open(kit);
+    kit_send(kit, 200);
+    kit_wait(kit);
+    assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 200);
+    kit_free(kit);
 }
 
 static void test_an_address_that_is_too_long_is_refused_with_a_word(void **state)
@@ -263,9 +389,14 @@ int main(void)
         cmocka_unit_test(test_a_bad_document_stops_nothing),
         cmocka_unit_test(test_several_bad_documents_stop_nothing),
         cmocka_unit_test(test_a_request_that_is_alone),
+        cmocka_unit_test(test_blocked_documents_stop_nothing),
+        cmocka_unit_test(test_money_that_runs_out_costs_no_record),
+        cmocka_unit_test(test_an_endpoint_that_takes_nothing_more_is_given_up),
         cmocka_unit_test(test_an_endpoint_that_only_says_not_now_is_given_up),
         cmocka_unit_test(test_how_long_it_has_said_so),
         cmocka_unit_test(test_addresses_that_change_with_each_redirect_are_not_collected),
+        cmocka_unit_test(test_a_passing_redirect_is_followed_once),
+        cmocka_unit_test(test_who_has_moved_back_is_found),
         cmocka_unit_test(test_an_address_that_is_too_long_is_refused_with_a_word),
     };
 

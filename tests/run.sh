@@ -46,7 +46,5 @@ fi
 lam_configure release -DLAMINA_TESTS=ON
 lam_build release
 [ ${#failed[@]} -eq 0 ] || printf 'failed so far, see above: %s\n' "${failed[@]}" >&2
-# Whole jobs of several processes, killed and stopped at random moments on a machine that others share: one that fails is run once more,
-# and CTest says so.
-run "release" release --repeat until-pass:2
+run "release" release
 [ ${#failed[@]} -eq 0 ]

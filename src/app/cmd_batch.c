@@ -92,6 +92,8 @@ static int set_estimate(struct lam_session *session, struct lam_error *err)
     struct lam_engine *engine = &session->engine;
 
     engine->estimate = lam_cli_option(session->cli, "estimate") != NULL;
+    if (!engine->estimate && (sample || latency))
+        return LAM_FAIL(err, LAM_E_INVALID, "--%s is of --estimate alone, and this run would ask and publish", sample ? "sample" : "latency");
     if (sample && (!lam_size_parse(sample, &engine->estimate_bytes) || engine->estimate_bytes < 1))
         return LAM_FAIL(err, LAM_E_INVALID, "--sample %s is no size such as \"32 MiB\"", sample);
     if (latency && (!lam_duration_parse(latency, &engine->estimate_latency_s) || engine->estimate_latency_s <= 0))

@@ -60,19 +60,21 @@ int lam_llm_job_report(const struct lam_llm_job *llm, struct lam_buf *json, stru
     struct lam_openai_stats stats;
     struct lam_openai_usage sum;
     struct lam_agent_stats agents;
+    uint64_t timed; /* requests whose latency is known: not those of agents */
     int rc;
 
     if (!llm)
         return 0;
     lam_llm_job_stats(llm, &stats);
     add_up(&sum, &stats, LAM_OPENAI_ASKS);
+    timed = sum.requests - stats.others.requests;
     rc = lam_buf_addf(json, err,
                       ",\"llm\":{\"rows\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"rejected\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"tokens_in\":%" PRIu64
                       ",\"tokens_out\":%" PRIu64 ",\"cached_in\":%" PRIu64 ",\"cost\":%.6f,\"cache_hits\":%" PRIu64 ",\"shared\":%" PRIu64 ",\"saved_in\":%" PRIu64
                       ",\"saved_out\":%" PRIu64 ",\"repairs\":%" PRIu64 ",\"moved\":%" PRIu64 ",\"splits\":%" PRIu64 ",\"cut\":%" PRIu64 ",\"estimate_error\":%.4f,\"latency_s\":%.3f,\"limit\":",
                       stats.rows, stats.answered, stats.pending, stats.rejected, sum.requests, sum.tokens_in, sum.tokens_out, sum.cached, sum.cost, stats.hits, stats.shared,
                       stats.saved_in, stats.saved_out, stats.repairs, stats.moved, stats.splits, stats.cut,
-                      stats.estimates ? stats.estimate_error / (double)stats.estimates : 0.0, sum.requests ? stats.latency_s / (double)sum.requests : 0.0);
+                      stats.estimates ? stats.estimate_error / (double)stats.estimates : 0.0, timed ? stats.latency_s / (double)timed : 0.0);
     if (rc || (rc = lam_buf_add_json(json, lam_sv_of(lam_llm_job_limit(llm)), err)) || (rc = add_unseen(json, &stats.unseen, err)) || (rc = add_parts(llm, &stats, json, err)))
         return rc;
     lam_llm_job_agents(llm, &agents);

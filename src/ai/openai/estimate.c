@@ -6,7 +6,6 @@
 #include "own.h"
 
 #define EMBEDDINGS_TOGETHER 32.0
-#define PACK_TOGETHER 64.0
 #define SUMMARY_TOKENS 35u /* of a sentence */
 
 static double price(const struct lam_openai *o, enum lam_job_endpoint_kind kind, uint32_t tier, double in, double out)
@@ -35,17 +34,11 @@ static void add(struct lam_openai_need *sum, double requests, double in, double 
 /* Part of a request that is the question's. */
 static double share_of(const struct lam_openai *o, const struct lam_question *question, uint32_t tier)
 {
-    uint32_t room, size;
-
     if (lam_ask_embeds(o, question->ask))
         return 1 / EMBEDDINGS_TOGETHER;
     if (o->job->deep.request_mode != LAM_JOB_PACKED || question->mapped)
         return 1;
-    room = lam_pack_room(o, question->ask, tier);
-    size = lam_pack_part(o, question);
-    if (!room || size >= room)
-        return 1;
-    return (double)size / room < 1 / PACK_TOGETHER ? 1 / PACK_TOGETHER : (double)size / room;
+    return lam_pack_share(o, question, tier);
 }
 
 /* Parts of a long document, each summarised first; returns the tokens of text that the question itself then has. */

@@ -222,6 +222,7 @@ static inline double lam_request_cost(const struct lam_job_endpoint *endpoint, u
 /* pack.c: several documents in one request. */
 uint32_t lam_pack_room(const struct lam_openai *o, uint32_t ask, uint32_t tier);
 uint32_t lam_pack_part(const struct lam_openai *o, const struct lam_question *question);
+double lam_pack_share(const struct lam_openai *o, const struct lam_question *question, uint32_t tier); /* of a request, once packs have grown; 1: it goes alone */
 bool lam_pack_waits(struct lam_openai *o, uint32_t ask, uint32_t tier, int64_t now);
 int lam_pack_pump(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err);
 uint32_t lam_pack_answer_tokens(const struct lam_openai *o, const struct lam_openai_request *request);

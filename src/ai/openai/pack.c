@@ -49,12 +49,27 @@ uint32_t lam_pack_part(const struct lam_openai *o, const struct lam_question *qu
     return question->guess + LAM_DOCUMENT_MARKS + (uint32_t)(answer_of(o, question->ask, question->tier) / factor_of(o, question->tier));
 }
 
+/* Documents that one answer can be about. */
+static uint32_t written_of(const struct lam_openai *o, uint32_t ask, uint32_t tier)
+{
+    uint32_t most = ANSWER_MAX / answer_of(o, ask, tier);
+
+    return most > LAM_PACK_MAX ? LAM_PACK_MAX : most ? most : 1;
+}
+
 /* Documents in one pack at most. */
 static uint32_t most_of(const struct lam_openai *o, uint32_t ask, uint32_t tier)
 {
-    uint32_t most = lam_pack_most(&o->packs[ask][tier], o->job->deep.timeout_us), written = ANSWER_MAX / answer_of(o, ask, tier);
+    uint32_t most = lam_pack_most(&o->packs[ask][tier], o->job->deep.timeout_us), written = written_of(o, ask, tier);
 
-    return written > most ? most : written ? written : 1;
+    return written > most ? most : written;
+}
+
+double lam_pack_share(const struct lam_openai *o, const struct lam_question *question, uint32_t tier)
+{
+    double room = lam_pack_room(o, question->ask, tier), size = lam_pack_part(o, question), least = 1.0 / written_of(o, question->ask, tier);
+
+    return size >= room ? 1 : size / room < least ? least : size / room;
 }
 
 /* Tokens that a pack's answer may have: twice what is expected where there is room, so that one of long answers is not cut off. */
@@ -112,10 +127,10 @@ static int larger_first(const void *a, const void *b)
 int lam_pack_pump(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err)
 {
     struct lam_question_queue *queue = &o->ready[ask][tier];
-    size_t window = queue->count < WINDOW ? queue->count : WINDOW;
+    uint32_t left = lam_pack_room(o, ask, tier), most = most_of(o, ask, tier);
+    size_t window = most == 1 ? 1 : queue->count < WINDOW ? queue->count : WINDOW;
     struct lam_question **items = calloc(window, sizeof *items), **end;
     struct lam_openai_request *request = lam_request_new(o, ask, tier, err);
-    uint32_t left = lam_pack_room(o, ask, tier), most = most_of(o, ask, tier);
 
     if (!items || !request) {
         free(items);

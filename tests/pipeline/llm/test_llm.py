@@ -350,6 +350,10 @@ class LlmCase(LlmRuns):
         self.assertGreater(told["latency_s"], 0.02)
         told = self.estimate(self.llm_job("limited", {"endpoints": [{"url": self.model.url, "model": "small", "rpm": 10}]}))
         self.assertEqual((told["seconds"], told["by_limit"]), (180.0, True))
+        self.model.asked.clear()
+        for words in (["--sample", "1 MiB"], ["--latency", "1s"]):  # nobody means to pay who says so
+            self.assertIn("of --estimate alone", self.batch(self.llm_job("unasked"), 2, 2, words))
+        self.assertEqual(self.model.texts(), [])
 
     def test_an_estimate_of_much_reads_a_sample_and_says_how_far_off_it_may_be(self):
         words = ["invoice", "server", "refund", "timeout", "please", "help"]

@@ -194,6 +194,38 @@ static void usage_that_cannot_be_is_not_believed(void **state)
     }
 }
 
+static void what_a_chat_may_cost_is_not_the_price_of_vectors(void **state)
+{
+    struct odd odd = {0};
+    struct openai_kit *kit = kit_begin(choose, &odd, CLASSIFY ",\"embed\":{\"dim\":8}",
+                                       "\"max_cost\":0.01,\"endpoints\":[{\"url\":\"$URL\",\"model\":\"m\",\"price_in\":1},{\"url\":\"$URL\",\"model\":\"v\",\"kind\":\"embeddings\",\"price_in\":1000}]",
+                                       0, NULL);
+
+    (void)state;
+    assert_true(lam_openai_reserve(kit->openai, 0, 1000, 0)); /* 0.001 at a chat endpoint */
+    assert_false(lam_openai_reserve(kit->openai, 0, 10000, 0));
+    kit_end(kit);
+}
+
+static void an_estimate_knows_how_many_documents_an_answer_can_be_about(void **state)
+{
+    struct odd odd = {0};
+    struct openai_kit *kit = kit_begin(choose, &odd, CLASSIFY ",\"keywords\":{\"max\":5},\"entities\":{},\"summarize\":{\"sentences\":3}",
+                                       "\"request_mode\":\"packed\",\"token_budget\":100000,\"answer_tokens\":1024,\"endpoints\":[{\"url\":\"$URL\",\"model\":\"m\",\"context\":128000}]", 0,
+                                       NULL);
+    struct lam_block *block = kit_rows(640, "text %u", ROOM);
+    struct lam_openai_estimate told;
+
+    (void)state;
+    lam_openai_estimate(kit->openai);
+    assert_int_equal(kit_run(kit, block), 0);
+    lam_openai_estimated(kit->openai, &told);
+    print_message("%.1f requests\n", told.sure.requests);
+    assert_true(told.sure.requests > 15 && told.sure.requests < 60); /* an answer has 16,000 tokens; 10 would be 64 in each */
+    assert_int_equal(kit_end(kit), 0);
+    lam_block_free(block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +233,8 @@ int main(void)
         cmocka_unit_test(a_row_whose_answer_has_no_room_waits_and_the_others_do_not),
         cmocka_unit_test(a_vector_that_is_none_costs_its_record_alone),
         cmocka_unit_test(usage_that_cannot_be_is_not_believed),
+        cmocka_unit_test(what_a_chat_may_cost_is_not_the_price_of_vectors),
+        cmocka_unit_test(an_estimate_knows_how_many_documents_an_answer_can_be_about),
     };
 
     return cmocka_run_group_tests_name("openai_odd", tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TURN_WORDS 10 /* of each rank, that one with a slot keeps it for where there are fewer than ranks: two seconds. Handing it over takes up to half of one */
 #define MOST (UINT64_C(1) << 62) /* a limit beyond is as good as this one, and sums of two stay below 2^64 */
 
 enum limit { CONCURRENCY, REQUESTS, TOKENS, LIMITS };
@@ -13,6 +14,7 @@ struct part {
     uint64_t floor, target;
     uint64_t granted, granted_before; /* by the share that was sent last, and by the one that it has said to have */
     uint64_t turn;                 /* number of the word that first told of its last request: who has the lowest has waited longest */
+    uint64_t since;                /* number of the word when it got something after having had nothing */
 };
 
 struct holder {
@@ -101,11 +103,14 @@ void lam_llm_book_hear(struct lam_llm_book *book, size_t rank, const struct lam_
     book->dealt = false;
     if (demand->requests != holder->requests)
         holder->parts[REQUESTS].turn = holder->parts[TOKENS].turn = book->words;
+    if (demand->requests != holder->requests && book->words - holder->parts[CONCURRENCY].since >= TURN_WORDS * book->size)
+        holder->parts[CONCURRENCY].turn = book->words;
     holder->requests = demand->requests;
     holder->taken = demand->number;
     holder->pause_ms = demand->pause_ms;
     set_part(book, holder, CONCURRENCY, demand->open, 0, 0);
     holder->parts[CONCURRENCY].want = least_of(wanted, book->totals[CONCURRENCY]); /* fewer than are open, where flow control says so */
+    holder->parts[CONCURRENCY].least = least_of(waiting != 0, holder->parts[CONCURRENCY].want);
     set_part(book, holder, REQUESTS, demand->minute_requests, waiting, waiting != 0);
     set_part(book, holder, TOKENS, demand->minute_tokens, waiting * least_of(each, MOST >> 32), waiting ? each : 0);
 }
@@ -216,8 +221,11 @@ static void grant(struct lam_llm_book *book, size_t rank)
     if (!changed)
         return;
     holder->sent++;
-    for (int l = 0; l < LIMITS; l++)
+    for (int l = 0; l < LIMITS; l++) {
+        if (!holder->parts[l].granted)
+            holder->parts[l].since = book->words;
         holder->parts[l].granted = parts[l];
+    }
 }
 
 bool lam_llm_book_share(struct lam_llm_book *book, size_t rank, struct lam_llm_share *share)

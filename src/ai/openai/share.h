@@ -69,7 +69,8 @@ void lam_llm_book_hear(struct lam_llm_book *book, size_t rank, const struct lam_
 
 /*
  * What a rank is to have now. Nobody gets more than it wants while another wants more (max-min fairness, over what was spent and what waits), but
- * first each rank with work gets enough for one request, as far as it goes: those whose last one is the longest ago first. What nobody
+ * first each rank with work gets enough for one request, as far as it goes: those whose last one is the longest ago first (of requests at once, who has
+ * had none for longest). What nobody
  * wants is spread evenly, so that a rank whose work begins need not wait. True: it is not the share that the rank has.
  */
 bool lam_llm_book_share(struct lam_llm_book *book, size_t rank, struct lam_llm_share *share);

@@ -360,6 +360,28 @@ static void test_fewer_requests_a_minute_than_ranks(void **state)
     world_free(world);
 }
 
+/* Requests at once: a slot changes hands. */
+static void test_fewer_slots_than_ranks(void **state)
+{
+    (void)state;
+    for (uint32_t slots = 1; slots <= 2; slots++)
+        for (int64_t latency_us = 300000; latency_us <= 5 * SECOND; latency_us += 4700000) {
+            struct lam_llm_limits limits = {.concurrency = slots};
+            struct world *world = world_new(limits, 4);
+            double all = 600e6 * slots / (double)latency_us;
+
+            world->latency_us = latency_us;
+            for (size_t r = 0; r < 4; r++)
+                world->ranks[r].backlog = 100000;
+            live(world, 600 * SECOND);
+            print_message("%u slots, %.1f s: %u %u %u %u, of %.0f\n", slots, (double)latency_us / 1e6, world->ranks[0].sent, world->ranks[1].sent, world->ranks[2].sent, world->ranks[3].sent, all);
+            assert_true((double)world->send_count >= 0.6 * all);
+            for (size_t r = 0; r < 4; r++)
+                assert_true((double)world->ranks[r].sent >= 0.15 * (double)world->send_count);
+            world_free(world);
+        }
+}
+
 /* A request beyond the whole budget goes out alone, as with one rank: check() lets one pass, and no second beside it. */
 static void test_a_request_beyond_the_whole_budget_goes_out_alone(void **state)
 {
@@ -515,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_busy_ranks_use_all_of_the_limit),
         cmocka_unit_test(test_who_waits_longest_comes_first_where_not_all_can),
         cmocka_unit_test(test_fewer_requests_a_minute_than_ranks),
+        cmocka_unit_test(test_fewer_slots_than_ranks),
         cmocka_unit_test(test_a_request_beyond_the_whole_budget_goes_out_alone),
         cmocka_unit_test(test_parts_add_up_and_follow_demand),
         cmocka_unit_test(test_even_parts_add_up),

@@ -7,10 +7,11 @@ struct plain {
     const char *key;
     int64_t value;
     uint64_t offset;
-    uint8_t op; /* OWED besides: it was staged without an answer */
+    uint8_t op; /* OWED besides: it was staged without an answer; GONE: no model has one */
 };
 
 #define OWED 0x80
+#define GONE 0x40
 
 static void write_plain(struct world *world, const struct plain *plain, size_t count, uint32_t bits, struct run *run)
 {
@@ -24,9 +25,11 @@ static void write_plain(struct world *world, const struct plain *plain, size_t c
     next_name(world, LAM_SEGMENT_RUN, path, &err);
     for (size_t i = 0; i < count; i++) {
         rows[i] = make_row(&world->arena, lam_sv_of(plain[i].key), plain[i].value, 1, 1, 0, plain[i].offset);
-        rows[i].rec.op = plain[i].op & ~OWED;
+        rows[i].rec.op = plain[i].op & ~(OWED | GONE);
         if (plain[i].op & OWED)
             rows[i].rec.flags |= LAM_ROW_PENDING;
+        if (plain[i].op & GONE)
+            rows[i].rec.flags |= LAM_ROW_REJECTED;
         list[i] = &rows[i];
     }
     assert_ok(lam_rows_sort(list, count, &err));
@@ -96,6 +99,34 @@ static void a_late_version_is_counted_and_nothing_is_written(void **state)
     assert_delta(step(&world, (struct plain[]){{"b", 4, 9, 0}}, 1, 8), 0, 1, 0);
     assert_int_equal(world.run_count, 1);
     assert_false(world.runs[0].masked);
+    close_world(&world);
+}
+
+static void a_rejected_row_leaves_the_view_if_it_is_pending_there_and_is_counted_once(void **state)
+{
+    struct lam_count_delta delta;
+    struct world world;
+
+    open_world(&world, *state, 12);
+    assert_delta(step(&world, (struct plain[]){{"a", 5, 1, OWED}, {"b", 5, 2, OWED}, {"c", 5, 3, 0}, {"d", 5, 4, OWED}, {"e", 5, 5, 0}}, 5, 8), 5, 0, 0);
+    delta = step(&world, (struct plain[]){{"a", 5, 1, GONE}, /* it goes, and nothing comes */
+                                          {"b", 5, 2, GONE}, {"b", 6, 9, 0}, /* it goes, and a newer one comes */
+                                          {"c", 5, 3, GONE}, /* it was answered meanwhile */
+                                          {"d", 5, 4, GONE}, {"d", 5, 4, 0}, /* and so was this one */
+                                          {"f", 5, 6, GONE}}, 7, 8); /* it is not there */
+    assert_delta(delta, -1, 0, 0);
+    assert_int_equal(delta.quarantined, 2);
+    assert_int_equal(delta.pending, -3);
+    assert_true(world.runs[0].masked);
+    assert_delta(step(&world, (struct plain[]){{"a", 5, 1, GONE}, {"b", 5, 2, GONE}}, 2, 8), 0, 0, 0); /* told again */
+    delta = step(&world, (struct plain[]){{"a", 6, 10, OWED}}, 1, 8);
+    assert_delta(delta, 1, 0, 0);
+    assert_int_equal(world.rewrites, 0);
+    delta = step(&world, (struct plain[]){{"a", 6, 10, GONE}}, 1, 8); /* masks alone are written */
+    assert_delta(delta, -1, 0, 0);
+    assert_int_equal(delta.quarantined, 1);
+    assert_int_equal(world.rewrites, 0);
+    assert_true(world.runs[world.run_count - 1].masked);
     close_world(&world);
 }
 
@@ -393,6 +424,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_late_version_is_counted_and_nothing_is_written),
+        cmocka_unit_test(a_rejected_row_leaves_the_view_if_it_is_pending_there_and_is_counted_once),
         cmocka_unit_test(a_delete_wins_as_a_version_and_loses_as_one),
         cmocka_unit_test(a_position_that_was_overridden_before_is_not_counted_again),
         cmocka_unit_test(half_of_the_rows_masked_makes_one_run_of_all),

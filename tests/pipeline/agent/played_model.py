@@ -18,6 +18,7 @@ class Model(ThreadingHTTPServer):
         self.script, self.protocol, self.agent_requests, self.tool_calls, self.authorization, self.status = script, protocol, [], [], [], 200
         self.lock, self.hung, self.changed = threading.Lock(), set(), threading.Condition()
         self.delay = lambda: 0  # seconds before a step is answered
+        self.task_delay = 0  # seconds before a record's tasks are answered
         self.step_status = 200  # of the answers to agents
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -78,6 +79,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer({"error": {"message": "no"}}, self.server.step_status)
                 return
         else:  # the tasks: the first value that the schema allows
+            time.sleep(self.server.task_delay)
             fields = request["response_format"]["json_schema"]["schema"]["properties"]
             message = {"role": "assistant", "content": json.dumps({name: field["enum"][0] for name, field in fields.items()})}
         self.answer({"model": "played-1", "choices": [{"message": message, "finish_reason": "stop"}], "usage": {"prompt_tokens": 100, "completion_tokens": 10}})

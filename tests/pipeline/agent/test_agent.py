@@ -127,6 +127,7 @@ class AgentTest(unittest.TestCase):
 
     def test_what_agents_cost_counts_in_the_report_and_in_the_limits_of_the_run(self):
         model = self.play([("aggregate", {"op": "count"}), ("answer", {"count": 7})])
+        model.task_delay = 0.5
         with open(self.job) as file:
             job = json.load(file)
         job["deep"]["endpoints"][0].update(price_in=1000, price_out=2000)  # each exchange has 100 tokens in and 10 out, and costs 0.12
@@ -140,6 +141,7 @@ class AgentTest(unittest.TestCase):
         self.assertEqual((llm["requests"], llm["tokens_in"], llm["tokens_out"]), (48, 4800, 480))
         self.assertAlmostEqual(llm["cost"], 48 * 0.12)
         self.assertAlmostEqual(llm["endpoints"][0]["cost"], llm["cost"])
+        self.assertGreaterEqual(llm["latency_s"], 0.5)  # of the tasks' requests alone: those of agents are not timed
         for limit, name in (("max_tokens", "deep.max_tokens (1000)"), ("max_cost", "deep.max_cost (1)")):
             model.agent_requests.clear()
             settings = ["--set", "deep.%s=%d" % (limit, 1000 if limit == "max_tokens" else 1), "--set", "deep.agent.question=%s?" % limit]

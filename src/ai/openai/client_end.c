@@ -19,6 +19,9 @@ static void unlink_attempt(struct endpoint *endpoint, struct attempt *attempt)
     *(attempt->next ? &attempt->next->prev : &endpoint->last) = attempt->prev;
 }
 
+/* Did it come to no end here, and perhaps to one there? */
+static bool is_unseen(const struct lam_llm_attempt *wire) { return wire->code == LAM_LLM_T_CUT || wire->code == LAM_LLM_T_TIMEOUT || wire->code == LAM_LLM_T_TOO_LARGE; }
+
 /* Tells flow control, and takes the attempt off its job. */
 static void account(struct lam_llm_client *client, struct attempt *attempt, enum lam_llm_result result, uint64_t tokens_used)
 {
@@ -30,6 +33,7 @@ static void account(struct lam_llm_client *client, struct attempt *attempt, enum
                               .sent_us = attempt->wire.started_us,
                               .tokens_reserved = attempt->tokens,
                               .tokens_used = tokens_used,
+                              .unseen = is_unseen(&attempt->wire),
                               .headers = attempt->wire.status ? &attempt->wire.headers : NULL,
                               .jitter = lam_llm_random(client)};
 
@@ -142,7 +146,7 @@ static void retry(struct lam_llm_client *client, struct job *job, const struct a
     ask_again(client, job, wait_us);
 }
 
-/* It may only have asked for more than can be answered in time: that tells nothing of the endpoint. */
+/* It may only have asked for more than can be answered in time. */
 static bool is_too_much(const struct job *job, const struct lam_llm_attempt *wire) { return job->request.divisible && wire->code == LAM_LLM_T_TIMEOUT; }
 
 static void retry_transport(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
@@ -352,6 +356,7 @@ static void count_end(struct lam_llm_client *client, struct endpoint *endpoint, 
     switch (verdict->result) {
     case LAM_LLM_R_ANSWERED:
         COUNT(endpoint, answered, 1);
+        endpoint->too_long_us = 0;
         if (attempt->number > endpoint->answered_number[attempt->wire.kind])
             endpoint->answered_number[attempt->wire.kind] = attempt->number;
         endpoint->doubts[attempt->wire.kind].count = 0;
@@ -439,6 +444,19 @@ static void unfold(struct lam_llm_client *client, struct lam_llm_attempt *wire)
     wire->answer = whole;
 }
 
+/*
+ * That one took too long tells nothing of the endpoint, nor do others that went out before it was known. But if what is sent then takes too long as well,
+ * and nothing is answered in between, the endpoint may hang.
+ */
+static bool too_much_again(struct endpoint *endpoint, const struct attempt *attempt)
+{
+    if (endpoint->too_long_us && attempt->wire.started_us >= endpoint->too_long_us)
+        return true;
+    if (!endpoint->too_long_us)
+        endpoint->too_long_us = attempt->wire.ended_us;
+    return false;
+}
+
 void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
 {
     struct lam_llm_client *client = arg;
@@ -453,11 +471,11 @@ void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
     unfold(client, wire);
     lam_llm_judge(&verdict, wire, &context, client->json);
     if (is_too_much(job, wire))
-        verdict.result = LAM_LLM_R_CLIENT;
+        verdict.result = too_much_again(endpoint, attempt) ? LAM_LLM_R_TRANSPORT : LAM_LLM_R_FORGOTTEN;
     if (verdict.result != LAM_LLM_R_ANSWERED)
         snprintf(endpoint->problem, sizeof endpoint->problem, "%s", verdict.what);
     count_end(client, endpoint, attempt, &verdict);
-    if (wire->code == LAM_LLM_T_CUT || wire->code == LAM_LLM_T_TIMEOUT || wire->code == LAM_LLM_T_TOO_LARGE)
+    if (is_unseen(wire))
         count_unseen(client, attempt);
     if (verdict.action == LAM_LLM_A_ANSWER && attempt->hedge)
         COUNT(endpoint, hedges_won, 1);

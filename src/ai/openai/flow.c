@@ -383,7 +383,7 @@ bool lam_llm_flow_ended(struct lam_llm_flow *flow, const struct lam_llm_end *end
     bool changed = false;
 
     flow->open--;
-    if (end->tokens_used || (end->result != LAM_LLM_R_ANSWERED && end->result != LAM_LLM_R_FORGOTTEN))
+    if (end->tokens_used || (!end->unseen && end->result != LAM_LLM_R_ANSWERED && end->result != LAM_LLM_R_FORGOTTEN))
         budget_correct(&flow->tokens, end->sent_us, end->tokens_reserved, end->tokens_used, now_us);
     if (end->result == LAM_LLM_R_ANSWERED || end->result == LAM_LLM_R_CLIENT)
         flow->refusing_to_us = INT64_MIN;

@@ -126,6 +126,7 @@ struct lam_llm_end {
     bool probe, hedge;
     int64_t sent_us;
     uint64_t tokens_reserved, tokens_used; /* used 0: not told */
+    bool unseen;                           /* the server may have worked on it to its end: what was reserved counts */
     const struct lam_llm_headers *headers; /* NULL: no HTTP answer */
     double jitter;                         /* 0..1 */
 };

@@ -65,6 +65,7 @@ struct lam_question {
     uint64_t token;               /* while it waits for leave */
     uint32_t guess;               /* tokens of title and text */
     uint32_t avoid;               /* endpoints that could not answer it */
+    uint32_t slow;                /* endpoints where a pack with it took too long: rather not there */
     uint32_t halved;              /* the most documents that it may be packed with after a pack failed; 0: any number */
     unsigned repairs, requests;
     char *bad;                    /* its last answer, which was wrong */

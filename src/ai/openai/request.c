@@ -193,7 +193,7 @@ static int send_request(struct lam_openai *o, struct lam_openai_request *request
     char most[16];
     struct lam_llm_option options[4];
     struct lam_llm_request llm = {.kind = LAM_LLM_CHAT, .tokens = lam_token_correct(&o->tokens[request->tier], request->guess), .max_tokens = answer_tokens,
-                                  .prefix = ask->prefix[request->packed], .tier = request->tier, .avoid = request->questions->avoid, .divisible = request->packed, .done = on_done,
+                                  .prefix = ask->prefix[request->packed], .tier = request->tier, .avoid = request->questions->avoid | request->questions->slow, .divisible = request->packed, .done = on_done,
                                   .arg = request};
     int rc;
 

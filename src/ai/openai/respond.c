@@ -278,8 +278,11 @@ int lam_request_respond(struct lam_openai *o, struct lam_openai_request *request
         rc = LAM_FAIL(err, LAM_E_INVALID, "%s", request->reason);
         break;
     case LAM_LLM_LATER:
-        if (request->packed && request->timed_out)
+        if (request->packed && request->timed_out) {
+            for (question = request->questions; question; question = question->next)
+                question->slow |= 1u << request->endpoint;
             lam_pack_split(o, request, 0);
+        }
         break;
     case LAM_LLM_CANCELLED:
         break;

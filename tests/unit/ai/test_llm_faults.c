@@ -462,7 +462,7 @@ static void test_whatever_happens_each_request_ends_once(void **state)
     kit_free(kit);
 }
 
-/* Who asks for several things at once is told at once, and asks for fewer; the endpoint is not taken for a broken one, however often it happens. */
+/* Who asks for several things at once is told at once, and asks for fewer; the endpoint is not taken for a broken one until that takes too long, too. */
 static void test_what_can_be_divided_is_not_sent_again_when_it_takes_too_long(void **state)
 {
     static const struct lam_llm_request divisible = {.tokens = 10, .max_tokens = 20, .divisible = true};
@@ -485,6 +485,14 @@ static void test_what_can_be_divided_is_not_sent_again_when_it_takes_too_long(vo
     }
     lam_llm_client_counters(kit->client, 0, &counters);
     assert_int_equal(counters.health, LAM_LLM_HEALTHY);
+    for (int i = 0; i < 20; i++) /* now it asks for fewer, and that takes too long as well */
+        assert_int_equal(kit_send_as(kit, &divisible, NULL), 0);
+    for (int i = 0; i < 10000 && counters.health == LAM_LLM_HEALTHY; i++) {
+        usleep(1000);
+        lam_llm_client_counters(kit->client, 0, &counters);
+    }
+    assert_int_not_equal(counters.health, LAM_LLM_HEALTHY);
+    kit_wait(kit);
     kit_free(kit);
 }
 

@@ -75,6 +75,7 @@ struct world {
     int64_t delay_us;     /* of a message: up to so much */
     int64_t latency_us;
     double lost, used;    /* part of the messages; used: of the tokens that were reserved, at the least */
+    double unseen;        /* part of the requests: no answer in time, though the server may have counted all of it */
 };
 
 static struct world *world_new(struct lam_llm_limits limits, size_t size)
@@ -200,7 +201,12 @@ static void end_one(struct world *world, struct sent *sent)
 {
     struct lam_llm_end end = {.result = LAM_LLM_R_ANSWERED, .sent_us = sent->at_us, .tokens_reserved = sent->reserved};
 
-    end.tokens_used = (uint64_t)((double)sent->reserved * (world->used + (1 - world->used) * uniform()));
+    if (uniform() < world->unseen) {
+        end.result = LAM_LLM_R_TRANSPORT;
+        end.unseen = true;
+    } else {
+        end.tokens_used = (uint64_t)((double)sent->reserved * (world->used + (1 - world->used) * uniform()));
+    }
     lam_llm_flow_ended(&world->ranks[sent->rank].flow, &end, world->now_us);
     sent->open = false;
     world->open--;
@@ -251,6 +257,7 @@ static void test_no_minute_over_all_ranks_sees_more_than_the_limit(void **state)
         world->lost = round % 2 ? uniform() * 0.5 : 0;
         world->latency_us = (int64_t)(50000 + uniform() * 5e6);
         world->used = uniform();
+        world->unseen = round % 3 ? uniform() * 0.6 : 0;
         while (world->now_us < 300 * SECOND) {
             for (size_t r = 0; r < world->size; r++) {
                 if (uniform() < 0.02)

@@ -44,6 +44,7 @@ bench() {
     bench log "$build/benchmarks/bench_log" $((quick ? 10000 : 100000)) 101 "$folder"
     bench steps "$build/benchmarks/bench_steps" $((quick ? 2000 : 20000)) "$folder"
     bench cache "$build/benchmarks/bench_cache" $((quick ? 20000 : 200000)) "$folder"
+    # shellcheck disable=SC2086 # two words
     [ -z "${LAMINA_BENCH_STATIC:-}" ] || bench static "$build/benchmarks/bench_static" $LAMINA_BENCH_STATIC
     bench llm "$build/benchmarks/bench_llm" only all $((quick ? 4 : 20)) $((quick ? 100 : 400)) 64 256 1000
     bench batch python3 "$root/benchmarks/bench_batch.py" "$build/src/app/lamina" --folder "$folder" \

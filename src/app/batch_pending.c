@@ -49,8 +49,8 @@ bool lam_batch_owed_at(const struct lam_batch_owed *owed, uint64_t row)
 }
 
 /*
- * What a run that died staged of such rows is left: nothing resolves which of two is the newer one, and the segments that it would replace may have changed since.
- * Its answers are in the cache.
+ * What a run that died staged of such rows is left: all of them are asked for again, and what it put into quarantine would stand there twice; nor does anything
+ * resolve, in an append dataset, which of two answers is the newer one. Its answers are in the cache.
  */
 static void drop_adopted(struct lam_batch_job *batch)
 {
@@ -66,8 +66,7 @@ int lam_batch_list_pending(struct lam_batch_job *batch, struct lam_batch_lister 
     const struct lam_state_segment *segment;
     int rc = 0;
 
-    if (append)
-        drop_adopted(batch);
+    drop_adopted(batch);
     if (!batch->llm || batch->rebuild || batch->state->totals.pending <= 0)
         return 0;
     for (size_t at = 0; !rc && (segment = lam_state_next(batch->state, append ? LAM_SEGMENT_SILVER : LAM_SEGMENT_RUN, &at));) {

@@ -129,6 +129,7 @@ struct lam_openai {
     uint32_t context[LAM_JOB_CASCADE_MAX];         /* by tier; lowered by what servers say */
     struct lam_token_estimate embed_tokens; /* the same two of the endpoints for embeddings, which have one tier */
     uint32_t embed_context;
+    uint32_t fitted[LAM_LLM_ENDPOINTS]; /* tokens of the longest prompt that each has answered, as it counted them */
     bool builtin_first;             /* step 0 of the cascade */
 
     struct lam_openai_sub *subs, **subs_end; /* with rows not started */

@@ -51,6 +51,25 @@ static uint32_t set_number(const struct lam_json *json, uint32_t at)
     return (uint32_t)strtoul(text, NULL, 10);
 }
 
+/* Of exactly three digits, as behind a comma in 8,192? */
+static bool is_group(const char *at)
+{
+    return isdigit((unsigned char)at[0]) && isdigit((unsigned char)at[1]) && isdigit((unsigned char)at[2]) && !isdigit((unsigned char)at[3]);
+}
+
+/* 8192, 8,192 or 8_192. */
+static uint32_t read_number(const char *at)
+{
+    uint64_t number = 0;
+
+    for (; isdigit((unsigned char)*at) && number <= UINT32_MAX; at++) {
+        number = number * 10 + (uint64_t)(*at - '0');
+        if ((at[1] == ',' || at[1] == '_') && is_group(at + 2))
+            at++;
+    }
+    return number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;
+}
+
 /* The number behind a phrase, as in "maximum context length is 4096 tokens"; 0: none. */
 static uint32_t number_after(const char *message, const char *phrase)
 {
@@ -61,7 +80,7 @@ static uint32_t number_after(const char *message, const char *phrase)
     at += strlen(phrase);
     while (*at && !isdigit((unsigned char)*at) && *at != '.')
         at++;
-    return (uint32_t)strtoul(at, NULL, 10);
+    return read_number(at);
 }
 
 static bool says(const char *text, const char *const *phrases)

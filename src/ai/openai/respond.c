@@ -72,6 +72,8 @@ void lam_request_account(struct lam_openai *o, struct lam_openai_request *reques
         o->stats.estimates++;
         o->stats.estimate_error += fabs((double)lam_token_correct(tokens, request->guess) - reply->tokens_in) / reply->tokens_in;
         lam_token_learn(tokens, request->guess, reply->tokens_in);
+        if (reply->tokens_in > o->fitted[request->endpoint])
+            o->fitted[request->endpoint] = reply->tokens_in;
     }
     for (struct lam_question *question = request->questions; question; question = question->next)
         sum += question->guess + 1;
@@ -211,6 +213,14 @@ static int take_answer(struct lam_openai *o, struct lam_openai_request *request,
     return 0;
 }
 
+/* A number in an error may be another one than it seems: a context that leaves no room for any document, or in which one had room already, is none. */
+static bool is_context(const struct lam_openai *o, const struct lam_openai_request *request, const struct lam_token_estimate *tokens)
+{
+    const struct lam_ask *ask = &o->asks.items[request->ask];
+
+    return request->context > o->fitted[request->endpoint] && request->context > lam_token_correct(tokens, ask->guess[0]) + ask->answer_tokens;
+}
+
 /* More than the model takes: what is known of its context is remembered, and less is asked. */
 static int too_long(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)
 {
@@ -224,7 +234,7 @@ static int too_long(struct lam_openai *o, struct lam_openai_request *request, st
 
     if (request->prompt_tokens)
         lam_token_learn(tokens, request->guess, request->prompt_tokens);
-    if (request->context && request->context < *context) {
+    if (request->context < *context && is_context(o, request, tokens)) {
         lam_log_warn(o->options.log, "llm", "%s takes %" PRIu32 " tokens, not the %" PRIu32 " of deep.endpoints: documents are cut to that",
                      o->job->deep.endpoints[request->endpoint].url, request->context, *context);
         *context = request->context;

@@ -7,6 +7,7 @@
 #define OVERFLOW_LLAMACPP                                                                                                                              \
     "{\"error\":{\"code\":400,\"message\":\"request (9031 tokens) exceeds the available context size (2048 tokens), try increasing it\","            \
     "\"type\":\"exceed_context_size_error\",\"n_prompt_tokens\":9031,\"n_ctx\":2048}}"
+#define OVERFLOW_COMMAS "{\"error\":{\"message\":\"This model's maximum context length is 131,072 tokens. However, your messages resulted in 140_001, 5 of them images.\"}}"
 #define OVERFLOW_OPENAI                                                                                                                                \
     "{\"error\":{\"message\":\"This model's maximum context length is 4097 tokens. However, you requested 5000 tokens (4700 in the messages, 300 in the completion). "      \
     "Please reduce the length of the messages or completion (max_tokens).\",\"type\":\"invalid_request_error\",\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}"
@@ -62,6 +63,7 @@ static const struct fault_case cases[] = {
     {"413", {.status = 413, .content_type = "text/html", .body = HTML}, LAM_LLM_TOO_LONG, 413, "Bad gateway", 0, 0},
     {"context, llama.cpp", {.status = 400, .body = OVERFLOW_LLAMACPP}, LAM_LLM_TOO_LONG, 400, "exceeds", 2048, 9031},
     {"context, OpenAI", {.status = 400, .body = OVERFLOW_OPENAI}, LAM_LLM_TOO_LONG, 400, "maximum context", 4097, 5000},
+    {"context, with commas", {.status = 400, .body = OVERFLOW_COMMAS}, LAM_LLM_TOO_LONG, 400, "maximum context", 131072, 140001},
     {"too much for a batch", {.status = 500, .body = "{\"error\":{\"message\":\"input is too large to process. increase the physical batch size\"}}"}, LAM_LLM_TOO_LONG, 500, "too large", 0, 0},
     {"500", {.status = 500, .content_type = "text/plain", .body = "Internal Server Error"}, LAM_LLM_LATER, 500, "Internal Server Error", 0, 0},
     {"500 that says not to retry", {.status = 500, .headers = "x-should-retry: false\r\n"}, LAM_LLM_LATER, 500, "status 500", 0, 0},

@@ -154,6 +154,9 @@ static void choose(void *arg, const struct llm_request *request, struct llm_repl
     } else if (is(script, "short_context") && request->body_len > 3500) {
         reply->status = 400;
         reply->body = "{\"error\":{\"code\":400,\"message\":\"too long\",\"type\":\"exceed_context_size_error\",\"n_prompt_tokens\":9000,\"n_ctx\":2048}}";
+    } else if (is(script, "absurd_context") && request->body_len > 15000) {
+        reply->status = 400;
+        reply->body = "{\"error\":{\"message\":\"maximum context length is 8 k tokens\"}}";
     } else if (is(script, "slow")) {
         reply->delay_us = 4000000;
         say(script, reply, "stop", GOOD);
@@ -451,6 +454,32 @@ static void a_document_beyond_the_context_is_cut_and_the_row_says_what_was_seen(
     free(text);
 }
 
+/* The one that was too long is cut until it fits; what is said of the context, which nothing would fit, is not believed for the others. */
+static void a_context_that_cannot_be_is_not_believed(void **state)
+{
+    struct world *world = begin("absurd_context", false, ",\"answer_tokens\":64", NULL);
+    char *text = malloc(20001);
+
+    (void)state;
+    for (int i = 0; i < 20000; i++)
+        text[i] = i % 7 ? 'w' : ' ';
+    for (int i = 0; i < 2; i++) {
+        size_t len = i ? 5000 : 20000;
+        struct lam_block *block = lam_block_new(2, 1 << 20);
+        struct lam_row row = {.rec.flags = LAM_ROW_PENDING};
+
+        row.rec.text = lam_sv(text, len);
+        assert_int_equal(lam_block_add_row(block, &row, &err), 0);
+        assert_int_equal(run(world, block), 0);
+        assert_int_equal(pending(block), 0);
+        assert_int_equal(world->rejected, 0);
+        assert_int_equal(memmem(lam_block_row(block, 0)->enr.trace.ptr, lam_block_row(block, 0)->enr.trace.len, "\"seen\":{\"bytes\":", 16) != NULL, len == 20000);
+        lam_block_free(block);
+    }
+    end(world);
+    free(text);
+}
+
 static void a_long_document_is_summarised_part_by_part(void **state)
 {
     struct world *world = begin("plain", false, ",\"answer_tokens\":64", NULL);
@@ -638,6 +667,7 @@ int main(void)
         cmocka_unit_test(what_no_model_answers_well_is_rejected_with_the_raw_answer),
         cmocka_unit_test(packs_are_filled_and_those_that_fail_are_halved),
         cmocka_unit_test(a_document_beyond_the_context_is_cut_and_the_row_says_what_was_seen),
+        cmocka_unit_test(a_context_that_cannot_be_is_not_believed),
         cmocka_unit_test(a_long_document_is_summarised_part_by_part),
         cmocka_unit_test(a_part_that_fails_takes_its_document_with_it),
         cmocka_unit_test(a_key_that_is_refused_ends_the_run_with_a_word),

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ROW_VIEWS 16 /* strings of a row, each padded in its arena */
 #define MASKED_MAX ((size_t)1 << 30)
 
 static const char pending_trail[] = "{\"protocol\":\"\",\"outcome\":\"pending\",\"tokens\":0,\"ms\":0,\"steps\":[]}";
@@ -16,12 +15,14 @@ static const char pending_trail[] = "{\"protocol\":\"\",\"outcome\":\"pending\",
 struct owed {
     struct owed *next;
     struct lam_agent_task task;
-    struct lam_block *block;
+    struct lam_row row;
+    char *strings; /* of row */
     struct lam_arena masked;
-    char *custom, *trace;
-    size_t bytes, index; /* in the block that it came in */
+    char *custom, *trace; /* of row, with what the agent came to */
+    size_t bytes, index;  /* in the block that it came in */
     struct lam_tail_place place;
     bool placed, output;
+    int64_t until_us; /* of one that has no place: how long it waits for an agent to be free */
 };
 
 struct queue {
@@ -31,10 +32,10 @@ struct queue {
 struct lam_speed_agents {
     struct lam_engine *engine;
     struct lam_agent_setup setup;
-    struct queue fresh;   /* not in the tail yet */
-    struct queue waiting; /* in the order in which they came */
-    struct owed *working; /* with agents, or stopped with them */
-    size_t bytes;
+    struct queue fresh;          /* not in the tail yet */
+    struct queue again, waiting; /* of which only the output is owed; of the tail. Each in the order in which they came */
+    struct owed *working;        /* with agents, or stopped with them */
+    atomic_size_t bytes;         /* of all of them */
     bool stopped, refused;
     struct lam_speed_agents_stats stats;
 
@@ -113,10 +114,10 @@ static struct owed *queue_pop(struct queue *queue)
 
 static void owed_free(struct lam_speed_agents *agents, struct owed *owed)
 {
-    agents->bytes -= owed->bytes;
+    atomic_fetch_sub(&agents->bytes, owed->bytes);
     lam_buf_release(&owed->task.result);
     lam_buf_release(&owed->task.trail);
-    lam_block_free(owed->block);
+    free(owed->strings);
     lam_arena_release(&owed->masked);
     free(owed->custom);
     free(owed->trace);
@@ -139,6 +140,7 @@ int lam_speed_agents_open(struct lam_speed_agents **out, struct lam_engine *engi
     pthread_mutex_init(&agents->lock, NULL);
     set_limits(agents);
     queue_init(&agents->fresh);
+    queue_init(&agents->again);
     queue_init(&agents->waiting);
     options.client = lam_openai_client(lam_llm_job_openai(llm));
     options.cache = lam_llm_job_cache(llm);
@@ -159,7 +161,7 @@ void lam_speed_agents_close(struct lam_speed_agents *agents)
     if (!agents)
         return;
     lam_agent_setup_release(&agents->setup); /* no agent has a task any more */
-    while ((owed = queue_pop(&agents->fresh)) || (owed = queue_pop(&agents->waiting)))
+    while ((owed = queue_pop(&agents->fresh)) || (owed = queue_pop(&agents->again)) || (owed = queue_pop(&agents->waiting)))
         owed_free(agents, owed);
     while ((owed = agents->working)) {
         agents->working = owed->next;
@@ -178,23 +180,31 @@ bool lam_speed_agents_asks(struct lam_speed_agents *agents, const struct lam_rec
     return agents && lam_agent_setup_asks(&agents->setup, rec, json);
 }
 
-/* As much of the row as its agent and its output need. */
+/* As much of the row as its agent and its output need: one piece of memory, so that no size of its parts is a special one. */
 static int copy_row(struct owed *owed, const struct lam_row *row, struct lam_error *err)
 {
-    struct lam_row copy = *row;
-    const struct lam_record *rec = &copy.rec;
-    const struct lam_enrichment *enr = &copy.enr;
-    size_t bytes;
+    struct lam_record *rec = &owed->row.rec;
+    struct lam_enrichment *enr = &owed->row.enr;
+    struct lam_sv *const views[] = {&rec->key,      &rec->order,    &rec->media_type, &rec->title,    &rec->text,   &rec->metadata, &enr->category,
+                                    &enr->entities, &enr->summary,  &enr->language,   &enr->keywords, &enr->custom, &enr->analyzer, &enr->trace};
+    size_t bytes = 0, at = 0;
 
-    copy.rec.structure = copy.enr.space = lam_sv("", 0);
-    copy.enr.embedding = NULL;
-    copy.enr.dim = 0;
-    bytes = rec->key.len + rec->order.len + rec->media_type.len + rec->title.len + rec->text.len + rec->metadata.len + enr->category.len + enr->entities.len +
-            enr->summary.len + enr->language.len + enr->keywords.len + enr->analyzer.len + enr->custom.len + enr->trace.len + (size_t)ROW_VIEWS * 16;
-    owed->bytes = sizeof *owed + sizeof copy + bytes;
-    if (!(owed->block = lam_block_new(1, bytes)))
+    owed->row = *row;
+    rec->structure = enr->space = lam_sv("", 0);
+    enr->embedding = NULL;
+    enr->dim = 0;
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++)
+        bytes += views[i]->len;
+    if (!(owed->strings = malloc(bytes + 1)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a record that an agent is asked about");
-    return lam_block_add_row(owed->block, &copy, err);
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
+        if (views[i]->len)
+            memcpy(owed->strings + at, views[i]->ptr, views[i]->len);
+        views[i]->ptr = owed->strings + at;
+        at += views[i]->len;
+    }
+    owed->bytes = sizeof *owed + bytes;
+    return 0;
 }
 
 /* {…,"agent":value} in memory of its own. */
@@ -209,18 +219,18 @@ static int add_member(struct lam_sv *object, struct lam_sv value, char **text, s
     return 0;
 }
 
-static int say_pending(struct lam_block *block, struct lam_row *row, struct lam_error *err)
+/* A block without room for the trail leaves it out: the row is pending all the same. */
+static void say_pending(struct lam_block *block, struct lam_row *row)
 {
     struct lam_sv trail = LAM_SV(pending_trail);
     size_t len = lam_agent_member_len(row->enr.trace, trail);
     char *text = lam_block_alloc(block, len);
 
+    row->rec.flags |= LAM_ROW_PENDING;
     if (!text)
-        return LAM_FAIL(err, LAM_E_LIMIT, "no room for a record that an agent is asked about");
+        return;
     lam_agent_member_write(row->enr.trace, trail, text);
     row->enr.trace = lam_sv(text, len);
-    row->rec.flags |= LAM_ROW_PENDING;
-    return 0;
 }
 
 int lam_speed_agents_owe(struct lam_speed_agents *agents, struct lam_block *block, size_t i, bool output, struct lam_error *err)
@@ -233,14 +243,12 @@ int lam_speed_agents_owe(struct lam_speed_agents *agents, struct lam_block *bloc
     owed->index = i;
     owed->output = output;
     lam_arena_init(&owed->masked, MASKED_MAX);
-    rc = copy_row(owed, lam_block_row(block, i), err);
-    agents->bytes += owed->bytes;
-    if (!rc)
-        rc = say_pending(block, lam_block_row(block, i), err);
-    if (rc) {
+    if ((rc = copy_row(owed, lam_block_row(block, i), err))) {
         owed_free(agents, owed);
         return rc;
     }
+    atomic_fetch_add(&agents->bytes, owed->bytes);
+    say_pending(block, lam_block_row(block, i));
     queue_push(&agents->fresh, owed);
     agents->stats.done.records++;
     return 0;
@@ -254,7 +262,9 @@ void lam_speed_agents_appended(struct lam_speed_agents *agents, const struct lam
         owed->placed = first != NULL;
         if (first)
             owed->place = (struct lam_tail_place){first->chunk, first->row + owed->index};
-        queue_push(&agents->waiting, owed);
+        else
+            owed->until_us = lam_mono_us(agents->engine->clock) + agents->setup.agent->time_us;
+        queue_push(first ? &agents->waiting : &agents->again, owed);
     }
 }
 
@@ -318,7 +328,7 @@ static void tell_limit(struct lam_speed_agents *agents)
 /* The row in the tail, then the output; the task is over. */
 static int settle(struct lam_speed_agents *agents, struct owed *owed, struct lam_tail_log *tail, struct lam_speed_sender *sender, struct lam_error *err)
 {
-    struct lam_row *row = lam_block_row(owed->block, 0);
+    struct lam_row *row = &owed->row;
     int rc = fill_row(agents, owed, row, err);
 
     tell_refused(agents, &owed->task);
@@ -335,19 +345,23 @@ static int settle(struct lam_speed_agents *agents, struct owed *owed, struct lam
     return rc;
 }
 
-/* Waited for too long: its chunk was rolled before an agent was free. */
-static bool is_over(const struct owed *owed, struct lam_tail_log *tail) { return owed->placed && !lam_tail_waits(tail, owed->place); }
-
-static int pass_on(struct lam_speed_agents *agents, struct lam_speed_sender *sender, struct lam_error *err)
+/* Waited for too long: its chunk was rolled before an agent was free, or would have been. */
+static bool is_over(const struct lam_speed_agents *agents, const struct owed *owed, struct lam_tail_log *tail)
 {
-    struct owed *owed = queue_pop(&agents->waiting);
-    struct lam_row *row = lam_block_row(owed->block, 0);
+    return owed->placed ? !lam_tail_waits(tail, owed->place) : lam_mono_us(agents->engine->clock) >= owed->until_us;
+}
+
+/* The first that waits stays pending: the batch layer asks. Its output goes out as it is. */
+static int leave_pending(struct lam_speed_agents *agents, struct queue *queue, struct lam_tail_log *tail, struct lam_speed_sender *sender, struct lam_error *err)
+{
+    struct owed *owed = queue_pop(queue);
     int rc;
 
-    row->rec.flags |= LAM_ROW_PENDING;
-    rc = owed->output ? lam_speed_sender_send(sender, row, err) : 0;
+    owed->row.rec.flags |= LAM_ROW_PENDING;
+    if (owed->placed)
+        lam_tail_settle(tail, owed->place, NULL, err); /* its chunk may be gone */
+    rc = owed->output ? lam_speed_sender_send(sender, &owed->row, err) : 0;
     agents->stats.done.later++;
-    agents->stats.passed++;
     owed_free(agents, owed);
     return rc;
 }
@@ -374,26 +388,36 @@ static int take_done(struct lam_speed_agents *agents, struct lam_tail_log *tail,
     return rc;
 }
 
-static int begin_some(struct lam_speed_agents *agents, struct lam_tail_log *tail, struct lam_speed_sender *sender, struct lam_error *err)
+/* A row that no task can be made of is the batch layer's. */
+static bool begin(struct lam_speed_agents *agents, struct queue *queue, struct lam_error *err)
 {
-    size_t room = 2 * (size_t)agents->setup.agent->parallel - lam_agents_open_tasks(agents->setup.agents);
-    struct owed *owed;
+    struct owed *owed = queue->first;
+
+    if (lam_agent_setup_task(&agents->setup, &owed->row, &owed->masked, &owed->task, err)) {
+        lam_log_warn(&agents->engine->log, "speed", "no agent is asked about key %.*s, it stays pending: %s", LAM_SV_ARG(owed->row.rec.key), err->text);
+        return false;
+    }
+    owed->task.arg = owed;
+    queue_pop(queue);
+    owed->next = agents->working;
+    agents->working = owed;
+    return lam_agents_submit(agents->setup.agents, &owed->task); /* there is room */
+}
+
+static int begin_some(struct lam_speed_agents *agents, struct queue *queue, struct lam_tail_log *tail, struct lam_speed_sender *sender, struct lam_error *err)
+{
+    size_t most = 2 * (size_t)agents->setup.agent->parallel;
     int rc = 0;
 
-    while (!rc && (owed = agents->waiting.first)) {
-        if (is_over(owed, tail)) {
-            rc = pass_on(agents, sender, err);
+    while (!rc && queue->first) {
+        bool over = is_over(agents, queue->first, tail);
+
+        if (!over && lam_agents_open_tasks(agents->setup.agents) >= most)
+            break;
+        if (!over && begin(agents, queue, err))
             continue;
-        }
-        if (!room--)
-            break;
-        if ((rc = lam_agent_setup_task(&agents->setup, lam_block_row(owed->block, 0), &owed->masked, &owed->task, err)))
-            break;
-        owed->task.arg = owed;
-        queue_pop(&agents->waiting);
-        owed->next = agents->working;
-        agents->working = owed;
-        lam_agents_submit(agents->setup.agents, &owed->task); /* there is room */
+        agents->stats.passed += over;
+        rc = leave_pending(agents, queue, tail, sender, err);
     }
     return rc;
 }
@@ -406,21 +430,27 @@ int lam_speed_agents_step(struct lam_speed_agents *agents, struct lam_tail_log *
         return 0;
     rc = take_done(agents, tail, sender, err);
     tell_limit(agents);
-    return rc || agents->stopped ? rc : begin_some(agents, tail, sender, err);
+    if (!rc && !agents->stopped)
+        rc = begin_some(agents, &agents->again, tail, sender, err);
+    return rc || agents->stopped ? rc : begin_some(agents, &agents->waiting, tail, sender, err);
 }
 
-bool lam_speed_agents_idle(const struct lam_speed_agents *agents) { return !agents || (!agents->fresh.first && !agents->waiting.first && !agents->working); }
+bool lam_speed_agents_idle(const struct lam_speed_agents *agents) { return !agents || (!agents->fresh.first && !agents->again.first && !agents->waiting.first && !agents->working); }
 
-size_t lam_speed_agents_bytes(const struct lam_speed_agents *agents) { return agents ? agents->bytes : 0; }
+bool lam_speed_agents_full(const struct lam_speed_agents *agents, const struct lam_job_stream *stream, struct lam_tail_log *tail)
+{
+    return lam_tail_stats(tail).bytes + (agents ? atomic_load(&agents->bytes) : 0) >= stream->tail;
+}
 
 void lam_speed_agents_held(const struct lam_speed_agents *agents, void (*visit)(void *arg, const struct lam_record *rec), void *arg)
 {
-    const struct owed *const lists[] = {agents ? agents->fresh.first : NULL, agents ? agents->waiting.first : NULL, agents ? agents->working : NULL};
+    const struct owed *const lists[] = {agents ? agents->fresh.first : NULL, agents ? agents->again.first : NULL, agents ? agents->waiting.first : NULL,
+                                         agents ? agents->working : NULL};
 
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         for (const struct owed *owed = lists[i]; owed; owed = owed->next)
             if (owed->output)
-                visit(arg, &lam_block_row(owed->block, 0)->rec);
+                visit(arg, &owed->row.rec);
 }
 
 void lam_speed_agents_stop(struct lam_speed_agents *agents)

@@ -38,8 +38,8 @@ int lam_speed_agents_step(struct lam_speed_agents *agents, struct lam_tail_log *
 /* Is nobody owed anything? */
 bool lam_speed_agents_idle(const struct lam_speed_agents *agents);
 
-/* Memory of the rows that wait, beside the tail's. */
-size_t lam_speed_agents_bytes(const struct lam_speed_agents *agents);
+/* Do the tail and the rows that wait beside it take as much memory as the job allows? Then nothing is consumed, and no chunk waits for agents. Any thread. */
+bool lam_speed_agents_full(const struct lam_speed_agents *agents, const struct lam_job_stream *stream, struct lam_tail_log *tail);
 
 /* Each record whose output waits for its agent. */
 void lam_speed_agents_held(const struct lam_speed_agents *agents, void (*visit)(void *arg, const struct lam_record *rec), void *arg);

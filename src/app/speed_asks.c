@@ -31,7 +31,7 @@ static struct lam_speed_ask *find_ask(struct lam_speed_asks *asks, uint64_t id)
 
 void lam_speed_asks_take(struct lam_speed_asks *asks, struct lam_sv bytes)
 {
-    uint64_t head[3], pair[2];
+    uint64_t head[4], pair[2]; /* id, code, whether more follows, ranges: speed_rank.c */
     struct lam_error err;
     struct lam_speed_ask *ask;
     size_t at = sizeof head;
@@ -41,10 +41,10 @@ void lam_speed_asks_take(struct lam_speed_asks *asks, struct lam_sv bytes)
     memcpy(head, bytes.ptr, sizeof head);
     pthread_mutex_lock(&asks->lock);
     if ((ask = find_ask(asks, head[0]))) { /* else it has given up waiting */
-        ask->missing--;
+        ask->missing -= !head[2];
         if (head[1])
             ask->code = (int)(int64_t)head[1];
-        for (uint64_t i = 0; i < head[2] && at + sizeof pair <= bytes.len && !ask->code; i++, at += sizeof pair) {
+        for (uint64_t i = 0; i < head[3] && at + sizeof pair <= bytes.len && !ask->code; i++, at += sizeof pair) {
             memcpy(pair, bytes.ptr + at, sizeof pair);
             ask->code = lam_buf_addf(&ask->speed, &err, "%s\"%" PRIu64 "\":%" PRIu64, ask->speed.len ? "," : "", pair[0], pair[1]);
         }

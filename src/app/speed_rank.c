@@ -9,7 +9,9 @@
 #define ROLLS_MAX 2 /* being written, or written and not committed yet: more would only make more of the tail unfree */
 #define STATS_US 500000
 #define LOOK_US 2000000
-#define ANSWER_MAX ((size_t)48 << 20) /* bytes of one answer; the tail is rolled long before */
+#define PART_BYTES ((size_t)4 << 20)    /* of an answer, from which on the next row stands in another message */
+#define PART_MAX ((size_t)48 << 20)     /* of one message: a row is never divided */
+#define ANSWERS_MAX ((size_t)512 << 20) /* of answers that are not sent yet */
 
 struct roll {
     struct lam_work work;
@@ -38,6 +40,8 @@ struct lam_speed_rank {
     int64_t next_stats_us, next_look_us;
     struct lam_work look_work;
     bool looking;
+    struct part *parts; /* of answers, not sent yet */
+    size_t part_bytes;
 };
 
 /* False: the outbox to rank 0 is full. What must arrive is sent again at the next step; what is stale by then (statistics, answers with a deadline) is not. */
@@ -96,25 +100,41 @@ static void send_rolls(struct lam_speed_rank *rank)
             return;
 }
 
+/* Is the open chunk to be closed? While an older one waits for its agents, only its size says so. */
 static bool is_due(const struct lam_speed_rank *rank)
 {
     const struct lam_job_stream *stream = rank->engine->job->stream;
     struct lam_tail_stats stats = lam_tail_stats(rank->tail);
 
-    if (stats.closed)
-        return true;
     if (!stats.open_count)
         return false;
-    return rank->stopping || stats.bytes >= stream->tail || stats.open_bytes >= stream->roll.bytes ||
-           lam_wall_us(rank->engine->clock) - stats.oldest_us >= stream->roll.period_us;
+    if (stats.open_bytes >= stream->roll.bytes)
+        return true;
+    return !stats.closed && (rank->stopping || lam_speed_agents_full(rank->agents, stream, rank->tail) ||
+                             lam_wall_us(rank->engine->clock) - stats.oldest_us >= stream->roll.period_us);
 }
 
-/* A chunk waits for the agents of its rows as long as one of them may take; then they are late. */
-static struct lam_tail_chunk *take_chunk(struct lam_speed_rank *rank)
+/* Does a stop leave nothing that the next run could consume again? */
+static bool is_last_chance(const struct lam_speed_rank *rank)
+{
+    const struct lam_job_stream *stream = rank->engine->job->stream;
+
+    return rank->stopping && stream->local && !stream->replay;
+}
+
+/* A chunk waits for the agents of its rows as long as one of them may take; then they are late. Where waiting would hold up the stream or lose rows, not at all. */
+static int64_t patience(const struct lam_speed_rank *rank)
 {
     const struct lam_job_agent *agent = rank->engine->job->deep.agent;
 
-    return lam_tail_close_chunk(rank->tail, lam_mono_us(rank->engine->clock), agent ? agent->time_us : 0);
+    return agent && !is_last_chance(rank) && !lam_speed_agents_full(rank->agents, rank->engine->job->stream, rank->tail) ? agent->time_us : 0;
+}
+
+static struct lam_tail_chunk *take_chunk(struct lam_speed_rank *rank)
+{
+    if (is_due(rank))
+        lam_tail_close(rank->tail);
+    return lam_tail_take(rank->tail, lam_mono_us(rank->engine->clock), patience(rank));
 }
 
 static void roll_one(struct lam_speed_rank *rank)
@@ -123,7 +143,7 @@ static void roll_one(struct lam_speed_rank *rank)
     struct roll *roll, **link;
     struct lam_error err;
 
-    if (rank->open_rolls >= ROLLS_MAX || rank->failed || !is_due(rank) || !(chunk = take_chunk(rank)))
+    if (rank->open_rolls >= ROLLS_MAX || rank->failed || !(chunk = take_chunk(rank)))
         return;
     if (!(roll = calloc(1, sizeof *roll))) {
         LAM_FAIL(&err, LAM_E_MEMORY, "no memory to roll the tail");
@@ -168,63 +188,132 @@ static void committed(struct lam_speed_rank *rank, struct lam_sv bytes)
 
 /* --- questions --- */
 
-struct asked {
-    struct lam_wire wire;
-    struct lam_sv key;
+/*
+ * ASK: id u64, commit u64, has_key u64, key. ANSWER, one or more: id u64, code i64, more u64 (another one follows), ranges u64, {partition u64, next u64}…, one
+ * wire frame. Ranges stand in the first.
+ */
+struct part {
+    struct part *next;
+    struct lam_buf bytes;
 };
+
+enum { ID, CODE, MORE, RANGES, HEAD };
+
+/* An answer in the making: rows go into the part at its end. */
+struct asked {
+    uint64_t id;
+    struct lam_sv key; /* ptr NULL: all rows */
+    struct lam_wire wire;
+    struct part *first, **end;
+    struct lam_buf *open; /* bytes of the last part */
+    size_t bytes;
+};
+
+static void free_parts(struct part *part)
+{
+    struct part *next;
+
+    for (; part; part = next) {
+        next = part->next;
+        lam_buf_release(&part->bytes);
+        free(part);
+    }
+}
+
+static int begin_part(struct asked *asked, const struct lam_tail_range *ranges, size_t count, struct lam_error *err)
+{
+    const uint64_t head[HEAD] = {[ID] = asked->id, [RANGES] = count};
+    struct part *part = calloc(1, sizeof *part);
+    int rc;
+
+    if (!part)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for an answer");
+    lam_buf_init(&part->bytes, PART_MAX);
+    *asked->end = part;
+    asked->end = &part->next;
+    asked->open = &part->bytes;
+    rc = lam_buf_add(asked->open, head, sizeof head, err);
+    for (size_t i = 0; !rc && i < count; i++)
+        rc = lam_buf_add(asked->open, (uint64_t[]){ranges[i].partition, ranges[i].end}, 2 * sizeof(uint64_t), err);
+    return rc ? rc : lam_wire_begin(&asked->wire, asked->open, err);
+}
+
+static int end_part(struct asked *asked, bool more, struct lam_error *err)
+{
+    const uint64_t value = more;
+    int rc = lam_wire_end(&asked->wire, err);
+
+    memcpy(asked->open->ptr + MORE * sizeof value, &value, sizeof value);
+    asked->bytes += asked->open->len;
+    return rc;
+}
 
 static int add_row(void *arg, const struct lam_row *row, struct lam_error *err)
 {
     struct asked *asked = arg;
+    int rc = 0;
 
-    return asked->key.ptr && !lam_sv_eq(asked->key, row->rec.key) ? 0 : lam_wire_add_row(&asked->wire, row, err);
+    if (asked->key.ptr && !lam_sv_eq(asked->key, row->rec.key))
+        return 0;
+    if (asked->open->len >= PART_BYTES && !(rc = end_part(asked, true, err)))
+        rc = begin_part(asked, NULL, 0, err);
+    if (!rc && asked->bytes > ANSWERS_MAX)
+        rc = LAM_FAIL(err, LAM_E_LIMIT, "an answer of more than %zu bytes", ANSWERS_MAX);
+    return rc ? rc : lam_wire_add_row(&asked->wire, row, err);
 }
 
-/* ASK: id u64, commit u64, has_key u64, key. ANSWER: id u64, code i64, ranges u64, {partition u64, next u64}…, one wire frame. */
-static void answer(struct lam_speed_rank *rank, struct lam_sv bytes)
+static int collect(struct lam_speed_rank *rank, uint64_t commit, struct asked *asked, struct lam_error *err)
 {
     struct lam_tail_range ranges[256];
-    uint64_t head[3], out[3], pair[2];
-    struct asked asked = {0};
-    struct lam_buf reply;
+    size_t count = rank->tail ? lam_tail_reached(rank->tail, ranges, sizeof ranges / sizeof *ranges) : 0;
+    int rc = begin_part(asked, ranges, count, err);
+
+    if (!rc && rank->tail)
+        rc = lam_tail_visit(rank->tail, commit, add_row, asked, err);
+    return rc ? rc : end_part(asked, false, err);
+}
+
+/* As much as the outbox takes; the rest at the next step. */
+static void send_parts(struct lam_speed_rank *rank)
+{
+    while (rank->parts && send(rank, MSG_SPEED_ANSWER, lam_buf_sv(&rank->parts->bytes))) {
+        struct part *part = rank->parts;
+
+        rank->parts = part->next;
+        rank->part_bytes -= part->bytes.len;
+        lam_buf_release(&part->bytes);
+        free(part);
+    }
+}
+
+static void answer(struct lam_speed_rank *rank, struct lam_sv bytes)
+{
+    uint64_t head[3];
+    struct asked asked = {.bytes = rank->part_bytes};
+    struct part **end = &rank->parts;
     struct lam_error err;
-    size_t count;
-    int rc = 0;
+    int rc;
 
     if (bytes.len < sizeof head)
         return;
     memcpy(head, bytes.ptr, sizeof head);
+    asked.id = head[0];
+    asked.end = &asked.first;
     if (head[2])
         asked.key = lam_sv(bytes.ptr + sizeof head, bytes.len - sizeof head);
-    lam_buf_init(&reply, ANSWER_MAX);
-    count = rank->tail ? lam_tail_reached(rank->tail, ranges, sizeof ranges / sizeof *ranges) : 0;
-    out[0] = head[0];
-    out[1] = 0;
-    out[2] = count;
-    rc = lam_buf_add(&reply, out, sizeof out, &err);
-    for (size_t i = 0; !rc && i < count; i++) {
-        pair[0] = ranges[i].partition;
-        pair[1] = ranges[i].end;
-        rc = lam_buf_add(&reply, pair, sizeof pair, &err);
-    }
-    if (!rc && !(rc = lam_wire_begin(&asked.wire, &reply, &err))) {
-        rc = rank->tail ? lam_tail_visit(rank->tail, head[1], add_row, &asked, &err) : 0;
-        if (!rc)
-            rc = lam_wire_end(&asked.wire, &err);
-    }
-    if (rc) {
-        int64_t code = rc;
+    if ((rc = collect(rank, head[1], &asked, &err))) {
+        const uint64_t refusal[HEAD] = {[ID] = asked.id, [CODE] = (uint64_t)(int64_t)rc};
 
         lam_log_warn(&rank->engine->log, "speed", "a query was refused: %s", err.text);
-        memcpy(&out[1], &code, sizeof code);
-        lam_buf_clear(&reply);
-        if (lam_buf_add(&reply, out, sizeof out, &err)) { /* no memory for 24 bytes: the question times out */
-            lam_buf_release(&reply);
-            return;
-        }
+        free_parts(asked.first);
+        send(rank, MSG_SPEED_ANSWER, lam_sv((const char *)refusal, sizeof refusal));
+        return;
     }
-    send(rank, MSG_SPEED_ANSWER, lam_buf_sv(&reply));
-    lam_buf_release(&reply);
+    while (*end)
+        end = &(*end)->next;
+    *end = asked.first;
+    rank->part_bytes = asked.bytes;
+    send_parts(rank);
 }
 
 /* --- the rest --- */
@@ -296,7 +385,6 @@ static void send_stats(struct lam_speed_rank *rank)
     send(rank, MSG_SPEED_STATS, lam_sv((const char *)&stats, sizeof stats));
 }
 
-/* Agents look things up in what the log says: rank 0 knows that anyway, here it is looked for while they are at work. */
 static struct lam_speed_rank *of_look(struct lam_work *work) { return (void *)((char *)work - offsetof(struct lam_speed_rank, look_work)); }
 
 static void look_run(struct lam_work *work, unsigned worker)
@@ -313,6 +401,7 @@ static void look_run(struct lam_work *work, unsigned worker)
 
 static void look_done(struct lam_work *work) { of_look(work)->looking = false; }
 
+/* Agents look things up in what the log says: rank 0 knows that anyway, here it is looked for while they are at work. */
 static void look(struct lam_speed_rank *rank)
 {
     int64_t now = lam_mono_us(rank->engine->clock);
@@ -333,7 +422,7 @@ static bool is_rolled(const struct lam_speed_rank *rank)
 {
     struct lam_tail_stats stats = lam_tail_stats(rank->tail);
 
-    return rank->failed || stats.stuck || !(stats.closed || stats.open_count);
+    return rank->failed || (stats.stuck && patience(rank)) || !(stats.closed || stats.open_count);
 }
 
 int lam_speed_rank_step(struct lam_speed_rank *rank)
@@ -352,6 +441,7 @@ int lam_speed_rank_step(struct lam_speed_rank *rank)
         rank->told = send(rank, MSG_SPEED_STARTED, lam_sv(NULL, 0));
     roll_one(rank);
     send_rolls(rank);
+    send_parts(rank);
     send_stats(rank);
     look(rank);
     if (rank->stopping && state != 0 && state != LAM_PENDING && !rank->open_rolls && is_rolled(rank)) {
@@ -389,6 +479,7 @@ void lam_speed_rank_close(struct lam_speed_rank *rank)
         lam_buf_release(&roll->note);
         free(roll);
     }
+    free_parts(rank->parts);
     lam_tail_log_free(rank->tail);
     lam_speed_setup_release(&rank->setup);
     free(rank);

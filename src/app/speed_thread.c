@@ -218,7 +218,7 @@ static int answer(struct lam_speed_thread *t, struct lam_block *block)
 static int append(struct lam_speed_thread *t, size_t count)
 {
     const struct lam_tail_batch batch = {.messages = t->messages, .count = count, .block = t->fresh, .owed = t->owed, .reached = t->reached,
-                                         .reached_count = t->setup->start_count};
+                                         .reached_count = t->setup->start_count, .now_us = lam_mono_us(t->engine->clock)};
     struct lam_tail_place first;
     int rc = lam_tail_append(t->tail, &batch, &first, &t->err);
 
@@ -354,7 +354,7 @@ static int consume(struct lam_speed_thread *t)
     while (!rc && !atomic_load(&t->stop)) {
         const struct lam_kafka_event *events;
         size_t count;
-        bool full = lam_tail_stats(t->tail).bytes + lam_speed_agents_bytes(t->agents) >= t->engine->job->stream->tail;
+        bool full = lam_speed_agents_full(t->agents, t->engine->job->stream, t->tail);
         int wait_ms = lam_speed_agents_idle(t->agents) ? POLL_MS : POLL_AGENTS_MS;
 
         atomic_fetch_add(&t->turns, 1);

@@ -16,8 +16,8 @@ struct lam_tail_chunk {
     uint64_t number;
     uint64_t archived; /* commit; 0: not yet; UINT64_MAX: taken */
     size_t owed;       /* rows that wait for something */
+    int64_t owed_us;   /* when the first of them was appended */
     bool closed;
-    int64_t closed_us;
 };
 
 struct lam_tail_log {
@@ -144,10 +144,23 @@ static int add_batch(struct lam_tail_chunk *chunk, const struct lam_tail_batch *
         for (size_t r = 0; r < chunk->range_count; r++)
             if (chunk->ranges[r].partition == batch->reached[i].partition && chunk->ranges[r].end < batch->reached[i].end)
                 chunk->ranges[r].end = batch->reached[i].end;
-    for (size_t i = 0; !rc && batch->owed && i < lam_block_rows(batch->block); i++)
-        chunk->owed += batch->owed[i];
+    for (size_t i = 0; !rc && batch->owed && i < lam_block_rows(batch->block); i++) {
+        if (batch->owed[i] && !chunk->owed++)
+            chunk->owed_us = batch->now_us;
+    }
     return rc;
 }
+
+static void close_open(struct lam_tail_log *tail)
+{
+    if (tail->open && tail->open->message_count && !tail->broken) {
+        tail->open->closed = true;
+        tail->open = NULL;
+    }
+}
+
+/* A chunk that waits for long is closed before anything in it is full. */
+static bool is_full(const struct lam_tail_chunk *chunk) { return lam_block_rows(chunk->block) >= CHUNK_ROWS / 2 || lam_block_bytes(chunk->block) >= CHUNK_BYTES / 2; }
 
 int lam_tail_append(struct lam_tail_log *tail, const struct lam_tail_batch *batch, struct lam_tail_place *first, struct lam_error *err)
 {
@@ -156,6 +169,8 @@ int lam_tail_append(struct lam_tail_log *tail, const struct lam_tail_batch *batc
     int rc;
 
     pthread_mutex_lock(&tail->lock);
+    if (tail->open && is_full(tail->open))
+        close_open(tail);
     if (!(chunk = open_chunk(tail, err))) {
         pthread_mutex_unlock(&tail->lock);
         return LAM_E_MEMORY;
@@ -236,18 +251,20 @@ static struct lam_tail_chunk *next_chunk(struct lam_tail_log *tail)
     return chunk;
 }
 
-struct lam_tail_chunk *lam_tail_close_chunk(struct lam_tail_log *tail, int64_t now_us, int64_t patience_us)
+void lam_tail_close(struct lam_tail_log *tail)
+{
+    pthread_mutex_lock(&tail->lock);
+    close_open(tail);
+    pthread_mutex_unlock(&tail->lock);
+}
+
+struct lam_tail_chunk *lam_tail_take(struct lam_tail_log *tail, int64_t now_us, int64_t patience_us)
 {
     struct lam_tail_chunk *chunk;
 
     pthread_mutex_lock(&tail->lock);
     chunk = next_chunk(tail);
-    if (chunk && chunk == tail->open && chunk->message_count && !tail->broken) {
-        chunk->closed = true;
-        chunk->closed_us = now_us;
-        tail->open = NULL;
-    }
-    if (chunk && (!chunk->closed || (chunk->owed && now_us - chunk->closed_us < patience_us)))
+    if (chunk && (!chunk->closed || (chunk->owed && now_us - chunk->owed_us < patience_us)))
         chunk = NULL;
     if (chunk)
         chunk->archived = UINT64_MAX; /* taken: archived by no commit that a query could have pinned */
@@ -335,7 +352,6 @@ struct lam_tail_stats lam_tail_stats(struct lam_tail_log *tail)
         stats.stuck = next_chunk(tail)->owed > 0;
     }
     for (const struct lam_tail_chunk *chunk = tail->first; chunk; chunk = chunk->next) {
-        stats.owed += chunk->archived ? 0 : chunk->owed;
         stats.bytes += lam_block_bytes(chunk->block) + chunk->message_cap * sizeof *chunk->messages;
         if (!chunk->archived || chunk->archived == UINT64_MAX) {
             stats.rows += lam_block_rows(chunk->block);

@@ -285,27 +285,6 @@ class Waiting(AgentsCase):
             self.assertEqual((self.record(key)["pending"], self.record(key)["enrichment"]["custom"]), (False, ANSWER))
         self.assertEqual(sum(self.model.asked().values()), len(ASKED) + 1)  # what only the clock ended is asked again
 
-    def test_memory_is_bounded_while_all_events_wait(self):
-        events = [json.dumps({"id": "y%04d" % i, "text": "Water. " * 1200, "open": True, "at": when(0)}).encode() for i in range(600)]
-        self.lines = events
-        self.broker.tell("topic", "many", 1)
-        path = os.path.join(self.folder, "many.jsonl")
-        with open(path, "wb") as file:
-            file.write(b"".join(line + b"\n" for line in events))
-        self.broker.tell("fill", "many", 1, path)
-        self.model.hang(True)
-        job = self.write_job(parallel=16, more={"stream": {"topic": "many", "tail": 2 << 20, "roll": {"seconds": 1}}})
-        run = self.start(job, verb="speed", words=["--json", "--until-end"])
-        run.wait_for(lambda: run.said(" consumed, "))
-        time.sleep(3)
-        consumed = max(int(line.split("speed: ")[1].split()[0]) for line in run.lines if " consumed, " in line)
-        self.assertTrue(0 < consumed < 400, consumed)  # what 2 MiB hold of rows of 8 KB, with a copy each, and one poll more
-        self.model.script = [("answer", {"count": 20})]
-        self.model.hang(set())
-        code, out = run.finish()
-        self.assertEqual(code, 0, "".join(run.lines[-5:]))
-        self.assertEqual((json.loads(out)["archived"], json.loads(out)["agents"]["answered"]), (len(events), len(events)))
-
     def test_outputs_that_are_owed_below_the_archive_are_sent_and_no_others(self):
         """Archived without its agent, then killed: its output is still owed, and the others are not sent again."""
         run = self.start_hung(time=2, parallel=1)

@@ -179,7 +179,7 @@ static void append(size_t count)
         OK(lam_block_add_row(block, &row, &err));
         messages[i] = (struct lam_tail_message){.pos = row.rec.pos, .arrival_us = 1, .timestamp_us = 1000, .has_raw = true, .raw = lam_sv_of(texts[i])};
     }
-    OK(lam_tail_append(world.tail, &(struct lam_tail_batch){messages, count, block, NULL, &reached, 1}, NULL, &err));
+    OK(lam_tail_append(world.tail, &(struct lam_tail_batch){messages, count, block, NULL, &reached, 1, 0}, NULL, &err));
     world.offset += count;
     lam_block_free(block);
     lam_buf_release(&order);
@@ -191,10 +191,11 @@ static void append(size_t count)
 /* Writes the open chunk and commits it; the tail keeps it until it is let go of. */
 static void roll(void)
 {
-    struct lam_tail_chunk *chunk = lam_tail_close_chunk(world.tail, 0, 0);
+    struct lam_tail_chunk *chunk;
     struct lam_buf note;
 
-    assert_non_null(chunk);
+    lam_tail_close(world.tail);
+    assert_non_null(chunk = lam_tail_take(world.tail, 0, 0));
     lam_buf_init(&note, LAM_COMM_MESSAGE_MAX);
     OK(lam_speed_roll(&world.engine, &world.begun.setup, &world.namer, ++world.rolls, chunk, &note, &err));
     OK(lam_speed_commits_take(&world.commits, 0, lam_buf_sv(&note), &err));

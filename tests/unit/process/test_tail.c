@@ -24,6 +24,12 @@ static uint64_t next(uint64_t *seed)
     return *seed ^= *seed << 17;
 }
 
+static struct lam_tail_chunk *close_and_take(struct lam_tail_log *tail)
+{
+    lam_tail_close(tail);
+    return lam_tail_take(tail, 0, 0);
+}
+
 static struct lam_position position(uint32_t partition, uint64_t offset)
 {
     struct lam_position pos = {.source = 1, .life = 1, .offset = offset};
@@ -52,7 +58,7 @@ static void append(struct lam_tail_log *tail, uint32_t partition, uint64_t offse
         else
             assert_int_equal(lam_block_add_row(block, &(struct lam_row){.rec = {.pos = messages[i].pos, .key = messages[i].raw, .text = messages[i].raw}}, &err), 0);
     }
-    assert_int_equal(lam_tail_append(tail, &(struct lam_tail_batch){messages, count, block, NULL, &range, 1}, NULL, &err), 0);
+    assert_int_equal(lam_tail_append(tail, &(struct lam_tail_batch){messages, count, block, NULL, &range, 1, 0}, NULL, &err), 0);
     memset(raw, 'x', sizeof raw); /* what was lent is copied */
     lam_block_free(block);
 }
@@ -216,7 +222,7 @@ static void random_steps_equal_a_naive_list(void **state)
             model->next[partition] += count + gap;
         } else if (what < 7) {
             bool any = model->count && model->items[model->count - 1].chunk == model->chunk;
-            struct lam_tail_chunk *chunk = lam_tail_close_chunk(tail, 0, 0);
+            struct lam_tail_chunk *chunk = close_and_take(tail);
 
             assert_int_equal(chunk != NULL, any);
             if (chunk) {
@@ -258,9 +264,9 @@ static void an_empty_tail_has_nothing_to_roll(void **state)
 
     (void)state;
     assert_int_equal(lam_tail_log_new(&tail, &err), 0);
-    assert_null(lam_tail_close_chunk(tail, 0, 0));
-    assert_int_equal(lam_tail_append(tail, &(struct lam_tail_batch){NULL, 0, block, NULL, &range, 1}, NULL, &err), 0);
-    assert_null(lam_tail_close_chunk(tail, 0, 0)); /* control records alone are no chunk */
+    assert_null(close_and_take(tail));
+    assert_int_equal(lam_tail_append(tail, &(struct lam_tail_batch){NULL, 0, block, NULL, &range, 1, 0}, NULL, &err), 0);
+    assert_null(close_and_take(tail)); /* control records alone are no chunk */
     lam_tail_let_go(tail, UINT64_MAX - 1);
     append(tail, 1, 5, 3, 8); /* one of them is a reject */
     assert_int_equal(lam_tail_stats(tail).rows, 2);
@@ -285,7 +291,7 @@ static void a_visit_ends_with_what_its_visitor_says(void **state)
     (void)state;
     assert_int_equal(lam_tail_log_new(&tail, &err), 0);
     append(tail, 0, 0, 5, 5);
-    lam_tail_close_chunk(tail, 0, 0);
+    close_and_take(tail);
     append(tail, 0, 7, 5, 12);
     assert_int_equal(lam_tail_visit(tail, 0, stop_at_three, &count, &err), LAM_E_CANCELLED);
     assert_int_equal(count, 3);
@@ -364,7 +370,7 @@ static void a_pinned_commit_and_the_tail_cover_all_rows_while_chunks_roll(void *
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&readers[i], NULL, query, shared), 0);
     while (rows < 6 * APPENDS) {
-        struct lam_tail_chunk *chunk = lam_tail_close_chunk(shared->tail, 0, 0);
+        struct lam_tail_chunk *chunk = close_and_take(shared->tail);
         uint64_t commit = atomic_load(&shared->commit) + 1;
 
         if (!chunk)

@@ -27,7 +27,7 @@ static struct lam_tail_log *new_tail(void)
 }
 
 /* BATCH rows from offset on, of which owed says who is owed something: pending, and without an answer. */
-static struct lam_tail_place append(struct lam_tail_log *tail, uint64_t offset, const bool owed[BATCH])
+static struct lam_tail_place append_at(struct lam_tail_log *tail, int64_t now_us, uint64_t offset, const bool owed[BATCH])
 {
     struct lam_tail_range reached = {.end = offset + BATCH};
     struct lam_tail_message messages[BATCH];
@@ -42,9 +42,17 @@ static struct lam_tail_place append(struct lam_tail_log *tail, uint64_t offset, 
         messages[i] = (struct lam_tail_message){.pos = row.rec.pos, .arrival_us = 1, .has_raw = true, .raw = LAM_SV("raw")};
         assert_int_equal(lam_block_add_row(block, &row, &err), 0);
     }
-    assert_int_equal(lam_tail_append(tail, &(struct lam_tail_batch){messages, BATCH, block, owed, &reached, 1}, &first, &err), 0);
+    assert_int_equal(lam_tail_append(tail, &(struct lam_tail_batch){messages, BATCH, block, owed, &reached, 1, now_us}, &first, &err), 0);
     lam_block_free(block);
     return first;
+}
+
+static struct lam_tail_place append(struct lam_tail_log *tail, uint64_t offset, const bool owed[BATCH]) { return append_at(tail, 0, offset, owed); }
+
+static struct lam_tail_chunk *close_and_take(struct lam_tail_log *tail, int64_t now_us, int64_t patience_us)
+{
+    lam_tail_close(tail);
+    return lam_tail_take(tail, now_us, patience_us);
 }
 
 static struct lam_tail_place place(struct lam_tail_place first, size_t i) { return (struct lam_tail_place){first.chunk, first.row + i}; }
@@ -87,25 +95,24 @@ static struct seen seen(struct lam_tail_log *tail)
 static void a_chunk_waits_until_all_is_settled(void **state)
 {
     struct lam_tail_log *tail = new_tail();
-    struct lam_tail_place first = append(tail, 0, (bool[]){true, false, true, false});
+    struct lam_tail_place first = append_at(tail, 100, 0, (bool[]){true, false, true, false});
     struct lam_tail_chunk *chunk;
     struct lam_error err;
 
     (void)state;
     assert_int_equal(seen(tail).rows, 4);
     assert_int_equal(seen(tail).pending, 2);
-    assert_int_equal(lam_tail_stats(tail).owed, 2);
-    assert_null(lam_tail_close_chunk(tail, 100, 50));
+    assert_null(close_and_take(tail, 100, 50));
     assert_true(lam_tail_stats(tail).closed);
     assert_true(lam_tail_stats(tail).stuck);
     assert_true(lam_tail_waits(tail, place(first, 0)));
     assert_int_equal(settle(tail, place(first, 0), "{\"agent\":1}"), 0);
-    assert_null(lam_tail_close_chunk(tail, 149, 50));
+    assert_null(lam_tail_take(tail, 149, 50));
     assert_int_equal(lam_tail_settle(tail, place(first, 2), NULL, &err), 0); /* nothing comes: it stays as it is */
     assert_int_equal(seen(tail).pending, 1);
     assert_int_equal(seen(tail).answered, 1);
     assert_false(lam_tail_stats(tail).stuck);
-    assert_non_null(chunk = lam_tail_close_chunk(tail, 149, 50));
+    assert_non_null(chunk = lam_tail_take(tail, 149, 50));
     assert_true(lam_sv_eq(lam_block_row(lam_tail_chunk_block(chunk), 0)->enr.custom, LAM_SV("{\"agent\":1}")));
     assert_false(lam_tail_stats(tail).closed);
     lam_tail_log_free(tail);
@@ -114,15 +121,14 @@ static void a_chunk_waits_until_all_is_settled(void **state)
 static void patience_ends_and_what_comes_then_is_late(void **state)
 {
     struct lam_tail_log *tail = new_tail();
-    struct lam_tail_place first = append(tail, 0, (bool[]){true, true, false, false});
+    struct lam_tail_place first = append_at(tail, 1000, 0, (bool[]){true, true, false, false});
     struct lam_tail_chunk *chunk;
 
     (void)state;
-    assert_null(lam_tail_close_chunk(tail, 1000, 50));
+    assert_null(close_and_take(tail, 1000, 50));
     assert_int_equal(settle(tail, place(first, 1), "{}"), 0);
-    assert_null(lam_tail_close_chunk(tail, 1049, 50));
-    assert_non_null(chunk = lam_tail_close_chunk(tail, 1050, 50));
-    assert_int_equal(lam_tail_stats(tail).owed, 0);
+    assert_null(lam_tail_take(tail, 1049, 50));
+    assert_non_null(chunk = lam_tail_take(tail, 1050, 50));
     assert_false(lam_tail_waits(tail, place(first, 0)));
     assert_int_equal(settle(tail, place(first, 0), "{}"), LAM_END); /* the storage thread reads it by now */
     assert_true(lam_block_row(lam_tail_chunk_block(chunk), 0)->rec.flags & LAM_ROW_PENDING);
@@ -135,7 +141,25 @@ static void patience_ends_and_what_comes_then_is_late(void **state)
     lam_tail_log_free(tail);
 }
 
-static void later_chunks_wait_behind_and_stay_open(void **state)
+/* Not from when its chunk was closed, and not from a row that has its answer. */
+static void patience_begins_when_the_first_row_that_waits_came(void **state)
+{
+    struct lam_tail_log *tail = new_tail();
+    struct lam_tail_place first = append_at(tail, 1000, 0, (bool[]){true, false, false, false});
+
+    (void)state;
+    append_at(tail, 1040, 4, (bool[]){false, true, false, false});
+    assert_null(close_and_take(tail, 1049, 50));
+    assert_non_null(lam_tail_take(tail, 1050, 50));
+    first = append_at(tail, 2000, 8, (bool[]){true, false, false, false});
+    assert_int_equal(settle(tail, place(first, 0), "{}"), 0);
+    append_at(tail, 2030, 12, (bool[]){true, false, false, false});
+    assert_null(close_and_take(tail, 2079, 50));
+    assert_non_null(lam_tail_take(tail, 2080, 50));
+    lam_tail_log_free(tail);
+}
+
+static void later_chunks_wait_behind(void **state)
 {
     struct lam_tail_log *tail = new_tail();
     struct lam_tail_place first = append(tail, 0, (bool[]){true, false, false, false}), later;
@@ -143,18 +167,23 @@ static void later_chunks_wait_behind_and_stay_open(void **state)
     size_t count;
 
     (void)state;
-    assert_null(lam_tail_close_chunk(tail, 0, 50));
-    for (uint64_t i = 1; i < 4; i++) { /* all of it in one chunk, however often somebody asks */
-        later = append(tail, BATCH * i, (bool[]){false, false, false, false});
-        assert_int_equal(later.chunk, first.chunk + 1);
-        assert_null(lam_tail_close_chunk(tail, 10, 50));
+    assert_null(close_and_take(tail, 0, 50));
+    for (uint64_t i = 1; i < 4; i++) { /* each of them closed, and none taken */
+        later = append_at(tail, 10, BATCH * i, (bool[]){false, i == 2, false, false});
+        assert_int_equal(later.chunk, first.chunk + i);
+        assert_null(close_and_take(tail, 10, 50));
     }
     assert_int_equal(settle(tail, place(first, 0), "{}"), 0);
-    assert_non_null(chunk = lam_tail_close_chunk(tail, 10, 50));
-    assert_int_equal(lam_tail_chunk_messages(chunk, &count)->pos.offset, 0);
-    assert_non_null(chunk = lam_tail_close_chunk(tail, 10, 50));
-    lam_tail_chunk_messages(chunk, &count);
-    assert_int_equal(count, 3 * BATCH);
+    for (uint64_t i = 0; i < 2; i++) {
+        assert_non_null(chunk = lam_tail_take(tail, 10, 50));
+        assert_int_equal(lam_tail_chunk_messages(chunk, &count)->pos.offset, BATCH * i);
+        assert_int_equal(count, BATCH);
+    }
+    assert_null(lam_tail_take(tail, 59, 50));
+    assert_true(lam_tail_stats(tail).stuck);
+    assert_non_null(lam_tail_take(tail, 60, 50));
+    assert_non_null(lam_tail_take(tail, 60, 50));
+    assert_null(close_and_take(tail, 60, 50));
     lam_tail_log_free(tail);
 }
 
@@ -220,7 +249,7 @@ static void answers_come_while_chunks_roll_and_queries_look(void **state)
 
         seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
         patience = seed % 8 ? INT64_MAX : 0; /* now and then it cannot wait */
-        if (!(chunk = lam_tail_close_chunk(shared.tail, 0, patience)))
+        if (!(chunk = close_and_take(shared.tail, 0, patience)))
             continue;
         for (size_t i = 0; i < lam_block_rows(lam_tail_chunk_block(chunk)); i++) { /* as the storage thread does: without a lock */
             const struct lam_row *row = lam_block_row(lam_tail_chunk_block(chunk), i);
@@ -241,7 +270,7 @@ static void answers_come_while_chunks_roll_and_queries_look(void **state)
     assert_int_equal(answered + pending, APPENDS); /* each is one of both */
     assert_int_equal(answered, atomic_load(&shared.settled));
     assert_int_equal(pending, atomic_load(&shared.late));
-    assert_int_equal(lam_tail_stats(shared.tail).owed, 0);
+    assert_false(lam_tail_stats(shared.tail).stuck);
     lam_tail_log_free(shared.tail);
 }
 
@@ -250,7 +279,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chunk_waits_until_all_is_settled),
         cmocka_unit_test(patience_ends_and_what_comes_then_is_late),
-        cmocka_unit_test(later_chunks_wait_behind_and_stay_open),
+        cmocka_unit_test(patience_begins_when_the_first_row_that_waits_came),
+        cmocka_unit_test(later_chunks_wait_behind),
         cmocka_unit_test(answers_come_while_chunks_roll_and_queries_look),
     };
 

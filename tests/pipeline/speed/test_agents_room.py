@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""What waits for agents takes room: rows of every size, a tail that is full, queries over a tail that waits, and what a stop leaves of it.
+
+    test_agents_room.py LAMINA MOCK_KAFKA [TEST…]
+"""
+import json
+import os
+import signal
+import subprocess
+
+from speed_support import OUT, TOPIC, main
+from test_agents import ANSWER, EVENTS, AgentsCase, when
+
+LONG = 4200  # bytes of a long event's text; the broker keeps 5 MB a partition
+
+
+class RoomCase(AgentsCase):
+    def fill_topic(self, events, partitions=1):
+        """A topic of its own with these events; what a job says of it."""
+        self.lines = events
+        self.broker.tell("topic", "many", partitions)
+        path = os.path.join(self.folder, "many.jsonl")
+        with open(path, "wb") as file:
+            file.write(b"".join(line + b"\n" for line in events))
+        self.broker.tell("fill", "many", partitions, path)
+        return {"topic": "many"}
+
+    def long_events(self, count, asks):
+        return [json.dumps({"id": "y%04d" % i, "text": "Water. " * (LONG // 7), "open": asks(i), "at": when(0)}).encode() for i in range(count)]
+
+    def stop(self, run, expect=0):
+        run.process.send_signal(signal.SIGTERM)
+        code, out = run.finish()
+        self.assertEqual(code, expect, "".join(run.lines[-5:]))
+        return json.loads(out)
+
+
+class Sizes(RoomCase):
+    def test_rows_of_any_size_are_asked_about(self):
+        sizes = [1, 32700, 33000, 65500, 66000, 131000]
+        events = [json.dumps({"id": "s%d-%d" % (text, more), "text": "w" * text, "open": True, "at": when(0), "more": "m" * more}).encode() for text in sizes for more in sizes]
+        self.model.script = [("answer", {"count": 20})]
+        _, report = self.speed(self.write_job(tokens=10**9, parallel=8, more={"stream": self.fill_topic(events)}))
+        self.assertEqual((report["archived"], report["agents"]["answered"]), (len(events), len(events)))
+        outputs = self.outputs()
+        self.assertEqual(len(outputs), len(events))
+        self.assertTrue(all(analysis["custom"] == ANSWER for analysis in outputs.values()))
+        self.assertEqual(self.record("s65500-33000")["enrichment"]["custom"], ANSWER)
+
+
+class Full(RoomCase):
+    TAIL = 1 << 20
+
+    def test_one_agent_that_hangs_does_not_stop_the_stream(self):
+        events = self.long_events(500, lambda i: i == 3)
+        self.model.hang(True)
+        job = self.write_job(time=300, more={"stream": {"tail": self.TAIL, "roll": {"seconds": 1}, **self.fill_topic(events)}})
+        run = self.start(job, verb="speed", words=["--json"])
+        run.wait_for(lambda: self.archived() == len(events))
+        self.wait_for_outputs(run, len(events) - 1)
+        self.assertTrue(self.record("y0003")["pending"])
+        self.model.script = [("answer", {"count": 20})]
+        self.model.hang(set())
+        self.wait_for_outputs(run, len(events))
+        self.assertEqual(self.outputs()["y0003"]["custom"], ANSWER)
+        agents = self.stop(run)["agents"]
+        self.assertEqual((agents["answered"], agents["late"]), (1, 1))
+        self.batch(self.write_job())
+        self.assertEqual(self.record("y0003")["enrichment"]["custom"], ANSWER)
+        self.assertEqual(self.model.asked(), {"y0003": 1})
+
+    def test_memory_is_bounded_while_all_agents_hang(self):
+        """What no agent is free for goes on to the batch layer, as fast as the tail is archived; what is held is what agents work on."""
+        events = self.long_events(2500, lambda i: True)
+        self.model.hang(True)
+        job = self.write_job(time=300, parallel=4, more={"stream": {"tail": self.TAIL, "roll": {"seconds": 1}, **self.fill_topic(events, 4)}})
+        run = self.start(job, verb="speed", words=["--json"])
+        run.wait_for(lambda: self.archived() == len(events))
+        in_tail = [int(line.split(" archived, ")[1].split()[0]) for line in run.lines if " in the tail" in line]
+        self.assertTrue(in_tail and max(in_tail) < 1300, in_tail)  # two polls of 512, and what 1 MiB holds
+        report = self.stop(run)
+        agents = report["agents"]
+        self.assertEqual(report["delivered"], len(events) - 8)
+        self.assertEqual((agents["records"], agents["passed_on"], agents["open"]), (len(events), len(events) - 8, 8))
+
+    def test_a_large_chunk_is_closed_while_an_older_one_waits(self):
+        """So that no chunk grows without an end, and each is rolled as soon as its own agents are done."""
+        events = self.long_events(400, lambda i: i == 3)
+        self.model.hang(True)
+        job = self.write_job(time=300, more={"stream": {"roll": {"bytes": 1 << 20, "seconds": 3600}, **self.fill_topic(events)}})
+        run = self.start(job, verb="speed", words=["--json"])
+        self.wait_for_outputs(run, len(events) - 1)
+        self.model.script = [("answer", {"count": 20})]
+        self.model.hang(set())
+        run.wait_for(lambda: self.archived() > 0)  # not all: the last chunk is open
+        self.wait_for_outputs(run, len(events))
+        self.stop(run)
+        self.assertEqual(self.archived(), len(events))
+
+
+class Queries(RoomCase):
+    def test_a_tail_that_is_larger_than_a_message_is_queried(self):
+        events = self.long_events(7500, lambda i: i == 5)
+        self.model.hang(True)
+        job = self.write_job(time=300, more={"stream": {"tail": 512 << 20, "roll": {"seconds": 3600}, **self.fill_topic(events, 16)}})
+        for ranks in (0, 3):
+            run = self.start(job, ranks, ["--keep-serving", "--json"])
+            run.wait_for(lambda: run.said("published view") and run.said("speed: %d events" % len(events)))
+            counted = run.ask("/v1/aggregate", {"metrics": [{"op": "count"}], "group_by": ["source"]})
+            self.assertIn(len(events), [group["count"] for group in counted["groups"]])
+            self.assertEqual(run.ask("/v1/records/y7499")["record"]["key"], "y7499")
+            self.assertEqual(self.archived(), 0)
+            run.process.kill()
+            run.finish()
+
+
+class Local(RoomCase):
+    def test_a_stop_on_a_broker_that_forgets_leaves_no_row_behind(self):
+        """Nobody could consume them again: they are archived without their agents, which the batch layer asks."""
+        job = self.write_job(stream={"brokers": "local", "topic": TOPIC, "partitions": 1, "route": OUT, "route_default": OUT, "roll": {"seconds": 1}})
+        self.model.hang({"e04"})
+        run = self.start(job, 0, ["--keep-serving", "--json"])
+        run.wait_for(lambda: run.said("published view"))
+        sender = subprocess.Popen([self.lamina, "send", job, os.path.join(self.folder, "events.jsonl")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(sender.wait)
+        self.addCleanup(sender.kill)
+        run.wait_for(lambda: self.is_served(run, "e59") and self.is_served(run, "e04"))
+        self.stop(run, expect=0)
+        self.assertEqual(self.archived(), EVENTS)
+        self.assertTrue(self.record("e04")["pending"])
+        self.model.hang(set())
+        self.batch(job)
+        self.assertEqual(self.record("e04")["enrichment"]["custom"], ANSWER)
+        self.assertEqual(self.model.asked()["e04"], 2)
+
+    def is_served(self, run, key):
+        try:
+            return run.ask("/v1/records/" + key)["record"]
+        except OSError:
+            return None
+
+
+if __name__ == "__main__":
+    main("__main__")

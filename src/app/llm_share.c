@@ -23,7 +23,8 @@ struct lam_llm_shares {
     struct word told;  /* last */
     int64_t told_us;
     struct lam_llm_book *books[LAM_LLM_ENDPOINTS]; /* rank 0 */
-    int64_t *heard_us; /* rank 0: of each rank */
+    int64_t *heard_us; /* rank 0: of each rank, or when it was looked at after it had been silent */
+    int64_t looked_us; /* rank 0: at all of them */
 };
 
 /* --- a rank --- */
@@ -73,8 +74,19 @@ static void answer_to(struct lam_llm_shares *shares, int rank, bool asked)
     memset(&answer, 0, sizeof answer);
     for (size_t i = 0; i < shares->count; i++)
         another |= lam_llm_book_share(shares->books[i], (size_t)rank, &answer.shares[i]);
-    if ((asked || another) && lam_comm_send(shares->engine->comm, rank, MSG_SHARE, lam_sv((const char *)&answer, sizeof answer), &err) == 0)
+    if ((!asked && !another) || lam_comm_send(shares->engine->comm, rank, MSG_SHARE, lam_sv((const char *)&answer, sizeof answer), &err) == 0)
         shares->heard_us[rank] = lam_mono_us(shares->engine->clock);
+}
+
+/* Not with each word: hundreds of ranks say thousands a second, and each that is silent is held against all others. */
+static void look_after_silent(struct lam_llm_shares *shares, int64_t now_us)
+{
+    if (now_us - shares->looked_us < TELL_US)
+        return;
+    shares->looked_us = now_us;
+    for (int rank = 0; rank < shares->engine->size; rank++)
+        if (now_us - shares->heard_us[rank] >= SILENT_US)
+            answer_to(shares, rank, false);
 }
 
 static void on_demand(struct lam_llm_shares *shares, int src, const struct word *word)
@@ -84,9 +96,7 @@ static void on_demand(struct lam_llm_shares *shares, int src, const struct word 
     for (size_t i = 0; i < shares->count; i++)
         lam_llm_book_hear(shares->books[i], (size_t)src, &word->demands[i]);
     answer_to(shares, src, true);
-    for (int rank = 0; rank < shares->engine->size; rank++)
-        if (now_us - shares->heard_us[rank] >= SILENT_US)
-            answer_to(shares, rank, false);
+    look_after_silent(shares, now_us);
 }
 
 static void on_message(void *arg, int src, uint16_t type, struct lam_sv bytes)

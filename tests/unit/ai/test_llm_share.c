@@ -71,7 +71,7 @@ struct world {
     struct sent sends[SENDS];
     size_t send_count, minute_first, open_first, open;
     uint64_t minute_tokens;
-    int64_t now_us;
+    int64_t now_us, looked_us;
     int64_t delay_us;     /* of a message: up to so much */
     int64_t latency_us;
     double lost, used;    /* part of the messages; used: of the tokens that were reserved, at the least */
@@ -121,9 +121,9 @@ static void answer(struct world *world, size_t rank, bool asked)
 {
     struct message message = {.rank = rank, .to_rank = true};
 
+    world->ranks[rank].heard_us = world->now_us;
     if (!lam_llm_book_share(world->book, rank, &message.share) && !asked)
         return;
-    world->ranks[rank].heard_us = world->now_us;
     post(world, &message);
 }
 
@@ -135,6 +135,9 @@ static void deliver(struct world *world, const struct message *message)
     }
     lam_llm_book_hear(world->book, message->rank, &message->demand);
     answer(world, message->rank, true);
+    if (world->now_us - world->looked_us < TELL_US)
+        return;
+    world->looked_us = world->now_us;
     for (size_t r = 0; r < world->size; r++)
         if (world->now_us - world->ranks[r].heard_us >= SILENT_US)
             answer(world, r, false);
@@ -163,7 +166,7 @@ static void tell(struct world *world, size_t r)
         return;
     rank->told_us = world->now_us;
     lam_llm_flow_demand(&rank->flow, rank->backlog, world->now_us, &message.demand);
-    if (!rank->told.minute_requests && !rank->told.waiting && memcmp(&rank->told, &message.demand, sizeof rank->told) == 0)
+    if (!rank->told.open && !rank->told.waiting && !rank->told.minute_requests && !rank->told.minute_tokens && memcmp(&rank->told, &message.demand, sizeof rank->told) == 0)
         return;
     rank->told = message.demand;
     post(world, &message);

@@ -112,6 +112,17 @@ static void finish_with(struct lam_llm_client *client, struct job *job, enum lam
                                                       .reason = outcome == LAM_LLM_ANSWERED ? "" : reason});
 }
 
+/* Nobody knows whose fault it is, so the request may come again another day. The log says so once: the records are pending, and tell no reason. */
+static void leave_for_later(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict, const char *why)
+{
+    struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
+
+    if (!endpoint->later_told)
+        lam_log_warn(client->options.log, "ai", "%s (model %s): requests are left for later (%s): %s", endpoint->base, endpoint->model, why, verdict->what);
+    endpoint->later_told = true;
+    finish_with(client, job, LAM_LLM_LATER, attempt, verdict, why);
+}
+
 /* ---- once more ---- */
 
 static void ask_again(struct lam_llm_client *client, struct job *job, int64_t wait_us)
@@ -291,7 +302,7 @@ static void doubt(struct lam_llm_client *client, struct job *job, const struct a
     else if (job->doubts++ < DOUBTS_MAX || endpoint->flow.open) /* until its deadline */
         ask_again(client, job, doubt_wait_us(client, endpoint, job));
     else
-        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "refused, and nothing that was sent later is answered");
+        leave_for_later(client, job, attempt, verdict, "refused, and nothing that was sent later is answered");
 }
 
 /* A move for good is one that all requests would be sent after; a passing one, after answers, is not. */
@@ -300,7 +311,7 @@ static void not_followed(struct lam_llm_client *client, struct job *job, const s
     const struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
 
     if (endpoint->answered_number[job->request.kind])
-        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, why);
+        leave_for_later(client, job, attempt, verdict, *why ? why : "redirected");
     else
         refuse(client, job, attempt, verdict, why);
 }
@@ -357,6 +368,7 @@ static void count_end(struct lam_llm_client *client, struct endpoint *endpoint, 
     case LAM_LLM_R_ANSWERED:
         COUNT(endpoint, answered, 1);
         endpoint->too_long_us = 0;
+        endpoint->later_told = false;
         if (attempt->number > endpoint->answered_number[attempt->wire.kind])
             endpoint->answered_number[attempt->wire.kind] = attempt->number;
         endpoint->doubts[attempt->wire.kind].count = 0;
@@ -407,7 +419,7 @@ static void act_on(struct lam_llm_client *client, struct job *job, const struct 
         finish_with(client, job, LAM_LLM_TOO_LONG, attempt, verdict, "");
         break;
     case LAM_LLM_A_LATER:
-        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "");
+        leave_for_later(client, job, attempt, verdict, "it says not to try again");
         break;
     case LAM_LLM_A_REJECT:
         finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "");

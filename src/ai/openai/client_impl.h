@@ -85,7 +85,7 @@ struct endpoint {
     double weight, pass;        /* pass: of stride scheduling */
     struct lam_llm_flow flow;
     struct attempt *first, *last; /* in flight */
-    bool refused;
+    bool refused, later_told; /* later_told: since it answered last */
     struct doubt doubts[LAM_LLM_KINDS];
     int64_t too_long_us; /* when something divisible took too long for the first time since an answer; 0: nothing has */
     uint64_t answered_number[LAM_LLM_KINDS]; /* of the attempt that was sent last of those that were answered; 0: none was */

@@ -19,6 +19,7 @@
 #define HEDGE_CREDIT_MAX 32.0             /* of a long run's budget, at its end: where stragglers are what is left */
 #define SHARE_US INT64_C(1000000)         /* what a rank's part is too small for is looked at again: another one comes with a wake, sooner */
 #define SILENCE_US INT64_C(90000000)      /* nobody asked for so long: longer than a minute's budget makes one wait */
+#define USED_MAX UINT64_C(4000000)        /* tokens of one request that are believed: no context is that large */
 #define RESET_MAX_MS INT64_C(120000)      /* an exhausted limit that says to wait longer is not believed without a 429 */
 
 /* ---- budgets ---- */
@@ -380,11 +381,12 @@ static void answered(struct lam_llm_flow *flow, const struct lam_llm_end *end, i
 
 bool lam_llm_flow_ended(struct lam_llm_flow *flow, const struct lam_llm_end *end, int64_t now_us)
 {
+    uint64_t used = end->tokens_used <= USED_MAX ? end->tokens_used : 0;
     bool changed = false;
 
     flow->open--;
-    if (end->tokens_used || (!end->unseen && end->result != LAM_LLM_R_ANSWERED && end->result != LAM_LLM_R_FORGOTTEN))
-        budget_correct(&flow->tokens, end->sent_us, end->tokens_reserved, end->tokens_used, now_us);
+    if (used || (!end->unseen && end->result != LAM_LLM_R_ANSWERED && end->result != LAM_LLM_R_FORGOTTEN))
+        budget_correct(&flow->tokens, end->sent_us, end->tokens_reserved, used, now_us);
     if (end->result == LAM_LLM_R_ANSWERED || end->result == LAM_LLM_R_CLIENT)
         flow->refusing_to_us = INT64_MIN;
     switch (end->result) {

@@ -398,6 +398,21 @@ static void test_unused_tokens_come_back_to_the_budget(void **state)
     assert_true(lam_llm_flow_ready_us(&flow, 901, 2 * SECOND) > 2 * SECOND);
 }
 
+static void test_a_count_that_cannot_be_does_not_use_up_the_minute(void **state)
+{
+    struct lam_llm_limits limits = {.concurrency = 10, .tokens_per_minute = 1000};
+    struct lam_llm_share share = {.limits = limits, .whole = limits};
+    struct lam_llm_end end = {.result = LAM_LLM_R_ANSWERED, .sent_us = SECOND, .tokens_reserved = 100, .tokens_used = 4000000001};
+    struct lam_llm_flow flow;
+
+    (void)state;
+    lam_llm_flow_init(&flow, &share, 10, SECOND);
+    lam_llm_flow_sent(&flow, 100, SECOND);
+    lam_llm_flow_ended(&flow, &end, 2 * SECOND);
+    assert_int_equal(lam_llm_flow_ready_us(&flow, 900, 2 * SECOND), 2 * SECOND); /* what was reserved counts */
+    assert_true(lam_llm_flow_ready_us(&flow, 901, 2 * SECOND) > 2 * SECOND);
+}
+
 /* ---- the breaker ---- */
 
 static void test_the_breaker_opens_probes_and_closes(void **state)
@@ -502,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_no_minute_sees_more_than_its_budget),
         cmocka_unit_test(test_unused_tokens_come_back_to_the_budget),
+        cmocka_unit_test(test_a_count_that_cannot_be_does_not_use_up_the_minute),
         cmocka_unit_test(test_the_breaker_opens_probes_and_closes),
         cmocka_unit_test(test_the_queue_loses_nothing),
     };

@@ -25,10 +25,11 @@ struct lam_agent_job {
 /* --- what it costs --- */
 
 /* Agents spend from the limits of the run, as all its requests do. On their threads. */
-static bool reserve(void *arg, struct lam_agent_usage most)
+static bool reserve(void *arg, struct lam_agent_usage most, bool first)
 {
     struct lam_agent_job *job = arg;
 
+    (void)first;
     return lam_openai_reserve(job->openai, job->setup.agent->tier, most.in, most.out);
 }
 

@@ -18,6 +18,21 @@ static int name_model(struct lam_agent_setup *setup, const struct lam_job *job, 
                                : lam_asks_models(job, setup->agent->tier, LAM_JOB_CHAT, &setup->model, err);
 }
 
+/* What agents are not shown: kinds of entities, and the patterns of the job's own kinds. */
+static int name_masked(struct lam_agent_setup *setup, const struct lam_job *job, struct lam_error *err)
+{
+    int rc = 0;
+
+    lam_buf_init(&setup->masked, MODEL_MAX);
+    if (!job->redact.kinds.count)
+        return 0;
+    for (size_t i = 0; !rc && i < job->redact.kinds.count; i++)
+        rc = lam_buf_addf(&setup->masked, err, "%.*s;", LAM_SV_ARG(job->redact.kinds.items[i]));
+    for (size_t i = 0; !rc && i < job->tasks.pattern_count; i++)
+        rc = lam_buf_addf(&setup->masked, err, "%.*s=%.*s;", LAM_SV_ARG(job->tasks.patterns[i].name), LAM_SV_ARG(job->tasks.patterns[i].expression));
+    return rc;
+}
+
 static int open_agents(struct lam_agent_setup *setup, struct lam_engine *engine, const struct lam_agent_setup_options *o, struct lam_error *err)
 {
     const struct lam_job_agent *agent = setup->agent;
@@ -25,7 +40,7 @@ static int open_agents(struct lam_agent_setup *setup, struct lam_engine *engine,
                                          .cache = o->cache, .model = lam_buf_sv(&setup->model), .reserve = o->reserve, .spent = o->spent, .arg = o->arg};
 
     options.agent = (struct lam_agent_options){.limits = {agent->steps, agent->tokens, agent->time_us, agent->result}, .question = agent->question,
-                                               .answer_schema = agent->schema, .answer_tokens = agent->answer_tokens, .clock = engine->clock,
+                                               .answer_schema = agent->schema, .masked = lam_buf_sv(&setup->masked), .answer_tokens = agent->answer_tokens, .clock = engine->clock,
                                                .protocol = agent->protocol == LAM_JOB_AGENT_CHOICE ? LAM_AGENT_CHOICE : LAM_AGENT_TOOLS};
     options.agent.tools = lam_agent_tools_list(setup->tools, &options.agent.tool_count);
     return lam_agents_open(&setup->agents, &options, err);
@@ -38,7 +53,7 @@ int lam_agent_setup_open(struct lam_agent_setup *setup, struct lam_engine *engin
     *setup = (struct lam_agent_setup){.agent = engine->job->deep.agent};
     if (!(setup->metadata = lam_json_new(METADATA_MAX, METADATA_DEPTH)) || !(setup->hash = lam_hash_new()))
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for agents");
-    else if (!(rc = name_model(setup, engine->job, err)) && !(rc = lam_redactor_of_job(engine, &setup->redactor, err)) &&
+    else if (!(rc = name_model(setup, engine->job, err)) && !(rc = name_masked(setup, engine->job, err)) && !(rc = lam_redactor_of_job(engine, &setup->redactor, err)) &&
              !(rc = lam_agent_tools_new(&setup->tools, engine, setup->agent, err)))
         rc = open_agents(setup, engine, options, err);
     return rc ? LAM_PASS(err, rc, "deep.agent") : 0;
@@ -54,6 +69,7 @@ void lam_agent_setup_release(struct lam_agent_setup *setup)
     lam_json_free(setup->metadata);
     lam_hash_free(setup->hash);
     lam_buf_release(&setup->model);
+    lam_buf_release(&setup->masked);
     *setup = (struct lam_agent_setup){0};
 }
 

@@ -24,7 +24,7 @@ struct lam_agent_setup {
     struct lam_redactor *redactor; /* NULL: nothing is masked */
     struct lam_json *metadata;
     struct lam_hash_state *hash;
-    struct lam_buf model;
+    struct lam_buf model, masked; /* names that answers are kept under */
 };
 
 /* What a layer chooses by itself; as in struct lam_agents_options. */
@@ -33,7 +33,7 @@ struct lam_agent_setup_options {
     struct lam_cache *cache;
     size_t max_open;
     struct lam_wake *wake;
-    bool (*reserve)(void *arg, struct lam_agent_usage most);
+    bool (*reserve)(void *arg, struct lam_agent_usage most, bool first);
     void (*spent)(void *arg, struct lam_agent_usage most, struct lam_agent_usage used, size_t endpoint);
     void *arg;
 };

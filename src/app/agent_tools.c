@@ -171,7 +171,7 @@ static int related(void *arg, const struct lam_json *json, uint32_t arguments, s
     int rc;
 
     lam_buf_init(&answer, ANSWER_MAX);
-    if (!(rc = lam_related(&tools->reader, string_of(json, arguments, "key"), limit_of(json, arguments), TIMEOUT_MS, &answer, err)))
+    if (!(rc = lam_related(&tools->reader, string_of(json, arguments, "key"), limit_of(json, arguments), TIMEOUT_MS, &tools->stop, &answer, err)))
         rc = hand_over(lam_buf_sv(&answer), out, err);
     lam_buf_release(&answer);
     return rc;

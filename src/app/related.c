@@ -18,6 +18,7 @@ struct search {
     struct lam_buf space;
     struct near best[LAM_RELATED_MAX + 1]; /* the most similar first; the last is scratch */
     size_t limit, count;
+    const atomic_bool *stop; /* NULL: nobody does */
 };
 
 static int keep_vector(void *arg, const struct lam_hit *hit, struct lam_error *err)
@@ -57,6 +58,8 @@ static int look(void *arg, const struct lam_hit *hit, struct lam_error *err)
     size_t at;
     int rc;
 
+    if (search->stop && atomic_load(search->stop))
+        return LAM_FAIL(err, LAM_E_CANCELLED, "the run ends");
     if (!enr->embedding || enr->dim != search->dim || !lam_sv_eq(enr->space, lam_buf_sv(&search->space)) || lam_sv_eq(hit->row.rec.key, search->key))
         return 0;
     for (uint32_t i = 0; i < enr->dim; i++)
@@ -89,7 +92,7 @@ static int write_answer(const struct search *search, struct lam_buf *out, struct
     return lam_buf_add(out, "]}", 2, err);
 }
 
-int lam_related(const struct lam_reader *reader, struct lam_sv key, size_t limit, unsigned timeout_ms, struct lam_buf *out, struct lam_error *err)
+int lam_related(const struct lam_reader *reader, struct lam_sv key, size_t limit, unsigned timeout_ms, const atomic_bool *stop, struct lam_buf *out, struct lam_error *err)
 {
     struct search *search = calloc(1, sizeof *search);
     struct lam_snapshot *snapshot = NULL;
@@ -98,6 +101,7 @@ int lam_related(const struct lam_reader *reader, struct lam_sv key, size_t limit
     if (!search)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a search");
     search->key = key;
+    search->stop = stop;
     lam_buf_init(&search->space, 4096);
     search->limit = limit < LAM_RELATED_MAX ? limit : LAM_RELATED_MAX;
     for (size_t i = 0; i <= LAM_RELATED_MAX; i++)

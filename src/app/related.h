@@ -10,11 +10,14 @@
 
 #include <lamina/reader.h>
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 
 #define LAM_RELATED_MAX 50
 
-/* Adds the object to out. LAM_E_NOT_FOUND: no such key, or it has no vector. Any thread, with a snapshot of its own. */
-int lam_related(const struct lam_reader *reader, struct lam_sv key, size_t limit, unsigned timeout_ms, struct lam_buf *out, struct lam_error *err);
+/* Adds the object to out. LAM_E_NOT_FOUND: no such key, or it has no vector. LAM_E_CANCELLED once
+ * *stop is set (NULL: nobody stops it). Any thread, with a snapshot of its own. */
+int lam_related(const struct lam_reader *reader, struct lam_sv key, size_t limit, unsigned timeout_ms, const atomic_bool *stop, struct lam_buf *out, struct lam_error *err);
 
 #endif

@@ -36,7 +36,7 @@ struct lam_speed_agents {
     struct queue again, waiting; /* of which only the output is owed; of the tail. Each in the order in which they came */
     struct owed *working;        /* with agents, or stopped with them */
     atomic_size_t bytes;         /* of all of them */
-    bool stopped, refused;
+    bool stopped, refused, broken, unkept; /* but for stopped: told of */
     struct lam_speed_agents_stats stats;
 
     struct lam_spending spending;
@@ -62,10 +62,13 @@ static struct lam_spent most_of(const struct lam_speed_agents *agents, struct la
     return spent;
 }
 
-static bool reserve(void *arg, struct lam_agent_usage most)
+/* Once a limit is reached none begins, however little it would take; who is under way goes on where it can. */
+static bool reserve(void *arg, struct lam_agent_usage most, bool first)
 {
     struct lam_speed_agents *agents = arg;
 
+    if (first && lam_spending_reached(&agents->spending) != LAM_LIMIT_NONE)
+        return false;
     return lam_spending_reserve(&agents->spending, most_of(agents, most));
 }
 
@@ -310,6 +313,17 @@ static void tell_refused(struct lam_speed_agents *agents, const struct lam_agent
     lam_log_error(&agents->engine->log, "speed", "no agent can be asked: %s; records that ask for one stay pending for the batch layer", task->err.text);
 }
 
+/* Once of each kind: what neither server nor limit explains, and a cache that cannot be written. */
+static void tell_broken(struct lam_speed_agents *agents, const struct lam_agent_task *task)
+{
+    if (task->broken && !agents->broken)
+        lam_log_warn(&agents->engine->log, "speed", "an agent could not work, and its record stays pending for the batch layer: %s", task->err.text);
+    agents->broken |= task->broken;
+    if (lam_agents_unkept(agents->setup.agents) && !agents->unkept)
+        lam_log_warn(&agents->engine->log, "speed", "what an agent came to cannot be kept in the cache; it is used all the same, and paid for again by who needs it next");
+    agents->unkept |= lam_agents_unkept(agents->setup.agents) > 0;
+}
+
 static void tell_limit(struct lam_speed_agents *agents)
 {
     const struct lam_job_deep *deep = &agents->engine->job->deep;
@@ -332,6 +346,7 @@ static int settle(struct lam_speed_agents *agents, struct owed *owed, struct lam
     int rc = fill_row(agents, owed, row, err);
 
     tell_refused(agents, &owed->task);
+    tell_broken(agents, &owed->task);
     if (!rc && owed->placed) {
         rc = lam_tail_settle(tail, owed->place, row->rec.flags & LAM_ROW_PENDING ? NULL : row, err);
         agents->stats.late += rc == LAM_END && !(row->rec.flags & LAM_ROW_PENDING);

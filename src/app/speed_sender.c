@@ -23,7 +23,7 @@ struct refused {
     struct refused *next;
     uint64_t tag;
     char *topic, *reason;
-    bool null_value, unmade;  /* unmade: larger than VALUE_MAX_BYTES, so that there is no value to keep */
+    bool null_value, unmade;  /* unmade: too large, or of something that cannot be read: there is no value to keep */
     struct lam_sv key, value; /* bytes behind the struct */
     int tries;
 };
@@ -191,10 +191,10 @@ static void say_given_up(const struct lam_speed_sender *sender, const struct ref
     char size[64];
 
     if (refused->unmade)
-        snprintf(size, sizeof size, "more than %zu", VALUE_MAX_BYTES);
+        snprintf(size, sizeof size, "an output that could not be made");
     else
-        snprintf(size, sizeof size, "%zu", refused->value.len);
-    lam_log_warn(&sender->engine->log, "speed", "an output of %s bytes to %s, key %.*s%s, is given up after %d %s: %s; record at partition %" PRIu64 ", offset %" PRIu64, size,
+        snprintf(size, sizeof size, "an output of %zu bytes", refused->value.len);
+    lam_log_warn(&sender->engine->log, "speed", "%s to %s, key %.*s%s, is given up after %d %s: %s; record at partition %" PRIu64 ", offset %" PRIu64, size,
                  refused->topic, LAM_SV_ARG(shown), shown.len < refused->key.len ? "…" : "", refused->tries, refused->tries == 1 ? "try" : "tries", refused->reason,
                  refused->tag >> 48, refused->tag & (((uint64_t)1 << 48) - 1));
 }
@@ -265,7 +265,7 @@ int lam_speed_sender_send(struct lam_speed_sender *sender, const struct lam_row 
 
     lam_speed_topic(sender->engine->job, row, topic, sizeof topic);
     rc = make_value(sender, row, err);
-    refused.unmade = rc == LAM_E_LIMIT;
+    refused.unmade = rc != 0;
     if (!rc) {
         message.value = refused.value = lam_buf_sv(&sender->value);
         rc = queue(sender, &message, err);

@@ -80,16 +80,18 @@ static const size_t buffers[] = {offsetof(struct lam_agent, record), offsetof(st
 
 static struct lam_buf *buffer(struct lam_agent *agent, size_t i) { return (struct lam_buf *)((char *)agent + buffers[i]); }
 
-/* The record as it is shown: between marks, with its key. */
+/* The record as it is shown, with its key: a stranger's word too, so between the marks. */
 static int write_record(struct lam_agent *agent, struct lam_sv key, struct lam_sv title, struct lam_sv text, struct lam_error *err)
 {
-    struct lam_buf plain;
+    struct lam_buf shown, plain;
     int rc;
 
+    lam_buf_init(&shown, LAM_AGENT_BODY_MAX);
     lam_buf_init(&plain, LAM_AGENT_BODY_MAX);
-    if (!(rc = lam_buf_addf(&plain, err, "The record's key is ")) && !(rc = lam_buf_add_json(&plain, key, err)) && !(rc = lam_buf_addf(&plain, err, ".\n")) &&
-        !(rc = lam_llm_prompt_document(title, text, "", 0, &plain, err)))
+    if (!(rc = lam_buf_addf(&shown, err, "The record's key is ")) && !(rc = lam_buf_add_json(&shown, key, err)) && !(rc = lam_buf_addf(&shown, err, ".\n\n")) &&
+        !(rc = lam_buf_add_sv(&shown, text, err)) && !(rc = lam_llm_prompt_document(title, lam_buf_sv(&shown), "", 0, &plain, err)))
         rc = lam_buf_add_json(&agent->record, lam_buf_sv(&plain), err);
+    lam_buf_release(&shown);
     lam_buf_release(&plain);
     return rc;
 }
@@ -114,8 +116,10 @@ int lam_agent_new(struct lam_agent **out, const struct lam_agent_options *option
     agent->reader = lam_llm_reader_new(JSON_MAX);
     if (!agent->json || !agent->inner || !agent->schema || !agent->reader)
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for an agent");
-    else
-        rc = write_record(agent, key, title, text, err);
+    else if ((rc = write_record(agent, key, title, text, err)) == LAM_E_LIMIT) {
+        lam_agent_over(agent, "limit: the record is longer than a request may be", err);
+        rc = 0; /* the first request says so */
+    }
     if (rc) {
         lam_agent_free(agent);
         return rc;
@@ -248,10 +252,11 @@ static int write_body(struct lam_agent *agent, struct lam_error *err)
     return agent->protocol == LAM_AGENT_TOOLS ? add_tools(agent, out, err) : write_format(agent, err);
 }
 
-static int over(struct lam_agent *agent, struct lam_error *err, const char *what)
+int lam_agent_over(struct lam_agent *agent, const char *why, struct lam_error *err)
 {
-    lam_agent_end(agent, what);
-    return LAM_FAIL(err, LAM_E_LIMIT, "the agent ended without an answer: %s", what);
+    agent->lasting = true;
+    lam_agent_end(agent, why);
+    return LAM_FAIL(err, LAM_E_LIMIT, "the agent ended without an answer: %s", why);
 }
 
 int lam_agent_request(struct lam_agent *agent, struct lam_llm_request *request, struct lam_error *err)
@@ -265,15 +270,15 @@ int lam_agent_request(struct lam_agent *agent, struct lam_llm_request *request, 
         agent->started_us = agent->asked_us;
     if (agent->ended)
         return LAM_FAIL(err, LAM_E_LIMIT, "the agent ended without an answer: %s", agent->outcome);
-    if (agent->asked_us - agent->started_us > o->limits.time_us)
-        return over(agent, err, "limit: its time is up");
-    if ((rc = write_body(agent, err)))
-        return rc;
-    agent->guess = lam_token_guess(lam_buf_sv(&agent->body));
-    if (agent->used.in + agent->used.out + agent->guess + o->answer_tokens > o->limits.tokens) {
-        agent->lasting = true;
-        return over(agent, err, "limit: its tokens are used up");
+    if (agent->asked_us - agent->started_us > o->limits.time_us) {
+        lam_agent_end(agent, "limit: its time is up");
+        return LAM_FAIL(err, LAM_E_LIMIT, "the agent ended without an answer: its time is up");
     }
+    if ((rc = write_body(agent, err)))
+        return rc == LAM_E_LIMIT ? lam_agent_over(agent, "limit: its request is longer than one may be", err) : rc;
+    agent->guess = lam_token_guess(lam_buf_sv(&agent->body));
+    if (agent->used.in + agent->used.out + agent->guess + o->answer_tokens > o->limits.tokens)
+        return lam_agent_over(agent, "limit: its tokens are used up", err);
     lam_buf_clear(&agent->number);
     if ((rc = lam_buf_addf(&agent->number, err, "%" PRIu32, o->answer_tokens)))
         return rc;

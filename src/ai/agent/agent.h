@@ -57,6 +57,7 @@ struct lam_agent_options {
     struct lam_agent_limits limits;
     struct lam_sv question;      /* the job's words: what is asked about each record */
     struct lam_sv answer_schema; /* JSON Schema of an object: the answer */
+    struct lam_sv masked;        /* what is masked in all that is shown, in any words: another masking may make another answer */
     enum lam_agent_protocol protocol; /* to begin with */
     uint32_t answer_tokens;      /* of one answer of the model */
     const struct lam_clock *clock;

@@ -1,5 +1,7 @@
 #include "agents.h"
 
+#include "agent_own.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -19,9 +21,10 @@ struct lam_agents {
     struct lam_pool *pool;
     _Atomic int protocol; /* that the server turned out to speak: later agents begin with it */
     atomic_bool cancelled;
-    pthread_mutex_t lock;    /* guards busy */
-    pthread_cond_t freed;
-    const struct lam_agent_task **busy; /* by thread: what it works on; NULL: nothing */
+    atomic_uint_least64_t unkept; /* what agents came to and could not be kept */
+    struct lam_agent_task *open;  /* the owner's: with the threads. Of equal records one is, so that the others find what it came to */
+    struct lam_agent_task *equal; /* the others, oldest first */
+    size_t equal_count;
 };
 
 /* One exchange with the client, on the agent's thread and the client's. */
@@ -141,7 +144,7 @@ static int take(struct lam_agent *agent, struct exchange *exchange, enum lam_age
         end(agent, LAM_AGENT_GAVE_UP, "rejected", exchange->reason);
         return 0;
     case LAM_LLM_TOO_LONG:
-        end(agent, LAM_AGENT_GAVE_UP, "limit", "its requests are longer than the model takes");
+        lam_agent_over(agent, "limit: its requests are longer than the model takes", err);
         return 0;
     case LAM_LLM_REFUSED:
         *outcome = end(agent, LAM_AGENT_REFUSED, "refused", exchange->reason);
@@ -166,7 +169,7 @@ static int step(struct lam_agents *agents, struct lam_agent *agent, struct excha
     if ((rc = lam_agent_request(agent, &request, err)))
         return *outcome = LAM_AGENT_GAVE_UP, rc == LAM_E_LIMIT ? 0 : rc;
     most = (struct lam_agent_usage){request.tokens, request.max_tokens};
-    if (o->reserve && !o->reserve(o->arg, most))
+    if (o->reserve && !o->reserve(o->arg, most, before.in + before.out == 0))
         return *outcome = end(agent, LAM_AGENT_LATER, "later", "a limit of the run is reached"), 0;
     exchange->endpoint = 0;
     if (!(rc = ask(agents, exchange, &request, err)))
@@ -205,8 +208,8 @@ static void keep(struct lam_agents *agents, struct lam_agent_task *task, const s
     struct lam_agent_end end = {.answered = task->outcome == LAM_AGENT_ANSWERED, .used = task->used, .result = task->result, .trail = task->trail};
     struct lam_error err;
 
-    if (end.answered || (task->outcome == LAM_AGENT_GAVE_UP && lam_agent_lasting(agent)))
-        lam_agent_kept_put(&agents->kept, task->record, &end, &err);
+    if ((end.answered || (task->outcome == LAM_AGENT_GAVE_UP && lam_agent_lasting(agent))) && lam_agent_kept_put(&agents->kept, task->record, &end, &err))
+        atomic_fetch_add(&agents->unkept, 1);
 }
 
 static int ask_anew(struct lam_agents *agents, struct lam_agent_task *task, struct lam_error *err)
@@ -225,32 +228,6 @@ static int ask_anew(struct lam_agents *agents, struct lam_agent_task *task, stru
         keep(agents, task, agent);
     lam_agent_free(agent);
     return rc;
-}
-
-static bool is_busy(const struct lam_agents *agents, struct lam_digest record)
-{
-    for (unsigned i = 0; i < agents->options.parallel; i++)
-        if (agents->busy[i] && lam_digest_eq(agents->busy[i]->record, record))
-            return true;
-    return false;
-}
-
-/* Of equal records one is asked about: the others wait for it, and find what it came to. */
-static void claim(struct lam_agents *agents, const struct lam_agent_task *task, unsigned worker)
-{
-    pthread_mutex_lock(&agents->lock);
-    while (is_busy(agents, task->record))
-        pthread_cond_wait(&agents->freed, &agents->lock);
-    agents->busy[worker] = task;
-    pthread_mutex_unlock(&agents->lock);
-}
-
-static void release(struct lam_agents *agents, unsigned worker)
-{
-    pthread_mutex_lock(&agents->lock);
-    agents->busy[worker] = NULL;
-    pthread_cond_broadcast(&agents->freed);
-    pthread_mutex_unlock(&agents->lock);
 }
 
 static int work(struct lam_agents *agents, struct lam_agent_task *task, struct lam_error *err)
@@ -274,10 +251,10 @@ static void run(void *arg, unsigned worker)
 {
     struct lam_agent_task *task = arg;
 
-    claim(task->agents, task, worker);
-    if (work(task->agents, task, &task->err))
+    (void)worker;
+    task->broken = work(task->agents, task, &task->err) != 0;
+    if (task->broken)
         task->outcome = LAM_AGENT_LATER; /* memory, or a client that closes: nothing is known of this record */
-    release(task->agents, worker);
 }
 
 /* --- the owner's side --- */
@@ -285,9 +262,6 @@ static void run(void *arg, unsigned worker)
 static void agents_free(struct lam_agents *agents)
 {
     lam_pool_free(agents->pool);
-    pthread_cond_destroy(&agents->freed);
-    pthread_mutex_destroy(&agents->lock);
-    free(agents->busy);
     free(agents);
 }
 
@@ -306,11 +280,8 @@ int lam_agents_open(struct lam_agents **out, const struct lam_agents_options *op
     agents->options = *options;
     atomic_init(&agents->protocol, (int)options->agent.protocol);
     atomic_init(&agents->cancelled, false);
-    pthread_mutex_init(&agents->lock, NULL);
-    pthread_cond_init(&agents->freed, NULL);
-    if (!(agents->busy = calloc(options->parallel, sizeof *agents->busy)))
-        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for agents");
-    else if (!(rc = lam_agent_kept_init(&agents->kept, options->cache, &options->agent, options->model, err)))
+    atomic_init(&agents->unkept, 0);
+    if (!(rc = lam_agent_kept_init(&agents->kept, options->cache, &options->agent, options->model, err)))
         rc = lam_pool_new(&agents->pool, "agent", options->parallel, options->max_open, options->wake, err);
     if (rc) {
         agents_free(agents);
@@ -338,24 +309,75 @@ void lam_agents_close(struct lam_agents *agents)
     agents_free(agents);
 }
 
+static bool submit(struct lam_agents *agents, struct lam_agent_task *task)
+{
+    if (!lam_pool_submit(agents->pool, run, task))
+        return false;
+    task->next = agents->open;
+    agents->open = task;
+    return true;
+}
+
+/* The link that holds the first of these records. */
+static struct lam_agent_task **find(struct lam_agent_task **list, struct lam_digest record)
+{
+    while (*list && !lam_digest_eq((*list)->record, record))
+        list = &(*list)->next;
+    return list;
+}
+
+static bool wait_for_equal(struct lam_agents *agents, struct lam_agent_task *task)
+{
+    struct lam_agent_task **link = &agents->equal;
+
+    while (*link)
+        link = &(*link)->next;
+    task->next = NULL;
+    *link = task;
+    agents->equal_count++;
+    return true;
+}
+
 bool lam_agents_submit(struct lam_agents *agents, struct lam_agent_task *task)
 {
+    if (lam_agents_open_tasks(agents) >= agents->options.max_open)
+        return false;
     task->agents = agents;
     task->outcome = LAM_AGENT_LATER;
     task->found = false;
     task->used = (struct lam_agent_usage){0};
     lam_buf_init(&task->result, LAM_AGENT_BODY_MAX);
     lam_buf_init(&task->trail, TRAIL_MAX + 4096);
-    return lam_pool_submit(agents->pool, run, task);
+    return *find(&agents->open, task->record) ? wait_for_equal(agents, task) : submit(agents, task);
+}
+
+/* The next of the same record, if one waits: there is room, for what it waited for is done. */
+static void submit_equal(struct lam_agents *agents, struct lam_digest record)
+{
+    struct lam_agent_task **link = find(&agents->equal, record), *task = *link;
+
+    if (!task)
+        return;
+    *link = task->next;
+    agents->equal_count--;
+    submit(agents, task);
 }
 
 struct lam_agent_task *lam_agents_poll(struct lam_agents *agents)
 {
-    void *task;
+    struct lam_agent_task *task;
+    void *taken;
 
-    return lam_pool_take(agents->pool, &task) ? task : NULL;
+    if (!lam_pool_take(agents->pool, &taken))
+        return NULL;
+    task = taken;
+    *find(&agents->open, task->record) = task->next; /* the only one of its record */
+    submit_equal(agents, task->record);
+    return task;
 }
 
-size_t lam_agents_open_tasks(const struct lam_agents *agents) { return lam_pool_open_jobs(agents->pool); }
+size_t lam_agents_open_tasks(const struct lam_agents *agents) { return lam_pool_open_jobs(agents->pool) + agents->equal_count; }
+
+uint64_t lam_agents_unkept(const struct lam_agents *agents) { return atomic_load(&agents->unkept); }
 
 void lam_agents_cancel(struct lam_agents *agents) { atomic_store(&agents->cancelled, true); }

@@ -26,10 +26,10 @@ struct lam_agents_options {
     struct lam_cache *cache; /* NULL: nothing is kept */
     struct lam_sv model;   /* who thinks: the name that answers are kept under */
     /*
-     * Leave to spend, before each request: false, and its agent ends as LATER. Every reservation is followed by one call of spent, with what it came to (0
+     * Leave to spend, before each request, first: of its agent. False, and the agent ends as LATER. Every reservation is followed by one call of spent, with what it came to (0
      * where nothing was answered) and whom it was paid to. Any thread, many at once. NULL: there is no limit, and nobody counts.
      */
-    bool (*reserve)(void *arg, struct lam_agent_usage most);
+    bool (*reserve)(void *arg, struct lam_agent_usage most, bool first);
     void (*spent)(void *arg, struct lam_agent_usage most, struct lam_agent_usage used, size_t endpoint);
     void *arg;
 };
@@ -51,8 +51,10 @@ struct lam_agent_task {
     bool found;                   /* it was kept already: nothing was asked */
     struct lam_buf result, trail; /* JSON; the caller releases them */
     struct lam_agent_usage used;  /* what it took, now or when it was asked */
+    bool broken;                  /* LATER for neither a server nor a limit: err says why */
     struct lam_error err;
-    struct lam_agents *agents; /* while it is open */
+    struct lam_agents *agents;   /* while it is open */
+    struct lam_agent_task *next;
 };
 
 struct lam_agents;
@@ -70,6 +72,9 @@ bool lam_agents_submit(struct lam_agents *agents, struct lam_agent_task *task);
 struct lam_agent_task *lam_agents_poll(struct lam_agents *agents);
 
 size_t lam_agents_open_tasks(const struct lam_agents *agents);
+
+/* Agents whose end could not be written to the cache: it is shown, and a later run pays for it again. Any thread. */
+uint64_t lam_agents_unkept(const struct lam_agents *agents);
 
 /* All that is open ends as LATER, soon. Any thread. */
 void lam_agents_cancel(struct lam_agents *agents);

@@ -18,7 +18,8 @@ static int write_question(const struct lam_agent_options *o, struct lam_buf *out
     int rc = lam_buf_addf(out, err, "{\"rules\":");
 
     if (rc || (rc = lam_buf_add_json(out, lam_agent_rules(), err)) || (rc = lam_buf_addf(out, err, ",\"question\":")) ||
-        (rc = lam_buf_add_json(out, o->question, err)))
+        (rc = lam_buf_add_json(out, o->question, err)) ||
+        (o->masked.len && ((rc = lam_buf_addf(out, err, ",\"masked\":")) || (rc = lam_buf_add_json(out, o->masked, err)))))
         return rc;
     for (size_t i = 0; !rc && i < o->tool_count; i++)
         if (!(rc = lam_buf_addf(out, err, ",\"%s\":[", o->tools[i].name)) && !(rc = lam_buf_add_json(out, lam_sv_of(o->tools[i].description), err)) &&

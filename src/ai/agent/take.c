@@ -156,9 +156,7 @@ static int go_on(struct lam_agent *agent, bool last, struct lam_error *err)
 {
     if (!last)
         return LAM_PENDING;
-    agent->lasting = true;
-    lam_agent_end(agent, "limit: its steps are used up");
-    return LAM_FAIL(err, LAM_E_LIMIT, "the agent ended without an answer: its steps are used up");
+    return lam_agent_over(agent, "limit: its steps are used up", err);
 }
 
 /* What holds no step that could be done is a step all the same, so that this ends. */
@@ -253,7 +251,7 @@ static int take_choice(struct lam_agent *agent, struct step *step, struct lam_sv
     return act(agent, step, err);
 }
 
-int lam_agent_take(struct lam_agent *agent, struct lam_sv body, struct lam_error *err)
+static int take(struct lam_agent *agent, struct lam_sv body, struct lam_error *err)
 {
     struct step step = {.id = LAM_SV(""), .name = LAM_SV(""), .content = LAM_SV("")};
     uint32_t calls, message, finish;
@@ -286,6 +284,15 @@ int lam_agent_take(struct lam_agent *agent, struct lam_sv body, struct lam_error
     if (lam_agent_refused(agent)) /* it has no tools: nothing was said yet, so the other protocol starts from the beginning */
         return add_trail(agent, &step, (struct lam_sv){0}, "no tool was called: going on with the choice protocol", err) ? err->code : LAM_PENDING;
     return wrong(agent, &step, "no tool was called", err);
+}
+
+int lam_agent_take(struct lam_agent *agent, struct lam_sv body, struct lam_error *err)
+{
+    int rc = take(agent, body, err);
+
+    if (rc != LAM_E_LIMIT || agent->ended)
+        return rc;
+    return lam_agent_over(agent, "limit: what was said and looked up is longer than a request may be", err); /* or than a trail */
 }
 
 bool lam_agent_refused(struct lam_agent *agent)

@@ -43,7 +43,7 @@ def step_of(request):
 
 
 def key_of(request):
-    return json.loads(re.match(r'The record\'s key is ("[^"]*")', request["messages"][1]["content"]).group(1))
+    return json.loads(re.search(r'The record\'s key is ("[^"]*")', request["messages"][1]["content"]).group(1))
 
 
 class Handler(BaseHTTPRequestHandler):

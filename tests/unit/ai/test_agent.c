@@ -151,6 +151,8 @@ static void a_tool_is_called_and_the_answer_ends_it(void **state)
     begin(world);
     next(world);
     assert_true(holds(world->request.body, "How many more are there of its city?"));
+    assert_true(holds(world->request.body, "\"role\":\"user\",\"content\":\"<document ")); /* no word of the record's stands before its mark, its key neither */
+    assert_true(holds(world->request.body, "The record's key is \\\"k1\\\"."));
     assert_true(holds(world->request.body, "count_records"));
     assert_string_equal(world->request.options[2].name, "response_format");
     assert_true(holds(world->request.options[2].value, "\"enum\":[\"count_records\"]"));

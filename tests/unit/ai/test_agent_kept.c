@@ -114,6 +114,9 @@ static void an_answer_belongs_to_what_was_asked_with_what(void **state)
     other.tool_count = 0;
     assert_int_equal(found(cache, &other, MODEL, 1), -1);
     other = options;
+    other.masked = LAM_SV("email;"); /* who saw less may answer otherwise */
+    assert_int_equal(found(cache, &other, MODEL, 1), -1);
+    other = options;
     other.limits.steps = 9; /* an answer is one under any limits */
     other.protocol = LAM_AGENT_TOOLS;
     assert_int_equal(found(cache, &other, MODEL, 1), 1);
@@ -164,6 +167,7 @@ struct world {
     atomic_uint asked;
     atomic_uint leave;    /* reservations that are granted */
     atomic_uint reserved, spent, tokens;
+    atomic_int delay_us; /* of answers about a text that says "slow" */
     struct llm_server *server;
     struct lam_llm_client *client;
     struct lam_cache *cache;
@@ -174,16 +178,16 @@ static void answers_at_once(void *arg, const struct llm_request *request, struct
 {
     struct world *world = arg;
 
-    (void)request;
     atomic_fetch_add(&world->asked, 1);
-    *reply = (struct llm_reply){.status = 200, .body = "{\"choices\":[{\"message\":{\"content\":\"{\\\"step\\\":{\\\"tool\\\":\\\"answer\\\",\\\"arguments\\\":{\\\"n\\\":5}}}\"},"
+    *reply = (struct llm_reply){.status = 200, .delay_us = strstr(request->body, "slow") ? atomic_load(&world->delay_us) : 0, .body = "{\"choices\":[{\"message\":{\"content\":\"{\\\"step\\\":{\\\"tool\\\":\\\"answer\\\",\\\"arguments\\\":{\\\"n\\\":5}}}\"},"
                                                        "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":30,\"completion_tokens\":4}}"};
 }
 
-static bool reserve(void *arg, struct lam_agent_usage most)
+static bool reserve(void *arg, struct lam_agent_usage most, bool first)
 {
     struct world *world = arg;
 
+    assert_true(first); /* each answers at once */
     if (atomic_load(&world->reserved) >= atomic_load(&world->leave))
         return false;
     assert_true(most.in > 0 && most.out == 100);
@@ -293,6 +297,62 @@ static void of_equal_records_at_the_same_time_one_is_asked_about(void **state)
     world_close(&world);
 }
 
+/* Threads are for records that can be worked on: those that wait for an equal one take none. */
+static void equal_records_hold_up_no_other(void **state)
+{
+    struct lam_agent_task tasks[6], *first;
+    struct world world = {0};
+    size_t done = 1;
+
+    world_open(&world, *state, 100);
+    atomic_store(&world.delay_us, 300000);
+    for (size_t i = 0; i < 6; i++) {
+        tasks[i] = (struct lam_agent_task){.key = LAM_SV("k"), .title = LAM_SV(""), .text = i < 5 ? LAM_SV("slow") : LAM_SV("text"), .record = record(i == 5)};
+        assert_true(lam_agents_submit(world.agents, &tasks[i]));
+    }
+    assert_int_equal(lam_agents_open_tasks(world.agents), 6);
+    while (!(first = lam_agents_poll(world.agents)))
+        usleep(1000);
+    assert_ptr_equal(first, &tasks[5]);
+    while (done < 6)
+        done += lam_agents_poll(world.agents) != NULL;
+    assert_int_equal(lam_agents_open_tasks(world.agents), 0);
+    assert_int_equal(atomic_load(&world.asked), 2);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(tasks[i].outcome, LAM_AGENT_ANSWERED);
+        assert_int_equal(lam_agents_unkept(world.agents), 0);
+        release(&tasks[i]);
+    }
+    world_close(&world);
+}
+
+/* A record that no request holds is found again as such, and is no mystery of the next run. */
+static void a_record_that_is_too_long_ends_for_good(void **state)
+{
+    size_t len = LAM_AGENT_BODY_MAX + 1;
+    char *text = malloc(len);
+
+    assert_non_null(text);
+    memset(text, 'w', len);
+    for (int run = 0; run < 2; run++) {
+        struct lam_agent_task task = {.key = LAM_SV("k"), .title = LAM_SV(""), .text = lam_sv(text, len), .record = record(1)};
+        struct world world = {0};
+
+        world_open(&world, *state, 100);
+        assert_true(lam_agents_submit(world.agents, &task));
+        while (!lam_agents_poll(world.agents))
+            usleep(1000);
+        assert_int_equal(task.outcome, LAM_AGENT_GAVE_UP);
+        assert_int_equal(task.found, run);
+        assert_false(task.broken);
+        assert_non_null(memmem(task.trail.ptr, task.trail.len, "limit: the record is longer", 27));
+        assert_int_equal(atomic_load(&world.asked), 0);
+        release(&task);
+        world_close(&world);
+    }
+    free(text);
+}
+
 static void without_leave_nothing_is_sent_and_all_that_was_reserved_is_told(void **state)
 {
     struct world world = {0};
@@ -323,6 +383,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_process_finds_it_and_damage_is_asked_again, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(what_is_kept_is_not_asked_again_by_anybody, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(of_equal_records_at_the_same_time_one_is_asked_about, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(equal_records_hold_up_no_other, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(a_record_that_is_too_long_ends_for_good, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(without_leave_nothing_is_sent_and_all_that_was_reserved_is_told, scratch_setup, scratch_teardown),
     };
 

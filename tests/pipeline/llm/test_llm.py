@@ -514,6 +514,27 @@ class LlmCase(LlmRuns):
         report = self.run_batch(self.llm_job())
         self.assertEqual((report["counts"]["totals"]["live"], report["counts"]["totals"]["quarantined"]), (59, 1))
 
+    def test_an_account_that_runs_dry_ends_the_run_and_costs_no_record(self):
+        self.write("a.jsonl", self.records(120))
+        self.model.fail = lambda documents: (403, {"error": {"message": "This key has reached its spending limit"}}) if len(self.model.asked) > 30 else None
+        job = self.llm_job()
+        self.assertIn("spending limit", self.batch(job, 2, 2))
+        self.model.fail = None
+        report = self.run_batch(job)
+        self.assertEqual((report["counts"]["totals"]["live"], report["counts"]["totals"]["quarantined"]), (120, 0))
+        self.assertLess(report["llm"]["requests"], 120)  # what was answered before is not asked again
+
+    def test_a_refused_document_that_is_alone_is_pending_until_others_are_answered_beside_it(self):
+        self.write("a.jsonl", self.records(1))
+        self.model.fail = lambda documents: (403, {"error": {"message": "Blocked by content firewall"}}) if "number 0 " in documents[0][2] else None
+        job = self.llm_job()
+        totals = self.run_batch(job)["counts"]["totals"]
+        self.assertEqual((totals["live"], totals["pending"], totals["quarantined"]), (1, 1, 0))
+        self.write("b.jsonl", self.records(60, 1))
+        self.model.delay = 0.1
+        totals = self.run_batch(job)["counts"]["totals"]
+        self.assertEqual((totals["live"], totals["pending"], totals["quarantined"]), (60, 0, 1))
+
     def test_too_many_in_quarantine_is_said_with_a_reason_with_json_too(self):
         self.write("a.jsonl", self.records(10))
         self.model.fail = lambda documents: (200, {"choices": [{"finish_reason": "stop", "message": {"content": "no thanks"}}]}) if "number 4 " in documents[0][2] else None

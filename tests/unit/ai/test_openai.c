@@ -25,6 +25,7 @@ struct script {
     char *bodies[4096];
     unsigned count;
     unsigned packs, largest, malformed; /* requests about several documents; documents of the largest; those without the schema of a pack */
+    unsigned slow;            /* packs that it sat upon */
 };
 
 static struct lam_error err;
@@ -112,8 +113,10 @@ static void choose_pack(struct script *script, const struct llm_request *request
     else if (is(script, "lists"))
         say_list(script, reply, "stop", count, 0);
     else {
-        if (is(script, "slow_packs") && count > 2)
+        if ((is(script, "slow_packs") && count > 2) || (is(script, "one_hangs") && strstr(request->body, "\"cheap\""))) {
             reply->delay_us = 3000000;
+            script->slow++;
+        }
         say_fields(script, reply, "stop", count, 0);
     }
 }
@@ -433,6 +436,22 @@ static void packs_are_filled_and_those_that_fail_are_halved(void **state)
     }
 }
 
+/* Whose pack was not there in time is asked about in smaller ones at the other endpoint. */
+static void packs_that_took_too_long_go_elsewhere(void **state)
+{
+    struct world *world = begin("one_hangs", true, ",\"request_mode\":\"packed\",\"token_budget\":8000,\"timeout\":1", NULL);
+    struct lam_block *block = rows(64, "document number %u");
+
+    (void)state;
+    assert_int_equal(run(world, block), 0);
+    assert_int_equal(pending(block) + world->rejected, 0);
+    assert_true(stats_of(world).splits > 0);
+    print_message("%u packs were sent to the one that hangs\n", world->script.slow);
+    assert_in_range(world->script.slow, 1, 5); /* half of the first eight, and one whose endpoint was asked for by its turn */
+    end(world);
+    lam_block_free(block);
+}
+
 static void a_document_beyond_the_context_is_cut_and_the_row_says_what_was_seen(void **state)
 {
     struct world *world = begin("short_context", false, ",\"answer_tokens\":64", NULL);
@@ -666,6 +685,7 @@ int main(void)
         cmocka_unit_test(a_wrong_answer_is_asked_again_with_what_was_wrong),
         cmocka_unit_test(what_no_model_answers_well_is_rejected_with_the_raw_answer),
         cmocka_unit_test(packs_are_filled_and_those_that_fail_are_halved),
+        cmocka_unit_test(packs_that_took_too_long_go_elsewhere),
         cmocka_unit_test(a_document_beyond_the_context_is_cut_and_the_row_says_what_was_seen),
         cmocka_unit_test(a_context_that_cannot_be_is_not_believed),
         cmocka_unit_test(a_long_document_is_summarised_part_by_part),

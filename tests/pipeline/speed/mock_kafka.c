@@ -3,7 +3,7 @@
  * line by line. It prints its address first; every command answers with one line.
  *
  *     topic NAME PARTITIONS        ok
- *     fill TOPIC PARTITIONS FILE   the number of lines sent, keyed by nothing, to the partitions in turn
+ *     fill TOPIC PARTITIONS FILE   the number of lines sent, keyed by nothing, to the partitions in turn; a fourth word: to the broker at that address
  *     read TOPIC                   [{"partition":0,"offset":0,"key":"…","value":"…"},…], or [] where there is no such topic
  *     committed GROUP TOPIC        [next offset or -1 of each partition]
  *     notes GROUP TOPIC            ["…",…]: what stands beside them
@@ -34,9 +34,9 @@ static int fail(const struct lam_error *err)
     return 1;
 }
 
-static int fill(const char *topic, unsigned partitions, const char *path)
+static int fill(const char *topic, unsigned partitions, const char *path, const char *where)
 {
-    struct lam_producer_options options = {.brokers = address};
+    struct lam_producer_options options = {.brokers = where};
     struct lam_producer *producer;
     struct lam_error err;
     FILE *file = fopen(path, "re");
@@ -172,15 +172,15 @@ static int refuse(int code, size_t count)
 
 static int obey(char *line)
 {
-    char first[256], second[1024];
+    char first[256], second[1024], where[64];
     unsigned number;
-    int code;
+    int code, words;
 
     line[strcspn(line, "\n")] = '\0';
     if (sscanf(line, "topic %255s %u", first, &number) == 2)
         return rd_kafka_mock_topic_create(cluster, first, (int)number, 1) ? puts("error: no topic") : puts("ok");
-    if (sscanf(line, "fill %255s %u %1023s", first, &number, second) == 3)
-        return fill(first, number, second);
+    if ((words = sscanf(line, "fill %255s %u %1023s %63s", first, &number, second, where)) >= 3)
+        return fill(first, number, second, words == 4 ? where : address);
     if (sscanf(line, "read %255s", first) == 1)
         return read_topic(first);
     if (sscanf(line, "committed %255s %1023s", first, second) == 2)

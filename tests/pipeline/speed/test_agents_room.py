@@ -6,7 +6,6 @@
 import json
 import os
 import signal
-import subprocess
 
 from speed_support import OUT, TOPIC, main
 from test_agents import ANSWER, EVENTS, AgentsCase, when
@@ -69,7 +68,7 @@ class Full(RoomCase):
         self.assertEqual(self.outputs()["y0003"]["custom"], ANSWER)
         agents = self.stop(run)["agents"]
         self.assertEqual((agents["answered"], agents["late"]), (1, 1))
-        self.batch(self.write_job())
+        self.batch(job)
         self.assertEqual(self.record("y0003")["enrichment"]["custom"], ANSWER)
         self.assertEqual(self.model.asked(), {"y0003": 1})
 
@@ -84,8 +83,8 @@ class Full(RoomCase):
         self.assertTrue(in_tail and max(in_tail) < 1300, in_tail)  # two polls of 512, and what 1 MiB holds
         report = self.stop(run)
         agents = report["agents"]
-        self.assertEqual(report["delivered"], len(events) - 8)
-        self.assertEqual((agents["records"], agents["passed_on"], agents["open"]), (len(events), len(events) - 8, 8))
+        self.assertLessEqual(agents["open"], 8)  # two for each of parallel
+        self.assertEqual((agents["records"], agents["passed_on"], report["delivered"]), (len(events), len(events) - agents["open"], len(events) - agents["open"]))
 
     def test_a_large_chunk_is_closed_while_an_older_one_waits(self):
         """So that no chunk grows without an end, and each is rolled as soon as its own agents are done."""
@@ -125,9 +124,8 @@ class Local(RoomCase):
         self.model.hang({"e04"})
         run = self.start(job, 0, ["--keep-serving", "--json"])
         run.wait_for(lambda: run.said("published view"))
-        sender = subprocess.Popen([self.lamina, "send", job, os.path.join(self.folder, "events.jsonl")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(sender.wait)
-        self.addCleanup(sender.kill)
+        address = next(line for line in run.lines if "local broker" in line).split("listens at ")[1].split(";")[0]
+        self.broker.tell("fill", TOPIC, 1, os.path.join(self.folder, "events.jsonl"), address)
         run.wait_for(lambda: self.is_served(run, "e59") and self.is_served(run, "e04"))
         self.stop(run, expect=0)
         self.assertEqual(self.archived(), EVENTS)

@@ -10,6 +10,8 @@ import signal
 from speed_support import OUT, TOPIC, main
 from test_agents import ANSWER, EVENTS, AgentsCase, when
 
+import support
+
 LONG = 4200  # bytes of a long event's text; the broker keeps 5 MB a partition
 
 
@@ -86,19 +88,34 @@ class Full(RoomCase):
         self.assertLessEqual(agents["open"], 8)  # two for each of parallel
         self.assertEqual((agents["records"], agents["passed_on"], report["delivered"]), (len(events), len(events) - agents["open"], len(events) - agents["open"]))
 
-    def test_a_large_chunk_is_closed_while_an_older_one_waits(self):
-        """So that no chunk grows without an end, and each is rolled as soon as its own agents are done."""
-        events = self.long_events(400, lambda i: i == 3)
+    def test_large_chunks_are_closed_while_an_older_one_waits(self):
+        """So that none grows without an end, and each is rolled as soon as its own agents are done."""
+        events, parts = self.long_events(400, lambda i: i == 3), 4
+        self.lines = []
         self.model.hang(True)
-        job = self.write_job(time=300, more={"stream": {"roll": {"bytes": 1 << 20, "seconds": 3600}, **self.fill_topic(events)}})
+        job = self.write_job(time=300, more={"stream": {"roll": {"bytes": 1 << 20, "seconds": 3600}, **self.fill_topic([])}})
         run = self.start(job, verb="speed", words=["--json"])
-        self.wait_for_outputs(run, len(events) - 1)
+        for i in range(parts):
+            self.add(events[100 * i:100 * (i + 1)])
+            self.wait_for_outputs(run, 100 * (i + 1) - 1)
+        self.assertEqual(self.archived(), 0)
         self.model.script = [("answer", {"count": 20})]
         self.model.hang(set())
-        run.wait_for(lambda: self.archived() > 0)  # not all: the last chunk is open
         self.wait_for_outputs(run, len(events))
         self.stop(run)
         self.assertEqual(self.archived(), len(events))
+        self.assertGreaterEqual(len(list(support.Store(self.store()).segments("bronze_stream"))), parts)
+
+
+class Limit(RoomCase):
+    def test_once_it_is_reached_no_agent_begins(self):
+        """However little it would take."""
+        events = [json.dumps({"id": "x%d" % i, "text": "Water. " * (4000 if i == 0 else 1), "open": True, "at": when(0)}).encode() for i in range(5)]
+        self.model.script = [("answer", {"count": 20})]
+        run, report = self.speed(self.write_job(parallel=1, tokens=10**6, more={"stream": self.fill_topic(events)}), "--set", "deep.max_tokens=4000")
+        self.assertTrue(run.said("deep.max_tokens (4000) was reached"), "".join(run.lines))
+        self.assertEqual((report["agents"]["answered"], report["agents"]["pending"], self.model.asked()), (0, 5, {}))
+        self.assertEqual(len(self.outputs()), 5)
 
 
 class Queries(RoomCase):

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #define MAX_OPEN 1024             /* records that are with the threads; more wait here */
-#define MASKED_MAX ((size_t)1 << 30) /* bytes of a piece's masked titles and texts */
 
 /* A piece whose records are with agents. */
 struct visit {
@@ -20,6 +19,8 @@ struct lam_agent_job {
     struct lam_openai *openai;
     struct visit *visits, **visits_end;
     struct lam_agent_stats stats;
+    const struct lam_log *log;
+    bool broken, unkept; /* told of */
 };
 
 /* --- what it costs --- */
@@ -58,6 +59,7 @@ int lam_agent_job_open(struct lam_agent_job **out, struct lam_engine *engine, st
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for agents");
     job->visits_end = &job->visits;
     job->openai = openai;
+    job->log = &engine->log;
     options.arg = job;
     if ((rc = lam_agent_setup_open(&job->setup, engine, &options, err))) {
         lam_agent_job_close(job);
@@ -115,7 +117,7 @@ int lam_agent_job_submit(struct lam_agent_job *job, struct lam_batch_piece *piec
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for the records of agents");
     }
     visit->piece = piece;
-    lam_arena_init(&visit->masked, MASKED_MAX);
+    lam_arena_init(&visit->masked, LAM_AGENT_MASKED_MAX);
     for (size_t i = 0; i < rows; i++) {
         struct lam_row *row = lam_block_row(piece->block, i);
 
@@ -174,6 +176,17 @@ static void keep(struct lam_agent_job *job, const struct visit *visit, const str
         job->stats.gave_up++;
 }
 
+/* Once of each kind: what neither server nor limit explains, and a cache that cannot be written. */
+static void tell_broken(struct lam_agent_job *job, const struct lam_agent_task *task)
+{
+    if (task->broken && !job->broken)
+        lam_log_warn(job->log, "batch", "an agent could not work, and its record stays pending for the next run: %s", task->err.text);
+    job->broken |= task->broken;
+    if (lam_agents_unkept(job->setup.agents) && !job->unkept)
+        lam_log_warn(job->log, "batch", "what an agent came to cannot be kept in the cache; it is used all the same, and paid for again by who needs it next");
+    job->unkept |= lam_agents_unkept(job->setup.agents) > 0;
+}
+
 static int take_done(struct lam_agent_job *job, struct lam_error *err)
 {
     struct lam_agent_task *task;
@@ -183,6 +196,7 @@ static int take_done(struct lam_agent_job *job, struct lam_error *err)
         struct visit *visit = task->arg;
 
         keep(job, visit, task);
+        tell_broken(job, task);
         if (task->outcome == LAM_AGENT_REFUSED) {
             *err = task->err;
             rc = err->code;

@@ -17,6 +17,8 @@
 #include "model/json.h"
 #include "redact_reader.h"
 
+#define LAM_AGENT_MASKED_MAX ((size_t)1 << 30) /* bytes of masked titles and texts of one record, or of a piece of records */
+
 struct lam_agent_setup {
     const struct lam_job_agent *agent;
     struct lam_agent_tools *tools;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MASKED_MAX ((size_t)1 << 30)
 
 static const char pending_trail[] = "{\"protocol\":\"\",\"outcome\":\"pending\",\"tokens\":0,\"ms\":0,\"steps\":[]}";
 
@@ -245,7 +244,7 @@ int lam_speed_agents_owe(struct lam_speed_agents *agents, struct lam_block *bloc
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a record that an agent is asked about");
     owed->index = i;
     owed->output = output;
-    lam_arena_init(&owed->masked, MASKED_MAX);
+    lam_arena_init(&owed->masked, LAM_AGENT_MASKED_MAX);
     if ((rc = copy_row(owed, lam_block_row(block, i), err))) {
         owed_free(agents, owed);
         return rc;

@@ -5,7 +5,7 @@
  *
  * The note begins with the record that the position was left at (offset, timestamp or -1, crc): its witness. Then come, as the first and the distances to the
  * next, the offsets below 100 whose outputs are owed. Where more are owed than a note holds, the position is the first that does not fit, and outputs above it
- * may come twice after a crash; it never moves back. Inside of speed_*.c only.
+ * may come twice after a crash, also where a note grows and a place or two of it no longer fit. Inside of speed_*.c only.
  */
 #ifndef LAMINA_APP_SPEED_POSITION_H
 #define LAMINA_APP_SPEED_POSITION_H

@@ -55,7 +55,7 @@ struct lam_speed_thread {
     struct lam_tail_message *messages;
     struct lam_tail_range *reached;
     struct lam_speed_agents *agents; /* NULL: none are asked */
-    bool wants[BLOCK_ROWS], wants_again[BLOCK_ROWS], owed[BLOCK_ROWS]; /* by row of fresh, of again: the rule asks for an agent; of fresh: it is owed one */
+    bool wants[BLOCK_ROWS], wants_again[BLOCK_ROWS], owes[BLOCK_ROWS]; /* by row of fresh, of again: the rule asks for an agent; of fresh: it is owed one, in the tail */
     struct lam_speed_positions *positions;
     struct lam_speed_note *last; /* by start: the last record that was answered; offset -1: none */
     bool *ended; /* by start: the partition is read to its end */
@@ -166,8 +166,8 @@ static int refine(struct lam_speed_thread *t, const struct lam_kafka_event *even
     return 0;
 }
 
-/* Is the output of this offset owed? A run before may have delivered it and died before the archive was there. */
-static bool is_owed_at(const struct lam_speed_start *start, int64_t offset)
+/* Is the output of this offset due? A run before may have delivered it and died before the archive was there. */
+static bool is_due_at(const struct lam_speed_start *start, int64_t offset)
 {
     size_t i = 0;
 
@@ -176,18 +176,18 @@ static bool is_owed_at(const struct lam_speed_start *start, int64_t offset)
     return i < start->held_count || start->output < 0 || offset >= start->output;
 }
 
-static bool is_owed(const struct lam_speed_thread *t, const struct lam_record *rec)
+static bool is_due(const struct lam_speed_thread *t, const struct lam_record *rec)
 {
     size_t p = index_of(t, lam_position_partition(&rec->pos));
 
-    return p == t->setup->start_count || is_owed_at(&t->setup->starts[p], (int64_t)rec->pos.offset);
+    return p == t->setup->start_count || is_due_at(&t->setup->starts[p], (int64_t)rec->pos.offset);
 }
 
-/* Its agent's word is owed, and with it its output where owed says so. */
-static int owe_agent(struct lam_speed_thread *t, struct lam_block *block, size_t i, bool owed)
+/* Its agent's word is owed, and with it its output where that is due. */
+static int owe_agent(struct lam_speed_thread *t, struct lam_block *block, size_t i, bool due)
 {
-    t->owed[i] = block == t->fresh;
-    return t->owed[i] || owed ? lam_speed_agents_owe(t->agents, block, i, owed, &t->err) : 0;
+    t->owes[i] = block == t->fresh;
+    return t->owes[i] || due ? lam_speed_agents_owe(t->agents, block, i, due, &t->err) : 0;
 }
 
 static int answer(struct lam_speed_thread *t, struct lam_block *block)
@@ -202,13 +202,13 @@ static int answer(struct lam_speed_thread *t, struct lam_block *block)
 
         if (row->rec.flags & LAM_ROW_ESCALATED) /* the deep analyzer is the built-in one as well: it has just answered */
             row->enr.depth = LAM_DEPTH_DEEP;
-        bool owed = is_owed(t, &row->rec);
+        bool due = is_due(t, &row->rec);
 
-        t->owed[i] = false;
-        t->answered_before += !owed;
+        t->owes[i] = false;
+        t->answered_before += !due;
         if (wants[i] && !(row->rec.flags & LAM_ROW_NO_TEXT))
-            rc = owe_agent(t, block, i, owed);
-        else if (owed)
+            rc = owe_agent(t, block, i, due);
+        else if (due)
             rc = lam_speed_sender_send(t->sender, row, &t->err);
     }
     return rc;
@@ -217,7 +217,7 @@ static int answer(struct lam_speed_thread *t, struct lam_block *block)
 /* Into the tail; who is owed an agent there is found by place. */
 static int append(struct lam_speed_thread *t, size_t count)
 {
-    const struct lam_tail_batch batch = {.messages = t->messages, .count = count, .block = t->fresh, .owed = t->owed, .reached = t->reached,
+    const struct lam_tail_batch batch = {.messages = t->messages, .count = count, .block = t->fresh, .owed = t->owes, .reached = t->reached,
                                          .reached_count = t->setup->start_count, .now_us = lam_mono_us(t->engine->clock)};
     struct lam_tail_place first;
     int rc = lam_tail_append(t->tail, &batch, &first, &t->err);
@@ -278,7 +278,7 @@ static int take(struct lam_speed_thread *t, const struct lam_kafka_event *events
         t->ended[p] = events[i].kind == LAM_KAFKA_EOF;
         t->reached[p].partition = events[i].partition;
         t->reached[p].end = (uint64_t)events[i].offset + (events[i].kind == LAM_KAFKA_MESSAGE);
-        if (events[i].kind == LAM_KAFKA_MESSAGE && (events[i].offset >= t->setup->starts[p].archive || is_owed_at(&t->setup->starts[p], events[i].offset)))
+        if (events[i].kind == LAM_KAFKA_MESSAGE && (events[i].offset >= t->setup->starts[p].archive || is_due_at(&t->setup->starts[p], events[i].offset)))
             rc = refine(t, &events[i], events[i].offset < t->setup->starts[p].archive, &count);
     }
     if (!rc && !(rc = answer(t, t->again)))

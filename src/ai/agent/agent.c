@@ -10,7 +10,6 @@
 
 #define JSON_MAX ((size_t)4 << 20)
 #define JSON_DEPTH 40
-#define TRAIL_MAX ((size_t)1 << 20)
 
 static const char rules[] =
     "You answer a question about one record of a data set. You may look things up with tools; one step calls one tool. When you know enough, or when nothing "
@@ -109,7 +108,7 @@ int lam_agent_new(struct lam_agent **out, const struct lam_agent_options *option
     agent->protocol = options->protocol;
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         lam_buf_init(buffer(agent, i), LAM_AGENT_BODY_MAX);
-    agent->steps.max = TRAIL_MAX;
+    agent->steps.max = LAM_AGENT_STEPS_MAX;
     agent->json = lam_json_new(JSON_MAX, JSON_DEPTH);
     agent->inner = lam_json_new(JSON_MAX, JSON_DEPTH);
     agent->schema = lam_json_new(JSON_MAX, JSON_DEPTH);

@@ -28,6 +28,7 @@
 #define LAM_AGENT_TOOLS_MAX 32
 #define LAM_AGENT_TOOL_NAME 64      /* bytes of a tool's name, NUL included: letters, digits, _ and - */
 #define LAM_AGENT_BODY_MAX ((size_t)8 << 20) /* bytes of a request */
+#define LAM_AGENT_STEPS_MAX ((size_t)1 << 20) /* bytes of a trail's steps */
 #define LAM_AGENT_ANSWER "answer"   /* the tool that ends the loop; no other may have this name */
 
 struct lam_agent_tool {

@@ -11,7 +11,6 @@
 #include "base/pool.h"
 
 #define ANSWER_MAX ((size_t)4 << 20)  /* bytes of a model's answer that are kept */
-#define TRAIL_MAX ((size_t)1 << 20)
 #define FULL_WAIT_MS 20               /* until a client that is full is asked again */
 #define LOOK_MS 100                   /* how late a cancelled run is noticed while a model thinks */
 
@@ -347,7 +346,7 @@ bool lam_agents_submit(struct lam_agents *agents, struct lam_agent_task *task)
     task->found = false;
     task->used = (struct lam_agent_usage){0};
     lam_buf_init(&task->result, LAM_AGENT_BODY_MAX);
-    lam_buf_init(&task->trail, TRAIL_MAX + 4096);
+    lam_buf_init(&task->trail, LAM_AGENT_STEPS_MAX + 4096);
     return *find(&agents->open, task->record) ? wait_for_equal(agents, task) : submit(agents, task);
 }
 

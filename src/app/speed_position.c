@@ -1,5 +1,7 @@
 #include "speed_position.h"
 
+#include "base/hash.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,14 +67,31 @@ struct held {
     int64_t offset;
 };
 
+/* What was given last in this run. */
+struct sent {
+    int64_t offset;
+    uint64_t note; /* its hash */
+    bool known;    /* whether it was committed */
+};
+
 struct lam_speed_positions {
     const struct lam_speed_setup *setup;
     struct held *held;
     int64_t *offsets; /* of one partition */
     size_t count, cap;
+    struct sent *sent; /* by start */
 };
 
-struct lam_speed_positions *lam_speed_positions_new(void) { return calloc(1, sizeof(struct lam_speed_positions)); }
+struct lam_speed_positions *lam_speed_positions_new(size_t start_count)
+{
+    struct lam_speed_positions *positions = calloc(1, sizeof *positions);
+
+    if (positions && !(positions->sent = calloc(start_count + 1, sizeof *positions->sent))) {
+        free(positions);
+        positions = NULL;
+    }
+    return positions;
+}
 
 void lam_speed_positions_free(struct lam_speed_positions *positions)
 {
@@ -80,6 +99,7 @@ void lam_speed_positions_free(struct lam_speed_positions *positions)
         return;
     free(positions->held);
     free(positions->offsets);
+    free(positions->sent);
     free(positions);
 }
 
@@ -126,6 +146,23 @@ static bool list(struct lam_speed_positions *positions, const struct lam_speed_a
     return true;
 }
 
+/* Is it further than what was given last, or as far with another note? A note that grew may reach less far: the last one, which says more, stays. */
+static bool is_news(struct sent *sent, int64_t offset, const char *note)
+{
+    uint64_t hash = lam_hash64(note, strlen(note));
+
+    if (offset < sent->offset || (sent->known && offset == sent->offset && hash == sent->note))
+        return false;
+    *sent = (struct sent){offset, hash, true};
+    return true;
+}
+
+void lam_speed_positions_forget(struct lam_speed_positions *positions)
+{
+    for (size_t i = 0; positions->setup && i < positions->setup->start_count; i++)
+        positions->sent[i].known = false;
+}
+
 size_t lam_speed_positions(struct lam_speed_positions *positions, const struct lam_speed_setup *setup, const struct lam_tail_range *reached, const struct lam_speed_note *last,
                            const struct lam_speed_agents *agents, struct lam_kafka_offset *offsets, char (*notes)[LAM_KAFKA_NOTE])
 {
@@ -144,7 +181,7 @@ size_t lam_speed_positions(struct lam_speed_positions *positions, const struct l
         if (!end || last[i].offset < 0 || end < start->output || (end == start->output && !start->held_count))
             continue; /* nothing new, or not back where it was */
         offsets[count] = (struct lam_kafka_offset){start->partition, lam_speed_note_write(notes[count], &last[i], end, positions->offsets, held)};
-        count += offsets[count].offset >= start->output;
+        count += offsets[count].offset >= start->output && is_news(&positions->sent[i], offsets[count].offset, notes[count]);
     }
     return count;
 }

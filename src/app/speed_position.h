@@ -5,7 +5,7 @@
  *
  * The note begins with the record that the position was left at (offset, timestamp or -1, crc): its witness. Then come, as the first and the distances to the
  * next, the offsets below 100 whose outputs are owed. Where more are owed than a note holds, the position is the first that does not fit, and outputs above it
- * may come twice after a crash, also where a note grows and a place or two of it no longer fit. Inside of speed_*.c only.
+ * may come twice after a crash; within a run it never moves back. Inside of speed_*.c only.
  */
 #ifndef LAMINA_APP_SPEED_POSITION_H
 #define LAMINA_APP_SPEED_POSITION_H
@@ -23,11 +23,14 @@ int lam_speed_note_held(const char *note, int64_t position, int64_t **held, size
 
 struct lam_speed_positions; /* scratch; one thread */
 
-struct lam_speed_positions *lam_speed_positions_new(void); /* NULL: out of memory */
+struct lam_speed_positions *lam_speed_positions_new(size_t start_count); /* NULL: out of memory */
 void lam_speed_positions_free(struct lam_speed_positions *positions);
 
+/* Whether what was given last has been committed is not known: it is given again. */
+void lam_speed_positions_forget(struct lam_speed_positions *positions);
+
 /*
- * The positions that may be committed once all that was sent is settled, with their notes: returns how many. reached and last are by start of the setup;
+ * The positions that may be committed once all that was sent is settled, with their notes, but for those that were given before: returns how many. reached and last are by start of the setup;
  * offsets and notes have room for all of them.
  */
 size_t lam_speed_positions(struct lam_speed_positions *positions, const struct lam_speed_setup *setup, const struct lam_tail_range *reached, const struct lam_speed_note *last,

@@ -107,7 +107,7 @@ static int open_all(struct lam_speed_thread *t)
     t->last = calloc(t->setup->start_count + 1, sizeof *t->last);
     t->ended = calloc(t->setup->start_count + 1, sizeof *t->ended);
     t->heard = calloc(t->setup->start_count + 1, sizeof *t->heard);
-    t->positions = lam_speed_positions_new();
+    t->positions = lam_speed_positions_new(t->setup->start_count);
     t->silent = t->setup->start_count;
     for (size_t i = 0; t->last && i < t->setup->start_count; i++)
         t->last[i].offset = -1;
@@ -305,14 +305,18 @@ static int commit_outputs(struct lam_speed_thread *t, bool wait)
     struct lam_kafka_offset *offsets = calloc(t->setup->start_count + 1, sizeof *offsets);
     char (*notes)[LAM_KAFKA_NOTE] = calloc(t->setup->start_count + 1, sizeof *notes);
     size_t count = 0;
-    struct lam_error err;
+    struct lam_error err = {0};
     int rc = 0;
 
+    if (wait) /* nobody was told whether the others came through */
+        lam_speed_positions_forget(t->positions);
     if (offsets && notes)
         count = lam_speed_positions(t->positions, t->setup, t->reached, t->last, t->agents, offsets, notes);
     if (count && !(rc = lam_speed_sender_settle(t->sender, FLUSH_MS, &err)) &&
         lam_kafka_commit(t->kafka, offsets, (const char (*)[LAM_KAFKA_NOTE])notes, count, !wait, &err))
         lam_log_warn(&t->engine->log, "speed", "output position: %s", err.text);
+    if (count && (rc || err.code))
+        lam_speed_positions_forget(t->positions);
     free(offsets);
     free(notes);
     if (!rc || rc == LAM_E_TIMEOUT)

@@ -104,12 +104,41 @@ static void what_is_no_note_says_nothing(void **state)
     }
 }
 
+static void a_position_is_given_once_and_never_goes_back(void **state)
+{
+    struct lam_speed_start start = {.partition = 7};
+    const struct lam_speed_setup setup = {.starts = &start, .start_count = 1};
+    struct lam_tail_range reached = {.partition = 7, .end = 10};
+    struct lam_speed_note last = {9, 5, 1};
+    struct lam_speed_positions *positions = lam_speed_positions_new(1);
+    struct lam_kafka_offset offset;
+    char notes[1][LAM_KAFKA_NOTE];
+
+    (void)state;
+    assert_non_null(positions);
+    assert_int_equal(lam_speed_positions(positions, &setup, &reached, &last, NULL, &offset, notes), 1);
+    assert_int_equal(offset.offset, 10);
+    assert_int_equal(lam_speed_positions(positions, &setup, &reached, &last, NULL, &offset, notes), 0);
+    lam_speed_positions_forget(positions);
+    assert_int_equal(lam_speed_positions(positions, &setup, &reached, &last, NULL, &offset, notes), 1);
+    last.crc = 2; /* another note */
+    assert_int_equal(lam_speed_positions(positions, &setup, &reached, &last, NULL, &offset, notes), 1);
+    reached.end = 8;
+    assert_int_equal(lam_speed_positions(positions, &setup, &reached, &last, NULL, &offset, notes), 0);
+    lam_speed_positions_forget(positions);
+    assert_int_equal(lam_speed_positions(positions, &setup, &reached, &last, NULL, &offset, notes), 0);
+    reached.end = 11;
+    assert_int_equal(lam_speed_positions(positions, &setup, &reached, &last, NULL, &offset, notes), 1);
+    lam_speed_positions_free(positions);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(a_position_never_moves_back_when_fewer_are_held),
         cmocka_unit_test(what_is_no_note_says_nothing),
+        cmocka_unit_test(a_position_is_given_once_and_never_goes_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

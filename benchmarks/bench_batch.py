@@ -158,6 +158,7 @@ def prime(args, folder, name, **batch):
 
 def bench_speedup(args, folder):
     """Once with everything on the disk, once in memory: on a disk, what is written in the end is its time, on however many cores."""
+    warm()
     speedup_of(args, folder, "")
     stats = os.statvfs(args.memory_folder) if os.path.isdir(args.memory_folder) else None
     if not stats or stats.f_bavail * stats.f_frsize < args.docs * 40000:
@@ -293,7 +294,6 @@ def main():
     parser.add_argument("--memory-folder", default="/dev/shm")
     args = parser.parse_args()
     args.lamina = os.path.abspath(args.lamina)
-    warm()
     for name in args.only.split(","):
         folder = tempfile.mkdtemp(prefix="lamina-bench-", dir=args.folder)
         try:

@@ -2,7 +2,6 @@
 
 #include "ai/openai/spending.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,19 +45,11 @@ struct lam_speed_agents {
 
 /* --- limits of the run --- */
 
-/* What a request may take at most: at the dearest endpoint that may be asked. */
 static struct lam_spent most_of(const struct lam_speed_agents *agents, struct lam_agent_usage most)
 {
     const struct lam_job_deep *deep = &agents->engine->job->deep;
-    struct lam_spent spent = {.tokens = most.in + most.out};
 
-    for (size_t i = 0; i < deep->endpoint_count; i++) {
-        double cost = ((double)most.in * deep->endpoints[i].price_in + (double)most.out * deep->endpoints[i].price_out) / 1e6;
-
-        if (deep->endpoints[i].kind == LAM_JOB_CHAT && deep->endpoints[i].tier == deep->agent->tier && cost > spent.cost)
-            spent.cost = cost;
-    }
-    return spent;
+    return lam_spent_at_most(deep, LAM_JOB_CHAT, deep->agent->tier, most.in, most.out);
 }
 
 /* Once a limit is reached none begins, however little it would take; who is under way goes on where it can. */
@@ -74,8 +65,7 @@ static bool reserve(void *arg, struct lam_agent_usage most, bool first)
 static void spent(void *arg, struct lam_agent_usage most, struct lam_agent_usage used, size_t endpoint)
 {
     struct lam_speed_agents *agents = arg;
-    const struct lam_job_endpoint *paid = &agents->engine->job->deep.endpoints[endpoint];
-    double cost = ((double)used.in * paid->price_in + (double)used.out * paid->price_out) / 1e6;
+    double cost = lam_endpoint_cost(&agents->engine->job->deep.endpoints[endpoint], used.in, used.out);
 
     lam_spending_settle(&agents->spending, most_of(agents, most), (struct lam_spent){used.in + used.out, cost});
     pthread_mutex_lock(&agents->lock);
@@ -83,15 +73,6 @@ static void spent(void *arg, struct lam_agent_usage most, struct lam_agent_usage
     agents->used.out += used.out;
     agents->cost += cost;
     pthread_mutex_unlock(&agents->lock);
-}
-
-/* Each speed rank has an even part of the run's limits: together they never pass them. A part of 0 would be no limit. */
-static void set_limits(struct lam_speed_agents *agents)
-{
-    const struct lam_job_deep *deep = &agents->engine->job->deep;
-    unsigned ranks = (unsigned)agents->engine->roles.count[LAM_ROLE_SPEED];
-
-    lam_spending_init(&agents->spending, deep->max_tokens ? deep->max_tokens / ranks + (deep->max_tokens < ranks) : 0, deep->max_cost / ranks);
 }
 
 /* --- a life --- */
@@ -140,7 +121,7 @@ int lam_speed_agents_open(struct lam_speed_agents **out, struct lam_engine *engi
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for agents");
     agents->engine = engine;
     pthread_mutex_init(&agents->lock, NULL);
-    set_limits(agents);
+    lam_spending_init_part(&agents->spending, &engine->job->deep, (unsigned)engine->roles.count[LAM_ROLE_SPEED]);
     queue_init(&agents->fresh);
     queue_init(&agents->again);
     queue_init(&agents->waiting);
@@ -325,15 +306,11 @@ static void tell_broken(struct lam_speed_agents *agents, const struct lam_agent_
 
 static void tell_limit(struct lam_speed_agents *agents)
 {
-    const struct lam_job_deep *deep = &agents->engine->job->deep;
     enum lam_limit limit = agents->stats.limit[0] ? LAM_LIMIT_NONE : lam_spending_reached(&agents->spending);
 
     if (limit == LAM_LIMIT_NONE)
         return;
-    if (limit == LAM_LIMIT_TOKENS)
-        snprintf(agents->stats.limit, sizeof agents->stats.limit, "deep.max_tokens (%" PRIu64 ")", deep->max_tokens);
-    else
-        snprintf(agents->stats.limit, sizeof agents->stats.limit, "deep.max_cost (%g)", deep->max_cost);
+    lam_limit_text(limit, &agents->engine->job->deep, agents->stats.limit, sizeof agents->stats.limit);
     lam_log_warn(&agents->engine->log, "speed", "%s was reached: no more agents are asked in this run; records that ask for one stay pending for the batch layer",
                  agents->stats.limit);
 }

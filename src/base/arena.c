@@ -12,6 +12,7 @@ struct lam_arena_chunk {
 };
 
 size_t lam_arena_aligned(size_t len) { return (len + ALIGN - 1) & ~(ALIGN - 1); }
+
 void lam_arena_init(struct lam_arena *arena, size_t max) { *arena = (struct lam_arena){.max = max}; }
 
 void lam_arena_release(struct lam_arena *arena)

@@ -12,7 +12,6 @@
  */
 #include "own.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -65,7 +64,6 @@ static int open_client(struct lam_openai *o, struct lam_error *err)
 int lam_openai_open(struct lam_openai **out, const struct lam_openai_options *options, struct lam_error *err)
 {
     struct lam_openai *o = calloc(1, sizeof *o);
-    unsigned ranks;
     int rc;
 
     *out = NULL;
@@ -78,8 +76,7 @@ int lam_openai_open(struct lam_openai **out, const struct lam_openai_options *op
     o->done_end = &o->done;
     o->inbox_end = &o->inbox;
     pthread_mutex_init(&o->lock, NULL);
-    ranks = options->size ? options->size : 1; /* an even part each */
-    lam_spending_init(&o->spending, o->job->deep.max_tokens ? o->job->deep.max_tokens / ranks + (o->job->deep.max_tokens < ranks) : 0, o->job->deep.max_cost / ranks);
+    lam_spending_init_part(&o->spending, &o->job->deep, options->size ? options->size : 1);
     lam_buf_init(&o->scratch, TEXT_MAX);
     lam_buf_init(&o->scratch2, TEXT_MAX);
     lam_buf_init(&o->scratch3, TEXT_MAX);
@@ -337,7 +334,7 @@ static void add_unseen(const struct lam_openai *o, struct lam_openai_stats *stat
         unseen.requests = counters.unseen - o->unseen_before[i].requests;
         unseen.tokens_in = counters.unseen_tokens - o->unseen_before[i].tokens_in;
         unseen.tokens_out = unseen.requests * answer;
-        unseen.cost = lam_request_cost(endpoint, unseen.tokens_in, unseen.tokens_out);
+        unseen.cost = lam_endpoint_cost(endpoint, unseen.tokens_in, unseen.tokens_out);
         add_usage(&stats->unseen, &unseen);
     }
 }
@@ -459,17 +456,9 @@ struct lam_openai_prompt lam_openai_prompt(const struct lam_openai *o, size_t i)
 }
 
 struct lam_llm_client *lam_openai_client(struct lam_openai *o) { return o->client; }
+
 const char *lam_openai_limit(struct lam_openai *o)
 {
-    switch (lam_spending_reached(&o->spending)) {
-    case LAM_LIMIT_TOKENS:
-        snprintf(o->limit, sizeof o->limit, "deep.max_tokens (%" PRIu64 ")", o->job->deep.max_tokens);
-        return o->limit;
-    case LAM_LIMIT_COST:
-        snprintf(o->limit, sizeof o->limit, "deep.max_cost (%g)", o->job->deep.max_cost);
-        return o->limit;
-    case LAM_LIMIT_NONE:
-        break;
-    }
-    return "";
+    lam_limit_text(lam_spending_reached(&o->spending), &o->job->deep, o->limit, sizeof o->limit);
+    return o->limit;
 }

@@ -216,10 +216,6 @@ int lam_request_dispatch(struct lam_openai *o, struct lam_openai_request *reques
 int lam_request_pump(struct lam_openai *o, struct lam_error *err);
 void lam_request_free(struct lam_openai_request *request);
 void lam_request_settle(struct lam_openai *o, struct lam_openai_request *request, uint64_t tokens, double cost);
-static inline double lam_request_cost(const struct lam_job_endpoint *endpoint, uint64_t in, uint64_t out)
-{
-    return ((double)in * endpoint->price_in + (double)out * endpoint->price_out) / 1e6;
-}
 
 /* pack.c: several documents in one request. */
 uint32_t lam_pack_room(const struct lam_openai *o, uint32_t ask, uint32_t tier);

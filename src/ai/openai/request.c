@@ -18,26 +18,11 @@ void lam_request_free(struct lam_openai_request *request)
 
 /* --- limits --- */
 
-/* What a request may cost at most: at the dearest endpoint that may be asked. */
-static double most_cost(const struct lam_openai *o, enum lam_job_endpoint_kind kind, uint32_t tier, uint64_t in, uint64_t out)
-{
-    double most = 0;
-
-    for (size_t i = 0; i < o->job->deep.endpoint_count; i++) {
-        const struct lam_job_endpoint *endpoint = &o->job->deep.endpoints[i];
-        double cost = lam_request_cost(endpoint, in, out);
-
-        if (endpoint->kind == kind && endpoint->tier == tier && cost > most)
-            most = cost;
-    }
-    return most;
-}
-
 /* Reserves what the request is expected to take; false: it would pass a limit of the run. */
 static bool reserve(struct lam_openai *o, struct lam_openai_request *request, uint64_t in, uint64_t out)
 {
     enum lam_job_endpoint_kind kind = lam_ask_embeds(o, request->ask) ? LAM_JOB_EMBEDDINGS : LAM_JOB_CHAT;
-    struct lam_spent expected = {in + out, most_cost(o, kind, request->tier, in, out)};
+    struct lam_spent expected = lam_spent_at_most(&o->job->deep, kind, request->tier, in, out);
 
     if (!lam_spending_reserve(&o->spending, expected))
         return false;
@@ -54,15 +39,15 @@ void lam_request_settle(struct lam_openai *o, struct lam_openai_request *request
 
 bool lam_openai_reserve(struct lam_openai *o, unsigned tier, uint64_t in, uint64_t out)
 {
-    return lam_spending_reserve(&o->spending, (struct lam_spent){in + out, most_cost(o, LAM_JOB_CHAT, tier, in, out)});
+    return lam_spending_reserve(&o->spending, lam_spent_at_most(&o->job->deep, LAM_JOB_CHAT, tier, in, out));
 }
 
 void lam_openai_spent(struct lam_openai *o, unsigned tier, const struct lam_openai_usage *reserved, const struct lam_openai_usage *used, size_t endpoint)
 {
-    double cost = lam_request_cost(&o->job->deep.endpoints[endpoint], used->tokens_in, used->tokens_out);
+    double cost = lam_endpoint_cost(&o->job->deep.endpoints[endpoint], used->tokens_in, used->tokens_out);
     struct lam_openai_usage *sums[] = {&o->others, &o->others_at[endpoint]};
 
-    lam_spending_settle(&o->spending, (struct lam_spent){reserved->tokens_in + reserved->tokens_out, most_cost(o, LAM_JOB_CHAT, tier, reserved->tokens_in, reserved->tokens_out)},
+    lam_spending_settle(&o->spending, lam_spent_at_most(&o->job->deep, LAM_JOB_CHAT, tier, reserved->tokens_in, reserved->tokens_out),
                         (struct lam_spent){used->tokens_in + used->tokens_out, cost});
     pthread_mutex_lock(&o->lock);
     for (size_t i = 0; i < 2; i++) {

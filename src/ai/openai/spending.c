@@ -1,9 +1,17 @@
 #include "spending.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 void lam_spending_init(struct lam_spending *s, uint64_t max_tokens, double max_cost)
 {
     *s = (struct lam_spending){.most = {max_tokens, max_cost}};
     pthread_mutex_init(&s->lock, NULL);
+}
+
+void lam_spending_init_part(struct lam_spending *s, const struct lam_job_deep *deep, unsigned ranks)
+{
+    lam_spending_init(s, deep->max_tokens ? deep->max_tokens / ranks + (deep->max_tokens < ranks) : 0, deep->max_cost / ranks); /* a part of 0 would be no limit */
 }
 
 void lam_spending_release(struct lam_spending *s) { pthread_mutex_destroy(&s->lock); }
@@ -65,4 +73,37 @@ struct lam_spent lam_spending_reserved(struct lam_spending *s)
     reserved = s->reserved;
     pthread_mutex_unlock(&s->lock);
     return reserved;
+}
+
+void lam_limit_text(enum lam_limit limit, const struct lam_job_deep *deep, char *text, size_t size)
+{
+    switch (limit) {
+    case LAM_LIMIT_TOKENS:
+        snprintf(text, size, "deep.max_tokens (%" PRIu64 ")", deep->max_tokens);
+        return;
+    case LAM_LIMIT_COST:
+        snprintf(text, size, "deep.max_cost (%g)", deep->max_cost);
+        return;
+    case LAM_LIMIT_NONE:
+        break;
+    }
+    text[0] = '\0';
+}
+
+double lam_endpoint_cost(const struct lam_job_endpoint *endpoint, uint64_t in, uint64_t out)
+{
+    return ((double)in * endpoint->price_in + (double)out * endpoint->price_out) / 1e6;
+}
+
+struct lam_spent lam_spent_at_most(const struct lam_job_deep *deep, enum lam_job_endpoint_kind kind, uint32_t tier, uint64_t in, uint64_t out)
+{
+    struct lam_spent most = {.tokens = in + out};
+
+    for (size_t i = 0; i < deep->endpoint_count; i++) {
+        double cost = lam_endpoint_cost(&deep->endpoints[i], in, out);
+
+        if (deep->endpoints[i].kind == kind && deep->endpoints[i].tier == tier && cost > most.cost)
+            most.cost = cost;
+    }
+    return most;
 }

@@ -10,7 +10,10 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "config/job.h"
 
 enum lam_limit { LAM_LIMIT_NONE, LAM_LIMIT_TOKENS, LAM_LIMIT_COST };
 
@@ -27,6 +30,9 @@ struct lam_spending {
 };
 
 void lam_spending_init(struct lam_spending *spending, uint64_t max_tokens, double max_cost);
+
+/* With an even part of the job's limits, of so many ranks. */
+void lam_spending_init_part(struct lam_spending *spending, const struct lam_job_deep *deep, unsigned ranks);
 void lam_spending_release(struct lam_spending *spending);
 void lam_spending_begin(struct lam_spending *spending); /* a new run: nothing is spent */
 
@@ -38,5 +44,14 @@ void lam_spending_settle(struct lam_spending *spending, struct lam_spent reserve
 
 enum lam_limit lam_spending_reached(struct lam_spending *spending);
 struct lam_spent lam_spending_reserved(struct lam_spending *spending);
+
+/* What is said of a limit: the field and its value; "" of LAM_LIMIT_NONE. */
+void lam_limit_text(enum lam_limit limit, const struct lam_job_deep *deep, char *text, size_t size);
+
+/* Money for so many tokens at this endpoint. */
+double lam_endpoint_cost(const struct lam_job_endpoint *endpoint, uint64_t in, uint64_t out);
+
+/* What a request may take at most: at the dearest endpoint of this kind and tier. */
+struct lam_spent lam_spent_at_most(const struct lam_job_deep *deep, enum lam_job_endpoint_kind kind, uint32_t tier, uint64_t in, uint64_t out);
 
 #endif

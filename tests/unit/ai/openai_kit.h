@@ -98,14 +98,14 @@ static inline struct lam_block *kit_rows(unsigned count, const char *format, siz
 }
 
 /* Submits and polls until it is back; the code that ended it. */
-static inline int kit_run(struct openai_kit *kit, struct lam_block *block)
+static inline int kit_run(struct lam_openai *openai, struct lam_wake *wake, struct lam_block *block)
 {
     void *ticket = NULL;
-    int rc = lam_openai_submit(kit->openai, block, block, &err);
+    int rc = lam_openai_submit(openai, block, block, &err);
 
-    lam_openai_drain(kit->openai, true);
-    while (!rc && (rc = lam_openai_poll(kit->openai, &ticket, &err)) == LAM_PENDING) {
-        lam_wake_wait(&kit->wake, 50000);
+    lam_openai_drain(openai, true);
+    while (!rc && (rc = lam_openai_poll(openai, &ticket, &err)) == LAM_PENDING) {
+        lam_wake_wait(wake, 50000);
         rc = 0;
     }
     if (!rc)
@@ -122,11 +122,11 @@ static inline unsigned kit_pending(struct lam_block *block)
     return count;
 }
 
-static inline struct lam_openai_stats kit_stats(const struct openai_kit *kit)
+static inline struct lam_openai_stats kit_stats(struct lam_openai *openai)
 {
     struct lam_openai_stats stats;
 
-    lam_openai_stats(kit->openai, &stats);
+    lam_openai_stats(openai, &stats);
     return stats;
 }
 

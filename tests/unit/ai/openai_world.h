@@ -2,18 +2,10 @@
 #ifndef LAMINA_TESTS_UNIT_AI_OPENAI_WORLD_H
 #define LAMINA_TESTS_UNIT_AI_OPENAI_WORLD_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "llm_server.h"
-#include "openai/analyzer.h"
 #include "openai/prompt.h"
+#include "openai_kit.h"
 #include "scratch.h"
 
 #define JOB                                                                                                                                        \
@@ -30,8 +22,6 @@ struct script {
     unsigned packs, largest, malformed; /* requests about several documents; documents of the largest; those without the schema of a pack */
     unsigned slow;            /* packs that it sat upon */
 };
-
-static struct lam_error err;
 
 static char *keep(struct script *script, char *text)
 {
@@ -176,6 +166,8 @@ static void choose(void *arg, const struct llm_request *request, struct llm_repl
         say(script, reply, "stop", "Here you are:\\n```json\\n" GOOD "\\n```");
 }
 
+#define ROOM (16 << 20) /* bytes of strings of a block */
+
 /* --- one job, one analyzer --- */
 
 struct world {
@@ -254,54 +246,6 @@ static uint64_t end(struct world *world)
     lam_wake_release(&world->wake);
     free(world);
     return requests;
-}
-
-static struct lam_block *rows(unsigned count, const char *format)
-{
-    struct lam_block *block = lam_block_new(count + 1, 16 << 20);
-
-    for (unsigned i = 0; i < count; i++) {
-        struct lam_row row = {.rec.flags = LAM_ROW_PENDING, .enr.sentiment = 0};
-        char text[200];
-
-        snprintf(text, sizeof text, format, i);
-        row.rec.text = lam_sv_of(text);
-        assert_int_equal(lam_block_add_row(block, &row, &err), 0);
-    }
-    return block;
-}
-
-/* Submits and polls until it is back; the code that ended it. */
-static int run(struct world *world, struct lam_block *block)
-{
-    void *ticket = NULL;
-    int rc = lam_openai_submit(world->openai, block, block, &err);
-
-    lam_openai_drain(world->openai, true);
-    while (!rc && (rc = lam_openai_poll(world->openai, &ticket, &err)) == LAM_PENDING) {
-        lam_wake_wait(&world->wake, 50000);
-        rc = 0;
-    }
-    if (!rc)
-        assert_ptr_equal(ticket, block);
-    return rc;
-}
-
-static unsigned pending(struct lam_block *block)
-{
-    unsigned count = 0;
-
-    for (size_t i = 0; i < lam_block_rows(block); i++)
-        count += (lam_block_row(block, i)->rec.flags & LAM_ROW_PENDING) != 0;
-    return count;
-}
-
-static struct lam_openai_stats stats_of(const struct world *world)
-{
-    struct lam_openai_stats stats;
-
-    lam_openai_stats(world->openai, &stats);
-    return stats;
 }
 
 #endif

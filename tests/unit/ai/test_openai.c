@@ -4,22 +4,22 @@
 static void rows_are_answered_with_their_provenance_and_equal_texts_are_asked_once(void **state)
 {
     struct world *world = begin("plain", false, "", NULL);
-    struct lam_block *block = rows(30, "text %u"), *same = rows(10, "the same");
+    struct lam_block *block = kit_rows(30, "text %u", ROOM), *same = kit_rows(10, "the same", ROOM);
     const struct lam_enrichment *enr;
     struct lam_openai_stats stats;
     double cost;
 
     (void)state;
-    assert_int_equal(run(world, block), 0);
-    assert_int_equal(pending(block), 0);
+    assert_int_equal(kit_run(world->openai, &world->wake, block), 0);
+    assert_int_equal(kit_pending(block), 0);
     enr = &lam_block_row(block, 7)->enr;
     assert_true(lam_sv_eq(enr->category, LAM_SV("good")) && lam_sv_eq(enr->summary, LAM_SV("s")) && lam_sv_eq(enr->analyzer, LAM_SV("openai")));
     assert_int_equal(enr->tokens, 120);
     assert_int_equal(enr->prompt, LAM_PROMPT_VERSION);
     assert_non_null(memmem(enr->trace.ptr, enr->trace.len, "\"model\":\"served\"", 16));
-    assert_int_equal(run(world, same), 0);
-    assert_int_equal(pending(same), 0);
-    stats = stats_of(world);
+    assert_int_equal(kit_run(world->openai, &world->wake, same), 0);
+    assert_int_equal(kit_pending(same), 0);
+    stats = kit_stats(world->openai);
     assert_int_equal(stats.asks[0].requests, 31);
     assert_int_equal(stats.shared, 9);
     assert_int_equal(stats.asks[0].tokens_in, 3100);
@@ -36,19 +36,19 @@ static void what_was_answered_once_is_never_paid_again(void **state)
 {
     char store[SCRATCH_PATH];
     struct world *world;
-    struct lam_block *block = rows(20, "kept %u"), *again = rows(25, "kept %u");
+    struct lam_block *block = kit_rows(20, "kept %u", ROOM), *again = kit_rows(25, "kept %u", ROOM);
 
     (void)state;
     scratch_make(store);
     world = begin("plain", false, "", store);
-    assert_int_equal(run(world, block), 0);
+    assert_int_equal(kit_run(world->openai, &world->wake, block), 0);
     close_one(world);
     open_again(world, store);
-    assert_int_equal(run(world, again), 0);
-    assert_int_equal(pending(again), 0);
-    assert_int_equal(stats_of(world).hits, 20);
-    assert_int_equal(stats_of(world).saved_in, 2000);
-    assert_int_equal(stats_of(world).asks[0].requests, 5);
+    assert_int_equal(kit_run(world->openai, &world->wake, again), 0);
+    assert_int_equal(kit_pending(again), 0);
+    assert_int_equal(kit_stats(world->openai).hits, 20);
+    assert_int_equal(kit_stats(world->openai).saved_in, 2000);
+    assert_int_equal(kit_stats(world->openai).asks[0].requests, 5);
     assert_true(lam_sv_eq(lam_block_row(again, 3)->enr.trace, lam_block_row(block, 3)->enr.trace));
     assert_int_equal(end(world), 25);
     lam_block_free(block);
@@ -59,12 +59,12 @@ static void what_was_answered_once_is_never_paid_again(void **state)
 static void a_wrong_answer_is_asked_again_with_what_was_wrong(void **state)
 {
     struct world *world = begin("wrong_once", false, "", NULL);
-    struct lam_block *block = rows(4, "text %u");
+    struct lam_block *block = kit_rows(4, "text %u", ROOM);
 
     (void)state;
-    assert_int_equal(run(world, block), 0);
-    assert_int_equal(pending(block), 0);
-    assert_int_equal(stats_of(world).repairs, 4);
+    assert_int_equal(kit_run(world->openai, &world->wake, block), 0);
+    assert_int_equal(kit_pending(block), 0);
+    assert_int_equal(kit_stats(world->openai).repairs, 4);
     assert_int_equal(lam_block_row(block, 0)->enr.tokens, 240); /* both requests are paid */
     assert_int_equal(end(world), 8);
     lam_block_free(block);
@@ -86,9 +86,9 @@ static void what_no_model_answers_well_is_rejected_with_the_raw_answer(void **st
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct world *world = begin(cases[i].mode, cases[i].two, "", NULL);
-        struct lam_block *block = rows(1, "text %u");
+        struct lam_block *block = kit_rows(1, "text %u", ROOM);
 
-        assert_int_equal(run(world, block), 0);
+        assert_int_equal(kit_run(world->openai, &world->wake, block), 0);
         assert_int_equal(world->rejected, 1);
         if (!strstr(world->reason, cases[i].reason))
             fail_msg("\"%s\" is not in \"%s\"", cases[i].reason, world->reason);
@@ -114,16 +114,16 @@ static void packs_are_filled_and_those_that_fail_are_halved(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct world *world = begin(cases[i].mode, false, ",\"request_mode\":\"packed\",\"token_budget\":8000,\"timeout\":1", NULL);
-        struct lam_block *block = rows(64, "document number %u");
+        struct lam_block *block = kit_rows(64, "document number %u", ROOM);
         unsigned packs;
         uint64_t requests;
 
-        assert_int_equal(run(world, block), 0);
-        if (pending(block) || world->rejected)
-            fail_msg("%s: %u pending, %u rejected", cases[i].mode, pending(block), world->rejected);
+        assert_int_equal(kit_run(world->openai, &world->wake, block), 0);
+        if (kit_pending(block) || world->rejected)
+            fail_msg("%s: %u pending, %u rejected", cases[i].mode, kit_pending(block), world->rejected);
         for (size_t r = 0; r < 64; r++)
             assert_true(lam_sv_eq(lam_block_row(block, r)->enr.category, LAM_SV("good")));
-        assert_int_equal(stats_of(world).splits > 0, cases[i].split);
+        assert_int_equal(kit_stats(world->openai).splits > 0, cases[i].split);
         assert_int_equal(world->script.malformed, 0);
         packs = world->script.packs;
         requests = end(world);
@@ -138,12 +138,12 @@ static void packs_are_filled_and_those_that_fail_are_halved(void **state)
 static void packs_that_took_too_long_go_elsewhere(void **state)
 {
     struct world *world = begin("one_hangs", true, ",\"request_mode\":\"packed\",\"token_budget\":8000,\"timeout\":1", NULL);
-    struct lam_block *block = rows(64, "document number %u");
+    struct lam_block *block = kit_rows(64, "document number %u", ROOM);
 
     (void)state;
-    assert_int_equal(run(world, block), 0);
-    assert_int_equal(pending(block) + world->rejected, 0);
-    assert_true(stats_of(world).splits > 0);
+    assert_int_equal(kit_run(world->openai, &world->wake, block), 0);
+    assert_int_equal(kit_pending(block) + world->rejected, 0);
+    assert_true(kit_stats(world->openai).splits > 0);
     print_message("%u packs were sent to the one that hangs\n", world->script.slow);
     assert_in_range(world->script.slow, 1, 5); /* half of the first eight, and one whose endpoint was asked for by its turn */
     end(world);
@@ -162,8 +162,8 @@ static void a_document_beyond_the_context_is_cut_and_the_row_says_what_was_seen(
         text[i] = i % 7 ? 'w' : ' ';
     row.rec.text = lam_sv(text, 20000);
     assert_int_equal(lam_block_add_row(block, &row, &err), 0);
-    assert_int_equal(run(world, block), 0);
-    assert_int_equal(pending(block), 0);
+    assert_int_equal(kit_run(world->openai, &world->wake, block), 0);
+    assert_int_equal(kit_pending(block), 0);
     assert_int_equal(world->rejected, 0);
     assert_non_null(memmem(lam_block_row(block, 0)->enr.trace.ptr, lam_block_row(block, 0)->enr.trace.len, "\"seen\":{\"bytes\":", 16));
     end(world);
@@ -187,8 +187,8 @@ static void a_context_that_cannot_be_is_not_believed(void **state)
 
         row.rec.text = lam_sv(text, len);
         assert_int_equal(lam_block_add_row(block, &row, &err), 0);
-        assert_int_equal(run(world, block), 0);
-        assert_int_equal(pending(block), 0);
+        assert_int_equal(kit_run(world->openai, &world->wake, block), 0);
+        assert_int_equal(kit_pending(block), 0);
         assert_int_equal(world->rejected, 0);
         assert_int_equal(memmem(lam_block_row(block, 0)->enr.trace.ptr, lam_block_row(block, 0)->enr.trace.len, "\"seen\":{\"bytes\":", 16) != NULL, len == 20000);
         lam_block_free(block);
@@ -212,10 +212,10 @@ static void a_long_document_is_summarised_part_by_part(void **state)
 
         assert_int_equal(lam_block_add_row(block, &row, &err), 0);
     }
-    assert_int_equal(run(world, block), 0);
-    assert_int_equal(pending(block), 0);
+    assert_int_equal(kit_run(world->openai, &world->wake, block), 0);
+    assert_int_equal(kit_pending(block), 0);
     assert_int_equal(world->rejected, 0);
-    stats = stats_of(world);
+    stats = kit_stats(world->openai);
     assert_int_equal(stats.asks[0].requests, 1);
     assert_true(stats.asks[1].requests >= 5 && stats.asks[1].requests <= 12); /* 40,000 words of a token each, in parts of 7,000 */
     assert_int_equal(lam_block_row(block, 0)->enr.tokens, 120 * (stats.asks[1].requests + 1));
@@ -237,7 +237,7 @@ static void a_part_that_fails_takes_its_document_with_it(void **state)
         text[i] = i % 5 ? 'w' : ' ';
     row.rec.text = lam_sv(text, 100000);
     assert_int_equal(lam_block_add_row(block, &row, &err), 0);
-    assert_int_equal(run(world, block), 0);
+    assert_int_equal(kit_run(world->openai, &world->wake, block), 0);
     assert_int_equal(world->rejected, 1);
     assert_non_null(strstr(world->reason, "a part of it"));
     end(world);
@@ -248,18 +248,18 @@ static void a_part_that_fails_takes_its_document_with_it(void **state)
 static void a_key_that_is_refused_ends_the_run_with_a_word(void **state)
 {
     struct world *world = begin("unauthorized", false, "", NULL);
-    struct lam_block *block = rows(5, "text %u");
+    struct lam_block *block = kit_rows(5, "text %u", ROOM);
     void *ticket = NULL;
     int rc;
 
     (void)state;
-    assert_int_equal(run(world, block), LAM_E_INVALID);
+    assert_int_equal(kit_run(world->openai, &world->wake, block), LAM_E_INVALID);
     assert_non_null(strstr(err.text, "401"));
     lam_openai_cancel(world->openai); /* as the run does that ends with it: the rows come back */
     while ((rc = lam_openai_poll(world->openai, &ticket, &err)) == LAM_PENDING)
         lam_wake_wait(&world->wake, 20000);
     assert_int_equal(rc, 0);
-    assert_int_equal(pending(block), 5);
+    assert_int_equal(kit_pending(block), 5);
     end(world);
     lam_block_free(block);
 }
@@ -267,17 +267,17 @@ static void a_key_that_is_refused_ends_the_run_with_a_word(void **state)
 static void a_limit_leaves_the_rest_pending_and_is_named(void **state)
 {
     struct world *world = begin("plain", false, ",\"max_tokens\":2000,\"answer_tokens\":64", NULL);
-    struct lam_block *block = rows(50, "text %u");
+    struct lam_block *block = kit_rows(50, "text %u", ROOM);
     struct lam_openai_stats stats;
 
     (void)state;
-    assert_int_equal(run(world, block), 0);
-    stats = stats_of(world);
+    assert_int_equal(kit_run(world->openai, &world->wake, block), 0);
+    stats = kit_stats(world->openai);
     assert_string_equal(lam_openai_limit(world->openai), "deep.max_tokens (2000)");
     assert_true(stats.asks[0].tokens_in + stats.asks[0].tokens_out <= 2000);
     assert_true(stats.answered > 0);
     assert_int_equal(stats.answered + stats.pending, 50);
-    assert_int_equal(pending(block), stats.pending);
+    assert_int_equal(kit_pending(block), stats.pending);
     end(world);
     lam_block_free(block);
 }
@@ -285,7 +285,7 @@ static void a_limit_leaves_the_rest_pending_and_is_named(void **state)
 static void the_next_step_is_asked_where_the_one_before_was_not_sure(void **state)
 {
     struct world *world = begin("unsure", true, ",\"cascade\":[{\"model\":\"builtin\",\"accept\":0.9},{\"model\":\"cheap\",\"accept\":0.8},\"strong\"]", NULL);
-    struct lam_block *block = rows(3, "text %u");
+    struct lam_block *block = kit_rows(3, "text %u", ROOM);
     struct lam_openai_stats stats;
 
     (void)state;
@@ -294,13 +294,13 @@ static void the_next_step_is_asked_where_the_one_before_was_not_sure(void **stat
         lam_block_row(block, i)->enr.confidence = i == 0 ? 0.95f : 0.5f;
         lam_block_row(block, i)->enr.analyzer = LAM_SV("builtin");
     }
-    assert_int_equal(run(world, block), 0);
-    assert_int_equal(pending(block), 0);
+    assert_int_equal(kit_run(world->openai, &world->wake, block), 0);
+    assert_int_equal(kit_pending(block), 0);
     assert_true(lam_sv_eq(lam_block_row(block, 0)->enr.analyzer, LAM_SV("builtin")));
     assert_true(lam_sv_eq(lam_block_row(block, 1)->enr.category, LAM_SV("bad")));
     assert_true(lam_sv_eq(lam_block_row(block, 1)->enr.summary, LAM_SV("strong")));
     assert_int_equal(lam_block_row(block, 1)->enr.tokens, 240);
-    stats = stats_of(world);
+    stats = kit_stats(world->openai);
     assert_int_equal(stats.steps[0], 1);
     assert_int_equal(stats.steps[1], 0);
     assert_int_equal(stats.steps[2], 2);
@@ -316,7 +316,7 @@ static void vectors_come_in_batches_of_unit_length_and_of_the_right_dimension(vo
     for (size_t i = 0; i < 3; i++) {
         struct world *world = calloc(1, sizeof *world);
         char text[4000];
-        struct lam_block *block = rows(70, "text %u");
+        struct lam_block *block = kit_rows(70, "text %u", ROOM);
         struct lam_openai_stats stats;
         int rc;
 
@@ -331,13 +331,13 @@ static void vectors_come_in_batches_of_unit_length_and_of_the_right_dimension(vo
         assert_int_equal(lam_job_parse(lam_sv_of(text), "t.json", "/", NULL, 0, &world->job, NULL, &err), 0);
         world->job->tasks.dim = 4;
         open_again(world, NULL);
-        rc = run(world, block);
+        rc = kit_run(world->openai, &world->wake, block);
         if (i == 2) {
             assert_int_equal(rc, LAM_E_INVALID);
             assert_non_null(strstr(err.text, "vectors of 3 dimensions, and tasks.embed.dim is 4"));
         } else {
             assert_int_equal(rc, 0);
-            assert_int_equal(pending(block), 0);
+            assert_int_equal(kit_pending(block), 0);
             for (size_t r = 0; r < 70; r++) {
                 const struct lam_enrichment *enr = &lam_block_row(block, r)->enr;
 
@@ -345,7 +345,7 @@ static void vectors_come_in_batches_of_unit_length_and_of_the_right_dimension(vo
                 assert_true(enr->embedding[0] > 0.599f && enr->embedding[0] < 0.601f && enr->embedding[1] > 0.799f && enr->embedding[1] < 0.801f);
                 assert_true(lam_sv_eq(enr->summary, LAM_SV("s")));
             }
-            stats = stats_of(world);
+            stats = kit_stats(world->openai);
             assert_int_equal(stats.endpoints[1].requests, 3); /* 32, 32, 6 */
             assert_int_equal(stats.endpoints[1].tokens_in, 700);
             assert_int_equal(stats.endpoints[0].requests, 70);
@@ -358,7 +358,7 @@ static void vectors_come_in_batches_of_unit_length_and_of_the_right_dimension(vo
 static void what_is_under_way_comes_back_pending_when_it_is_cancelled(void **state)
 {
     struct world *world = begin("slow", false, "", NULL);
-    struct lam_block *block = rows(20, "text %u");
+    struct lam_block *block = kit_rows(20, "text %u", ROOM);
     void *ticket = NULL;
     int rc;
 
@@ -369,7 +369,7 @@ static void what_is_under_way_comes_back_pending_when_it_is_cancelled(void **sta
     while ((rc = lam_openai_poll(world->openai, &ticket, &err)) == LAM_PENDING)
         lam_wake_wait(&world->wake, 20000);
     assert_int_equal(rc, 0);
-    assert_int_equal(pending(block), 20);
+    assert_int_equal(kit_pending(block), 20);
     assert_int_equal(lam_openai_poll(world->openai, &ticket, &err), LAM_END);
     end(world);
     lam_block_free(block);

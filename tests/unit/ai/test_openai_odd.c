@@ -103,7 +103,7 @@ static void an_answer_that_no_value_can_hold_is_asked_for_once_more_and_then_rej
 
         scratch_make(store);
         kit = kit_begin(choose, &odd, CLASSIFY, CHAT, 0, store);
-        if (kit_run(kit, block))
+        if (kit_run(kit->openai, &kit->wake, block))
             fail_msg("depth %u, %zu bytes: %s", cases[i].depth, cases[i].bytes, err.text);
         assert_int_equal(kit->rejected, cases[i].rejected);
         assert_int_equal(kit_pending(block), cases[i].rejected);
@@ -130,12 +130,12 @@ static void a_row_whose_answer_has_no_room_waits_and_the_others_do_not(void **st
     snprintf(content, 700u << 10, "{\\\"custom\\\":{\\\"s\\\":\\\"%.*s\\\"}}", 590 << 10, long_text);
     for (int i = 0; i < 3; i++) /* the same text, asked about once: the second answer has no room */
         assert_int_equal(lam_block_add_row(block, &row, &err), 0);
-    if (kit_run(kit, block))
+    if (kit_run(kit->openai, &kit->wake, block))
         fail_msg("%s", err.text);
     assert_int_equal(kit_pending(block), 2);
     assert_int_equal(kit->rejected, 0);
-    assert_int_equal(kit_stats(kit).answered, 1);
-    assert_int_equal(kit_stats(kit).pending, 2);
+    assert_int_equal(kit_stats(kit->openai).answered, 1);
+    assert_int_equal(kit_stats(kit->openai).pending, 2);
     assert_int_equal(kit_end(kit), 1);
     lam_block_free(block);
     forget(&odd);
@@ -155,7 +155,7 @@ static void a_vector_that_is_none_costs_its_record_alone(void **state)
         struct openai_kit *kit = kit_begin(choose, &odd, "\"embed\":{\"dim\":8}", VECTORS, 4, NULL);
         struct lam_block *block = kit_rows(40, "text %u", ROOM);
 
-        if (kit_run(kit, block))
+        if (kit_run(kit->openai, &kit->wake, block))
             fail_msg("%s: %s", cases[i].vector, err.text);
         assert_int_equal(kit->rejected, 1);
         assert_int_equal(kit_pending(block), 1);
@@ -179,10 +179,10 @@ static void usage_that_cannot_be_is_not_believed(void **state)
         struct lam_block *block = kit_rows(60, "text %u", ROOM);
         struct lam_openai_stats stats;
 
-        assert_int_equal(kit_run(kit, block), 0);
+        assert_int_equal(kit_run(kit->openai, &kit->wake, block), 0);
         assert_int_equal(kit_pending(block), 0);
         assert_string_equal(lam_openai_limit(kit->openai), "");
-        stats = kit_stats(kit);
+        stats = kit_stats(kit->openai);
         assert_int_equal(stats.asks[0].requests, 60);
         assert_true(stats.asks[0].tokens_in >= 5900 && stats.asks[0].tokens_in < 59 * 100 + 1000);
         assert_true(stats.asks[0].tokens_out >= 59 * 20 && stats.asks[0].tokens_out < 59 * 20 + 100);
@@ -218,7 +218,7 @@ static void an_estimate_knows_how_many_documents_an_answer_can_be_about(void **s
 
     (void)state;
     lam_openai_estimate(kit->openai);
-    assert_int_equal(kit_run(kit, block), 0);
+    assert_int_equal(kit_run(kit->openai, &kit->wake, block), 0);
     lam_openai_estimated(kit->openai, &told);
     print_message("%.1f requests\n", told.sure.requests);
     assert_true(told.sure.requests > 15 && told.sure.requests < 60); /* an answer has 16,000 tokens; 10 would be 64 in each */

@@ -311,7 +311,7 @@ int lam_batch_spill(struct lam_batch_job *batch, unsigned worker, struct lam_spi
     int rc;
 
     snprintf(name, sizeof name, "runs/%s", batch->run);
-    if (!reader->spill && ((rc = lam_path_join(folder, batch->engine->job->store.path, name, err)) || (rc = lam_spill_new(&reader->spill, folder, err))))
+    if (!reader->spill && ((rc = lam_path_join(folder, batch->engine->job->store.path, name, err)) || (rc = lam_spill_new(&reader->spill, batch->engine->fs, folder, err))))
         return rc;
     lam_spill_clear(reader->spill);
     *spill = reader->spill;

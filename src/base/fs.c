@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -43,8 +44,26 @@ static ssize_t sys_pwrite(void *arg, int fd, const void *bytes, size_t len, off_
     return n < 0 ? -errno : n;
 }
 
-static const struct lam_fs_ops system_ops = {sys_open, sys_pread, sys_pwrite, sys_truncate, sys_fsync, sys_close,
-                                             sys_stat, sys_link,  sys_rename, sys_unlink,   sys_mkdir};
+static int sys_allocate(void *arg, int fd, off_t offset, off_t len)
+{
+    int reason;
+
+    (void)arg;
+    do
+        reason = posix_fallocate(fd, offset, len);
+    while (reason == EINTR);
+    return -reason;
+}
+
+static int sys_map(void *arg, int fd, int protection, off_t offset, size_t len, void **bytes)
+{
+    (void)arg;
+    *bytes = mmap(NULL, len, protection, MAP_SHARED, fd, offset);
+    return *bytes == MAP_FAILED ? -errno : 0;
+}
+
+static const struct lam_fs_ops system_ops = {sys_open, sys_pread,  sys_pwrite, sys_truncate, sys_fsync,    sys_close, sys_stat,
+                                             sys_link, sys_rename, sys_unlink, sys_mkdir,    sys_allocate, sys_map};
 const struct lam_fs lam_fs_system = {&system_ops, NULL};
 
 int lam_path_join(char path[LAM_PATH_MAX], const char *dir, const char *name, struct lam_error *err)

@@ -35,6 +35,8 @@ struct lam_fs_ops {
     int (*rename)(void *arg, const char *from, const char *to);
     int (*unlink)(void *arg, const char *path);
     int (*mkdir)(void *arg, const char *path, mode_t mode);
+    int (*allocate)(void *arg, int fd, off_t offset, off_t len);                             /* room on the disk; the file grows to hold it */
+    int (*map)(void *arg, int fd, int protection, off_t offset, size_t len, void **bytes); /* shared; given back with munmap */
 };
 
 struct lam_fs {

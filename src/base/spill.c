@@ -1,16 +1,12 @@
 #include "spill.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdalign.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #define CHUNK ((size_t)4 << 20) /* what is taken from the disk at once; a multiple of every page size */
-#define NAME_MAX_LEN 4096
 
 struct chunk {
     struct chunk *next;
@@ -19,31 +15,35 @@ struct chunk {
 };
 
 struct lam_spill {
+    const struct lam_fs *fs;
     int fd;
     off_t len;
     struct chunk *chunks; /* the one being filled first */
     struct chunk *spare;  /* empty */
 };
 
-int lam_spill_new(struct lam_spill **out, const char *folder, struct lam_error *err)
+int lam_spill_new(struct lam_spill **out, const struct lam_fs *fs, const char *folder, struct lam_error *err)
 {
-    struct lam_spill *spill = calloc(1, sizeof *spill);
-    char name[NAME_MAX_LEN];
+    struct lam_spill *spill;
+    char path[LAM_PATH_MAX], name[LAM_PATH_MAX];
+    int rc;
 
     *out = NULL;
-    if (!spill)
+    if ((rc = lam_path_join(path, folder, "spill", err)) || (rc = lam_fs_temporary(name, path, err)))
+        return rc;
+    if (!(spill = calloc(1, sizeof *spill)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a spill");
-    if (snprintf(name, sizeof name, "%s/spill.tmp.XXXXXX", folder) >= (int)sizeof name) {
+    spill->fs = fs;
+    if ((spill->fd = fs->ops->open(fs->arg, name, O_RDWR | O_CREAT | O_EXCL, 0600)) < 0) {
+        rc = LAM_FAIL(err, LAM_E_IO, "create %s: %s", name, strerror(-spill->fd));
         free(spill);
-        return LAM_FAIL(err, LAM_E_LIMIT, "path too long: %.100s…", folder);
+        return rc;
     }
-    if ((spill->fd = mkostemp(name, O_CLOEXEC)) < 0) {
-        int reason = errno;
-
-        free(spill);
-        return LAM_FAIL(err, LAM_E_IO, "create %s: %s", name, strerror(reason));
+    if ((rc = fs->ops->unlink(fs->arg, name))) { /* nothing but the name would tell that it is nobody's */
+        rc = LAM_FAIL(err, LAM_E_IO, "remove the name %s: %s", name, strerror(-rc));
+        lam_spill_free(spill);
+        return rc;
     }
-    unlink(name);
     *out = spill;
     return 0;
 }
@@ -72,8 +72,24 @@ void lam_spill_free(struct lam_spill *spill)
         munmap(chunk->bytes, chunk->len);
         free(chunk);
     }
-    close(spill->fd);
+    spill->fs->ops->close(spill->fs->arg, spill->fd); /* nobody reads it any more */
     free(spill);
+}
+
+/* Room behind what the file has, mapped. After a failure the file may be longer: the next chunk takes the same place. */
+static int map_chunk(struct lam_spill *spill, struct chunk *chunk, struct lam_error *err)
+{
+    const struct lam_fs *fs = spill->fs;
+    void *bytes;
+    int rc;
+
+    if ((rc = fs->ops->allocate(fs->arg, spill->fd, spill->len, (off_t)chunk->len)))
+        return LAM_FAIL(err, LAM_E_IO, "room for %zu bytes of a spill: %s", chunk->len, strerror(-rc));
+    if ((rc = fs->ops->map(fs->arg, spill->fd, PROT_READ | PROT_WRITE, spill->len, chunk->len, &bytes)))
+        return LAM_FAIL(err, LAM_E_MEMORY, "map a spill: %s", strerror(-rc));
+    chunk->bytes = bytes;
+    spill->len += (off_t)chunk->len;
+    return 0;
 }
 
 static int grow(struct lam_spill *spill, size_t len, struct lam_error *err)
@@ -83,24 +99,15 @@ static int grow(struct lam_spill *spill, size_t len, struct lam_error *err)
 
     if (chunk && chunk->len >= len) { /* nearly all are of one size */
         spill->spare = chunk->next;
-        chunk->next = spill->chunks;
-        spill->chunks = chunk;
-        return 0;
+    } else {
+        if (!(chunk = calloc(1, sizeof *chunk)))
+            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a spill");
+        chunk->len = (len + CHUNK - 1) / CHUNK * CHUNK;
+        if ((rc = map_chunk(spill, chunk, err))) {
+            free(chunk);
+            return rc;
+        }
     }
-    chunk = calloc(1, sizeof *chunk);
-    if (!chunk)
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a spill");
-    chunk->len = (len + CHUNK - 1) / CHUNK * CHUNK;
-    if ((rc = posix_fallocate(spill->fd, spill->len, (off_t)chunk->len))) {
-        free(chunk);
-        return LAM_FAIL(err, LAM_E_IO, "room for %zu bytes of a spill: %s", len, strerror(rc));
-    }
-    chunk->bytes = mmap(NULL, chunk->len, PROT_READ | PROT_WRITE, MAP_SHARED, spill->fd, spill->len);
-    if (chunk->bytes == MAP_FAILED) {
-        free(chunk);
-        return LAM_FAIL(err, LAM_E_MEMORY, "map a spill: %s", strerror(errno));
-    }
-    spill->len += (off_t)chunk->len;
     chunk->next = spill->chunks;
     spill->chunks = chunk;
     return 0;

@@ -11,16 +11,18 @@
 #include <lamina/error.h>
 #include <lamina/sv.h>
 
+#include "fs.h"
+
 struct lam_spill;
 
 /* With its file in folder. */
-int lam_spill_new(struct lam_spill **spill, const char *folder, struct lam_error *err);
+int lam_spill_new(struct lam_spill **spill, const struct lam_fs *fs, const char *folder, struct lam_error *err);
 void lam_spill_free(struct lam_spill *spill); /* NULL-safe; everything in it goes */
 
 /* Forgets all that is in it, and keeps its room: what is filled again costs no page faults. */
 void lam_spill_clear(struct lam_spill *spill);
 
-/* Room of len bytes, aligned for any type, that stays in its place. */
+/* Room of len bytes, aligned for any type, that stays in its place. LAM_E_IO: the disk has none. What was put in before stays as it is. */
 int lam_spill_room(struct lam_spill *spill, size_t len, void **room, struct lam_error *err);
 
 /* A copy of bytes; an empty one needs no room. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* 0: the call is done as ever. 1: done, then `error` is answered. Negative: not done, this is answered. */
 static int verdict(struct faulty_fs *faulty, enum faulty_call call, const char *path)
@@ -94,6 +95,19 @@ static int faulty_link(void *arg, const char *from, const char *to) { SPOILED(FA
 static int faulty_rename(void *arg, const char *from, const char *to) { SPOILED(FAULTY_RENAME, to, REAL(faulty)->rename(ARG(faulty), from, to)); }
 static int faulty_unlink(void *arg, const char *path) { SPOILED(FAULTY_UNLINK, path, REAL(faulty)->unlink(ARG(faulty), path)); }
 static int faulty_mkdir(void *arg, const char *path, mode_t mode) { SPOILED(FAULTY_MKDIR, path, REAL(faulty)->mkdir(ARG(faulty), path, mode)); }
+static int faulty_allocate(void *arg, int fd, off_t offset, off_t len) { SPOILED(FAULTY_ALLOCATE, NULL, REAL(faulty)->allocate(ARG(faulty), fd, offset, len)); }
+
+static int faulty_map(void *arg, int fd, int protection, off_t offset, size_t len, void **bytes)
+{
+    struct faulty_fs *faulty = arg;
+    int say = verdict(faulty, FAULTY_MAP, NULL);
+    int rc = say < 0 ? say : REAL(faulty)->map(ARG(faulty), fd, protection, offset, len, bytes);
+
+    if (!say || rc)
+        return rc;
+    munmap(*bytes, len);
+    return -faulty->error;
+}
 
 static const struct lam_fs_ops faulty_ops = {
     .open = faulty_open,
@@ -107,6 +121,8 @@ static const struct lam_fs_ops faulty_ops = {
     .rename = faulty_rename,
     .unlink = faulty_unlink,
     .mkdir = faulty_mkdir,
+    .allocate = faulty_allocate,
+    .map = faulty_map,
 };
 
 void faulty_fs_init(struct faulty_fs *faulty, const struct lam_fs *real)

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#define MAX_OPEN 1024             /* records that are with the threads; more wait here */
+#define MAX_OPEN 1024 /* records that are with the threads; more wait here */
 
 /* A piece whose records are with agents. */
 struct visit {
@@ -20,7 +20,6 @@ struct lam_agent_job {
     struct visit *visits, **visits_end;
     struct lam_agent_stats stats;
     const struct lam_log *log;
-    bool broken, unkept; /* told of */
 };
 
 /* --- what it costs --- */
@@ -142,49 +141,24 @@ int lam_agent_job_submit(struct lam_agent_job *job, struct lam_batch_piece *piec
     return 0;
 }
 
-/* {…,"agent":value} in the block's arena. */
-static int add_member(struct lam_block *block, struct lam_sv *object, const struct lam_buf *value, struct lam_error *err)
-{
-    size_t len = lam_agent_member_len(*object, lam_buf_sv(value));
-    char *text = lam_block_alloc(block, len);
-
-    if (!text)
-        return LAM_FAIL(err, LAM_E_LIMIT, "no room for an agent's answer");
-    lam_agent_member_write(*object, lam_buf_sv(value), text);
-    *object = lam_sv(text, len);
-    return 0;
-}
-
 /* What an agent came to goes into its row. A block without room leaves the row pending. */
 static void keep(struct lam_agent_job *job, const struct visit *visit, const struct lam_agent_task *task)
 {
     struct lam_row *row = visit->rows[task - visit->tasks];
     struct lam_block *block = visit->piece->block;
     uint64_t tokens = task->used.in + task->used.out;
-    struct lam_error err;
 
     row->enr.tokens += (uint32_t)tokens;
     job->stats.found += task->found;
     job->stats.tokens += task->found ? 0 : tokens;
-    if (task->outcome == LAM_AGENT_LATER || task->outcome == LAM_AGENT_REFUSED || add_member(block, &row->enr.trace, &task->trail, &err) ||
-        (task->outcome == LAM_AGENT_ANSWERED && add_member(block, &row->enr.custom, &task->result, &err))) {
+    if (task->outcome == LAM_AGENT_LATER || task->outcome == LAM_AGENT_REFUSED || !lam_agent_add_member(block, &row->enr.trace, lam_buf_sv(&task->trail)) ||
+        (task->outcome == LAM_AGENT_ANSWERED && !lam_agent_add_member(block, &row->enr.custom, lam_buf_sv(&task->result)))) {
         row->rec.flags |= LAM_ROW_PENDING;
         job->stats.later++;
     } else if (task->outcome == LAM_AGENT_ANSWERED)
         job->stats.answered++;
     else
         job->stats.gave_up++;
-}
-
-/* Once of each kind: what neither server nor limit explains, and a cache that cannot be written. */
-static void tell_broken(struct lam_agent_job *job, const struct lam_agent_task *task)
-{
-    if (task->broken && !job->broken)
-        lam_log_warn(job->log, "batch", "an agent could not work, and its record stays pending for the next run: %s", task->err.text);
-    job->broken |= task->broken;
-    if (lam_agents_unkept(job->setup.agents) && !job->unkept)
-        lam_log_warn(job->log, "batch", "what an agent came to cannot be kept in the cache; it is used all the same, and paid for again by who needs it next");
-    job->unkept |= lam_agents_unkept(job->setup.agents) > 0;
 }
 
 static int take_done(struct lam_agent_job *job, struct lam_error *err)
@@ -196,7 +170,7 @@ static int take_done(struct lam_agent_job *job, struct lam_error *err)
         struct visit *visit = task->arg;
 
         keep(job, visit, task);
-        tell_broken(job, task);
+        lam_agent_setup_tell(&job->setup, job->log, "batch", "the next run", task);
         if (task->outcome == LAM_AGENT_REFUSED) {
             *err = task->err;
             rc = err->code;

@@ -133,7 +133,7 @@ static bool is_empty(struct lam_sv object) { return object.len < 3; }
 
 size_t lam_agent_member_len(struct lam_sv old, struct lam_sv value) { return (is_empty(old) ? 1 : old.len) + sizeof member - 1 + value.len + 1; }
 
-void lam_agent_member_write(struct lam_sv old, struct lam_sv value, char *out)
+struct lam_sv lam_agent_member_write(struct lam_sv old, struct lam_sv value, char *out)
 {
     size_t at = 1;
 
@@ -147,6 +147,28 @@ void lam_agent_member_write(struct lam_sv old, struct lam_sv value, char *out)
     at += sizeof member - 1;
     memcpy(out + at, value.ptr, value.len);
     out[at + value.len] = '}';
+    return lam_sv(out, at + value.len + 1);
+}
+
+bool lam_agent_add_member(struct lam_block *block, struct lam_sv *object, struct lam_sv value)
+{
+    char *text = lam_block_alloc(block, lam_agent_member_len(*object, value));
+
+    if (text)
+        *object = lam_agent_member_write(*object, value, text);
+    return text != NULL;
+}
+
+void lam_agent_setup_tell(struct lam_agent_setup *setup, const struct lam_log *log, const char *area, const char *later, const struct lam_agent_task *task)
+{
+    bool unkept = lam_agents_unkept(setup->agents) > 0;
+
+    if (task->broken && !setup->broken)
+        lam_log_warn(log, area, "an agent could not work, and its record stays pending for %s: %s", later, task->err.text);
+    if (unkept && !setup->unkept)
+        lam_log_warn(log, area, "what an agent came to cannot be kept in the cache; it is used all the same, and paid for again by who needs it next");
+    setup->broken |= task->broken;
+    setup->unkept |= unkept;
 }
 
 void lam_agent_stats_add(struct lam_agent_stats *sum, const struct lam_agent_stats *more)

@@ -27,6 +27,7 @@ struct lam_agent_setup {
     struct lam_json *metadata;
     struct lam_hash_state *hash;
     struct lam_buf model, masked; /* names that answers are kept under */
+    bool broken, unkept;          /* told of */
 };
 
 /* What a layer chooses by itself; as in struct lam_agents_options. */
@@ -50,9 +51,15 @@ bool lam_agent_setup_asks(struct lam_agent_setup *setup, const struct lam_record
 /* The task of a row, which lives as long as the task; what is masked goes into the arena. */
 int lam_agent_setup_task(struct lam_agent_setup *setup, const struct lam_row *row, struct lam_arena *masked, struct lam_agent_task *task, struct lam_error *err);
 
-/* {…,"agent":value} of an object that has no such member; old is {} or empty where there is nothing. */
+/* Logs, once of each kind, what neither server nor limit explains, and a cache that cannot be written. later: who asks about a record again. */
+void lam_agent_setup_tell(struct lam_agent_setup *setup, const struct lam_log *log, const char *area, const char *later, const struct lam_agent_task *task);
+
+/* {…,"agent":value} of an object that has no such member; old is {} or empty where there is nothing. out, of len bytes, is what is returned. */
 size_t lam_agent_member_len(struct lam_sv old, struct lam_sv value);
-void lam_agent_member_write(struct lam_sv old, struct lam_sv value, char *out);
+struct lam_sv lam_agent_member_write(struct lam_sv old, struct lam_sv value, char *out);
+
+/* The same of an object in a block. False: it has no room, and the object stays as it is. */
+bool lam_agent_add_member(struct lam_block *block, struct lam_sv *object, struct lam_sv value);
 
 /* Plain data, so that ranks can add it up. */
 struct lam_agent_stats {

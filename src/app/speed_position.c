@@ -178,8 +178,8 @@ size_t lam_speed_positions(struct lam_speed_positions *positions, const struct l
 
         while (at < positions->count && positions->held[at].start == i)
             positions->offsets[held++] = positions->held[at++].offset;
-        if (!end || last[i].offset < 0 || end < start->output || (end == start->output && !start->held_count))
-            continue; /* nothing new, or not back where it was */
+        if (!end || last[i].offset < 0 || end < start->output || (end == start->output && held == start->held_count))
+            continue; /* not back where it was, or as the last run left it */
         offsets[count] = (struct lam_kafka_offset){start->partition, lam_speed_note_write(notes[count], &last[i], end, positions->offsets, held)};
         count += offsets[count].offset >= start->output && is_news(&positions->sent[i], offsets[count].offset, notes[count]);
     }

@@ -33,7 +33,7 @@ static int owe_outputs(struct lam_kafka *kafka, const struct lam_speed_start *st
         if (starts[i].output == LAM_KAFKA_NO_OFFSET)
             offsets[fresh++] = (struct lam_kafka_offset){starts[i].partition, starts[i].archive};
     if (fresh)
-        rc = lam_kafka_commit(kafka, offsets, NULL, fresh, false, err);
+        rc = lam_kafka_commit(kafka, offsets, NULL, fresh, err);
     free(offsets);
     return rc;
 }

@@ -28,6 +28,7 @@
 #define BLOCK_BYTES ((size_t)1 << 30)
 #define OUTPUT_COMMIT_US 1000000
 #define FLUSH_MS 10000
+#define COMMIT_STEP_MS 100
 #define FULL_NAP_US 20000
 #define WATCH_US 1000000 /* the most that one look adds to a thread's silence */
 #define JOIN_NS 100000000
@@ -296,11 +297,30 @@ static int take(struct lam_speed_thread *t, const struct lam_kafka_event *events
     return rc;
 }
 
+/* Has the last commit ended? Waits timeout_ms for it; where it failed, what it said is given again. */
+static bool commit_ended(struct lam_speed_thread *t, int timeout_ms)
+{
+    struct lam_error err;
+    int rc, step_ms;
+
+    do { /* in steps: who waits for a broker does not hang */
+        step_ms = timeout_ms < COMMIT_STEP_MS ? timeout_ms : COMMIT_STEP_MS;
+        timeout_ms -= step_ms;
+        rc = lam_kafka_commit_end(t->kafka, step_ms, &err);
+        atomic_fetch_add(&t->turns, 1);
+    } while (rc == LAM_PENDING && timeout_ms > 0);
+    if (rc && rc != LAM_PENDING) {
+        lam_log_warn(&t->engine->log, "speed", "output position: %s", err.text);
+        lam_speed_positions_forget(t->positions);
+    }
+    return rc != LAM_PENDING;
+}
+
 /*
  * Moves the output position to what is delivered, or given up. A broker that does not answer only makes outputs come twice later; one that loses an output, or
  * does not allow it, ends the job, so that the position never passes it.
  */
-static int commit_outputs(struct lam_speed_thread *t, bool wait)
+static int commit_outputs(struct lam_speed_thread *t)
 {
     struct lam_kafka_offset *offsets = calloc(t->setup->start_count + 1, sizeof *offsets);
     char (*notes)[LAM_KAFKA_NOTE] = calloc(t->setup->start_count + 1, sizeof *notes);
@@ -308,12 +328,10 @@ static int commit_outputs(struct lam_speed_thread *t, bool wait)
     struct lam_error err = {0};
     int rc = 0;
 
-    if (wait) /* nobody was told whether the others came through */
-        lam_speed_positions_forget(t->positions);
     if (offsets && notes)
         count = lam_speed_positions(t->positions, t->setup, t->reached, t->last, t->agents, offsets, notes);
     if (count && !(rc = lam_speed_sender_settle(t->sender, FLUSH_MS, &err)) &&
-        lam_kafka_commit(t->kafka, offsets, (const char (*)[LAM_KAFKA_NOTE])notes, count, !wait, &err))
+        lam_kafka_commit_begin(t->kafka, offsets, (const char (*)[LAM_KAFKA_NOTE])notes, count, &err))
         lam_log_warn(&t->engine->log, "speed", "output position: %s", err.text);
     if (count && (rc || err.code))
         lam_speed_positions_forget(t->positions);
@@ -322,6 +340,16 @@ static int commit_outputs(struct lam_speed_thread *t, bool wait)
     if (!rc || rc == LAM_E_TIMEOUT)
         return 0;
     t->err = err;
+    return rc;
+}
+
+/* The last of a run. */
+static int commit_last_outputs(struct lam_speed_thread *t)
+{
+    int rc = commit_ended(t, FLUSH_MS) ? commit_outputs(t) : 0;
+
+    if (!rc && !commit_ended(t, FLUSH_MS))
+        lam_log_warn(&t->engine->log, "speed", "output position: the broker did not answer in %d s; the last outputs may come twice", FLUSH_MS / 1000);
     return rc;
 }
 
@@ -376,14 +404,14 @@ static int consume(struct lam_speed_thread *t)
         lam_speed_sender_poll(t->sender);
         share_stats(t);
         say_consuming(t);
-        if (!rc && lam_mono_us(t->engine->clock) >= t->next_output_us) {
+        if (!rc && lam_mono_us(t->engine->clock) >= t->next_output_us && commit_ended(t, 0)) {
             t->next_output_us = lam_mono_us(t->engine->clock) + OUTPUT_COMMIT_US;
-            rc = commit_outputs(t, false);
+            rc = commit_outputs(t);
         }
     }
     lam_speed_agents_stop(t->agents);
     if (!rc && !(rc = lam_speed_agents_step(t->agents, t->tail, t->sender, &t->err)))
-        rc = commit_outputs(t, true);
+        rc = commit_last_outputs(t);
     share_stats(t);
     return rc;
 }

@@ -163,7 +163,7 @@ int lam_kafka_open(struct lam_kafka **result, const struct lam_kafka_options *op
         goto failed;
     }
     conf = NULL; /* the handle's now */
-    if (!(kafka->queue = rd_kafka_queue_get_consumer(kafka->rk)) || !(kafka->rkt = rd_kafka_topic_new(kafka->rk, options->topic, NULL))) {
+    if (!(kafka->queue = rd_kafka_queue_get_consumer(kafka->rk)) || !(kafka->commits = rd_kafka_queue_new(kafka->rk)) || !(kafka->rkt = rd_kafka_topic_new(kafka->rk, options->topic, NULL))) {
         rc = LAM_FAIL(err, LAM_E_IO, "%s: %s", kafka->who, rd_kafka_err2str(rd_kafka_last_error()));
         goto failed;
     }
@@ -198,6 +198,8 @@ void lam_kafka_close(struct lam_kafka *kafka)
         rd_kafka_queue_io_event_enable(kafka->queue, -1, NULL, 0);
     if (kafka->queue)
         rd_kafka_queue_destroy(kafka->queue);
+    if (kafka->commits)
+        rd_kafka_queue_destroy(kafka->commits);
     if (kafka->rkt)
         rd_kafka_topic_destroy(kafka->rkt);
     if (kafka->rk && !lam_kafka_destroy(kafka->rk, &kafka->noise))

@@ -139,11 +139,16 @@ bool lam_kafka_gap(const struct lam_kafka *kafka, struct lam_kafka_gap *gap);
 #define LAM_KAFKA_NOTE 1024 /* bytes of a note beside an offset, NUL included; brokers take 4096 as a rule */
 
 /*
- * Commits next offsets. async: returns at once, and a failure is logged; else it waits for the broker's answer. notes: NULL, or a text for each
- * offset that the broker keeps beside it.
+ * Commits next offsets and waits for the broker's answer, timeout_ms of the options at most. notes: NULL, or a text for each offset that the broker keeps
+ * beside it. LAM_E_INVALID: another commit is under way.
  */
-int lam_kafka_commit(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, const char (*notes)[LAM_KAFKA_NOTE], size_t count, bool async,
-                     struct lam_error *err);
+int lam_kafka_commit(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, const char (*notes)[LAM_KAFKA_NOTE], size_t count, struct lam_error *err);
+
+/* The same without waiting; its end has to be asked for before the next may begin. */
+int lam_kafka_commit_begin(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, const char (*notes)[LAM_KAFKA_NOTE], size_t count, struct lam_error *err);
+
+/* 0: none is under way, or it came through. LAM_PENDING: no answer within timeout_ms. Else why it failed; it is over then. */
+int lam_kafka_commit_end(struct lam_kafka *kafka, int timeout_ms, struct lam_error *err);
 
 /* Fills offsets[i].offset for offsets[i].partition: LAM_KAFKA_NO_OFFSET where nothing was committed. notes as above, filled in; a longer one is cut. */
 int lam_kafka_committed(struct lam_kafka *kafka, struct lam_kafka_offset *offsets, char (*notes)[LAM_KAFKA_NOTE], size_t count, struct lam_error *err);

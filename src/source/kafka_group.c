@@ -13,23 +13,59 @@ static rd_kafka_topic_partition_list_t *list_of(struct lam_kafka *kafka, const s
     return list;
 }
 
-int lam_kafka_commit(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, const char (*notes)[LAM_KAFKA_NOTE], size_t count, bool async,
-                     struct lam_error *err)
+/* --- commits: one at a time, because librdkafka may let one overtake another that waits for the group's coordinator --- */
+
+static rd_kafka_resp_err_t outcome(rd_kafka_event_t *event)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+
+    for (int i = 0; !code && list && i < list->cnt; i++)
+        code = list->elems[i].err;
+    return code;
+}
+
+int lam_kafka_commit_end(struct lam_kafka *kafka, int timeout_ms, struct lam_error *err)
+{
+    rd_kafka_event_t *event;
+    rd_kafka_resp_err_t code;
+
+    if (!kafka->committing)
+        return 0;
+    if (!(event = rd_kafka_queue_poll(kafka->commits, timeout_ms)))
+        return LAM_PENDING;
+    kafka->committing = false;
+    code = outcome(event);
+    rd_kafka_event_destroy(event);
+    return code ? lam_kafka_no_answer(kafka, "the group's offsets were not committed", code, err) : 0;
+}
+
+int lam_kafka_commit_begin(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, const char (*notes)[LAM_KAFKA_NOTE], size_t count, struct lam_error *err)
 {
     rd_kafka_topic_partition_list_t *list;
     rd_kafka_resp_err_t code;
 
     if (!count)
         return 0;
+    if (kafka->committing)
+        return LAM_FAIL(err, LAM_E_INVALID, "%s: a commit is under way", kafka->who);
     list = list_of(kafka, offsets, count);
     for (size_t i = 0; notes && i < count; i++)
         if ((list->elems[i].metadata = strdup(notes[i]))) /* the list's own: it frees it */
             list->elems[i].metadata_size = strlen(notes[i]);
-    code = rd_kafka_commit(kafka->rk, list, async);
-    for (size_t i = 0; !code && !async && i < count; i++)
-        code = list->elems[i].err;
+    code = rd_kafka_commit_queue(kafka->rk, list, kafka->commits, NULL, NULL);
     rd_kafka_topic_partition_list_destroy(list);
+    kafka->committing = !code;
     return code ? lam_kafka_no_answer(kafka, "the group's offsets were not committed", code, err) : 0;
+}
+
+int lam_kafka_commit(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, const char (*notes)[LAM_KAFKA_NOTE], size_t count, struct lam_error *err)
+{
+    int rc = lam_kafka_commit_begin(kafka, offsets, notes, count, err);
+
+    if (!rc && (rc = lam_kafka_commit_end(kafka, kafka->timeout_ms, err)) == LAM_PENDING)
+        rc = lam_kafka_no_answer(kafka, "whether the group's offsets were committed", RD_KAFKA_RESP_ERR__TIMED_OUT, err);
+    return rc;
 }
 
 int lam_kafka_committed(struct lam_kafka *kafka, struct lam_kafka_offset *offsets, char (*notes)[LAM_KAFKA_NOTE], size_t count, struct lam_error *err)

@@ -10,6 +10,8 @@ struct lam_kafka {
     rd_kafka_t *rk;
     rd_kafka_topic_t *rkt;
     rd_kafka_queue_t *queue;
+    rd_kafka_queue_t *commits; /* answers to commits */
+    bool committing;           /* one is under way */
     char *brokers, *topic, *cluster_id;
     char who[160];
     uint32_t partitions;

@@ -159,7 +159,7 @@ static void the_group_keeps_what_was_committed(void **state)
     (void)state;
     kit_fresh_topic(topic, 3);
     kafka = kit_consumer(topic);
-    assert_int_equal(lam_kafka_commit(kafka, commit, said, 2, false, NULL), 0);
+    assert_int_equal(lam_kafka_commit(kafka, commit, said, 2, NULL), 0);
     assert_int_equal(lam_kafka_committed(kafka, offsets, NULL, 3, NULL), 0);
     assert_int_equal(offsets[0].offset, 7);
     assert_int_equal(offsets[1].offset, 3);
@@ -171,9 +171,48 @@ static void the_group_keeps_what_was_committed(void **state)
     assert_string_equal(notes[0], said[0]); /* kept beside it */
     assert_string_equal(notes[1], "");
     assert_string_equal(notes[2], "");
-    assert_int_equal(lam_kafka_commit(kafka, commit, NULL, 1, false, NULL), 0);
+    assert_int_equal(lam_kafka_commit(kafka, commit, NULL, 1, NULL), 0);
     assert_int_equal(lam_kafka_committed(kafka, offsets, notes, 3, NULL), 0);
     assert_string_equal(notes[0], ""); /* a commit without one takes it away */
+    lam_kafka_close(kafka);
+}
+
+static void no_commit_overtakes_another(void **state)
+{
+    struct lam_kafka_offset offset;
+    struct lam_kafka *kafka;
+    struct lam_error err;
+    char topic[64];
+    int rc;
+
+    (void)state;
+    kit_fresh_topic(topic, 1);
+    kafka = kit_consumer(topic); /* it does not know the group's coordinator yet */
+    assert_int_equal(lam_kafka_commit_end(kafka, 0, &err), 0);
+    for (int64_t to = 1; to <= 3; to++) {
+        offset = (struct lam_kafka_offset){0, to};
+        assert_int_equal(lam_kafka_commit_begin(kafka, &offset, NULL, 1, &err), 0);
+        assert_int_equal(lam_kafka_commit_begin(kafka, &offset, NULL, 1, &err), LAM_E_INVALID);
+        assert_int_equal(lam_kafka_commit(kafka, &offset, NULL, 1, &err), LAM_E_INVALID);
+        while ((rc = lam_kafka_commit_end(kafka, 100, &err)) == LAM_PENDING)
+            ;
+        assert_int_equal(rc, 0);
+    }
+    assert_int_equal(lam_kafka_committed(kafka, &offset, NULL, 1, &err), 0);
+    assert_int_equal(offset.offset, 3);
+    lam_kafka_close(kafka);
+}
+
+static void a_commit_under_way_does_not_keep_a_consumer_open(void **state)
+{
+    const struct lam_kafka_offset offset = {0, 5};
+    struct lam_kafka *kafka;
+    char topic[64];
+
+    (void)state;
+    kit_fresh_topic(topic, 1);
+    kafka = kit_consumer(topic);
+    assert_int_equal(lam_kafka_commit_begin(kafka, &offset, NULL, 1, NULL), 0);
     lam_kafka_close(kafka);
 }
 
@@ -208,6 +247,7 @@ static void a_pause_holds_messages_back_and_loses_none(void **state)
 #define KIT_TESTS                                                                                                                                              \
     cmocka_unit_test(what_was_sent_is_read_once_with_all_that_belongs_to_it), cmocka_unit_test(reading_begins_where_it_is_told_and_follows_what_comes),        \
         cmocka_unit_test(an_offset_beyond_the_end_is_a_gap_with_its_numbers), cmocka_unit_test(a_witness_is_found_gone_or_beyond),                             \
-        cmocka_unit_test(the_group_keeps_what_was_committed), cmocka_unit_test(a_pause_holds_messages_back_and_loses_none)
+        cmocka_unit_test(the_group_keeps_what_was_committed), cmocka_unit_test(no_commit_overtakes_another),                                           \
+        cmocka_unit_test(a_commit_under_way_does_not_keep_a_consumer_open), cmocka_unit_test(a_pause_holds_messages_back_and_loses_none)
 
 #endif

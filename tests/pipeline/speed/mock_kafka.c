@@ -152,7 +152,7 @@ static int commit(const char *group, const char *topic, int64_t offset)
 
     if (lam_kafka_open(&kafka, &options, &err))
         return fail(&err);
-    rc = lam_kafka_commit(kafka, &to, NULL, 1, false, &err);
+    rc = lam_kafka_commit(kafka, &to, NULL, 1, &err);
     lam_kafka_close(kafka);
     return rc ? fail(&err) : puts("ok");
 }

@@ -132,6 +132,31 @@ static void a_position_is_given_once_and_never_goes_back(void **state)
     lam_speed_positions_free(positions);
 }
 
+static void what_the_last_run_left_is_not_given_again(void **state)
+{
+    int64_t owed = 4;
+    struct lam_speed_start start = {.partition = 7, .output = 10, .held = &owed, .held_count = 1};
+    const struct lam_speed_setup setup = {.starts = &start, .start_count = 1};
+    struct lam_tail_range reached = {.partition = 7, .end = 8};
+    struct lam_speed_note last = {9, 5, 1};
+    struct lam_speed_positions *positions = lam_speed_positions_new(1);
+    struct lam_kafka_offset offset;
+    char notes[1][LAM_KAFKA_NOTE];
+
+    (void)state;
+    assert_non_null(positions);
+    assert_int_equal(lam_speed_positions(positions, &setup, &reached, &last, NULL, &offset, notes), 0); /* not back where it was */
+    reached.end = 10; /* and nobody holds the output at 4 any more */
+    assert_int_equal(lam_speed_positions(positions, &setup, &reached, &last, NULL, &offset, notes), 1);
+    assert_string_equal(notes[0], "9 5 1");
+    lam_speed_positions_forget(positions);
+    start.held_count = 0; /* as the last run left it */
+    assert_int_equal(lam_speed_positions(positions, &setup, &reached, &last, NULL, &offset, notes), 0);
+    reached.end = 11;
+    assert_int_equal(lam_speed_positions(positions, &setup, &reached, &last, NULL, &offset, notes), 1);
+    lam_speed_positions_free(positions);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +164,7 @@ int main(void)
         cmocka_unit_test(a_position_never_moves_back_when_fewer_are_held),
         cmocka_unit_test(what_is_no_note_says_nothing),
         cmocka_unit_test(a_position_is_given_once_and_never_goes_back),
+        cmocka_unit_test(what_the_last_run_left_is_not_given_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

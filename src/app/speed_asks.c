@@ -31,7 +31,7 @@ static struct lam_speed_ask *find_ask(struct lam_speed_asks *asks, uint64_t id)
 
 void lam_speed_asks_take(struct lam_speed_asks *asks, struct lam_sv bytes)
 {
-    uint64_t head[4], pair[2]; /* id, code, whether more follows, ranges: speed_rank.c */
+    uint64_t head[4], pair[2]; /* id, code, whether more follows, ranges: speed_answers.h */
     struct lam_error err;
     struct lam_speed_ask *ask;
     size_t at = sizeof head;

@@ -7,8 +7,12 @@
  *     commit (at most one in commit_interval) ──COMMITTED, KEEP──> lets go of what no query can need
  *     fetch: ──ASK──> … <──ANSWER── tail rows that the pinned commit does not cover
  *
- *     speed_coordinator.c  rank 0        speed_begin.c  its start            speed_commits.c  rolls to commits    speed_asks.c  queries
- *     speed_rank.c         main thread   speed_roll.c   chunks to segments   speed_thread.c   consuming           speed_output.c  what goes back to Kafka
+ *     rank 0                                      a speed rank's main thread              its speed thread
+ *     speed_coordinator.c  the step               speed_rank.c     the step                speed_thread.c   the loop: consumes and answers
+ *     speed_begin.c        begins a run           speed_rolls.c    rolls under way         speed_agents.c   agents: rows that are owed one (speed_owed.c),
+ *     speed_starts.c       from which offsets     speed_roll.c     a chunk to segments                      what they spend (speed_spending.c)
+ *     speed_commits.c      rolls to commits       speed_answers.c  answers about the tail  speed_sender.c   what goes back to Kafka, and how (speed_output.c)
+ *     speed_asks.c         questions              speed_setup.c    where consuming starts  speed_position.c up to where that is done
  */
 #ifndef LAMINA_APP_SPEED_JOB_H
 #define LAMINA_APP_SPEED_JOB_H

@@ -29,6 +29,8 @@ struct lam_speed_note {
     uint32_t crc;
 };
 
+/* --- speed_setup.c --- */
+
 int lam_speed_setup_write(const struct lam_speed_setup *setup, struct lam_buf *json, struct lam_error *err);
 int lam_speed_setup_read(struct lam_sv json, struct lam_speed_setup *setup, struct lam_error *err);
 void lam_speed_setup_release(struct lam_speed_setup *setup);

@@ -1,29 +1,13 @@
 #include "speed_rank.h"
 
 #include "speed_agents.h"
+#include "speed_answers.h"
+#include "speed_rolls.h"
 
 #include <stdlib.h>
 
-#include "model/wire.h"
-
-#define ROLLS_MAX 2 /* being written, or written and not committed yet: more would only make more of the tail unfree */
 #define STATS_US 500000
 #define LOOK_US 2000000
-#define PART_BYTES ((size_t)4 << 20)    /* of an answer, from which on the next row stands in another message */
-#define PART_MAX ((size_t)48 << 20)     /* of one message: a row is never divided */
-#define ANSWERS_MAX ((size_t)512 << 20) /* of answers that are not sent yet */
-
-struct roll {
-    struct lam_work work;
-    struct lam_speed_rank *rank;
-    struct roll *next;
-    uint64_t number;
-    struct lam_tail_chunk *chunk;
-    struct lam_buf note;
-    bool written, sent;
-    int rc;
-    struct lam_error err;
-};
 
 struct lam_speed_rank {
     struct lam_engine *engine;
@@ -31,29 +15,26 @@ struct lam_speed_rank {
     struct lam_tail_log *tail;
     struct lam_speed_thread *thread;
     struct lam_speed_agents *agents; /* the thread's; NULL: none are asked */
-    struct lam_namer namer; /* storage thread */
-    struct roll *rolls;     /* not committed yet, oldest first */
-    uint64_t next_roll;
-    unsigned open_rolls;
+    struct lam_speed_rolls rolls;
+    struct lam_speed_answers answers;
     bool running, told, stopping, failed, failure_sent;
     struct lam_error failure;
     int64_t next_stats_us, next_look_us;
     struct lam_work look_work;
     bool looking;
-    struct part *parts; /* of answers, not sent yet */
-    size_t part_bytes;
 };
 
-/* False: the outbox to rank 0 is full. What must arrive is sent again at the next step; what is stale by then (statistics, answers with a deadline) is not. */
-static bool send(struct lam_speed_rank *rank, uint16_t type, struct lam_sv bytes)
+bool lam_speed_rank_send(struct lam_engine *engine, uint16_t type, struct lam_sv bytes)
 {
     struct lam_error err;
-    int rc = lam_comm_send(rank->engine->comm, 0, type, bytes, &err);
+    int rc = lam_comm_send(engine->comm, 0, type, bytes, &err);
 
     if (rc && rc != LAM_PENDING)
-        lam_log_error(&rank->engine->log, "speed", "%s", err.text);
+        lam_log_error(&engine->log, "speed", "%s", err.text);
     return rc != LAM_PENDING;
 }
+
+static bool send(const struct lam_speed_rank *rank, uint16_t type, struct lam_sv bytes) { return lam_speed_rank_send(rank->engine, type, bytes); }
 
 static void fail(struct lam_speed_rank *rank, const struct lam_error *err)
 {
@@ -69,36 +50,6 @@ static void fail(struct lam_speed_rank *rank, const struct lam_error *err)
 }
 
 /* --- rolling --- */
-
-static void roll_run(struct lam_work *work, unsigned worker)
-{
-    struct roll *roll = (struct roll *)work;
-    struct lam_engine *engine = roll->rank->engine;
-    struct lam_error err;
-
-    (void)worker;
-    if (engine->rank > 0 && !lam_commitlog_refresh(engine->commits, &err)) /* rank 0 knows what is committed; here it is looked for: a new model */
-        lam_engine_share(engine);
-    roll->rc = lam_speed_roll(engine, &roll->rank->setup, &roll->rank->namer, roll->number, roll->chunk, &roll->note, &roll->err);
-}
-
-static void roll_done(struct lam_work *work)
-{
-    struct roll *roll = (struct roll *)work;
-
-    roll->written = true;
-    if (roll->rc)
-        fail(roll->rank, &roll->err);
-    lam_wake_signal(&roll->rank->engine->wake);
-}
-
-/* In the order of rolling, which is that of the log. */
-static void send_rolls(struct lam_speed_rank *rank)
-{
-    for (struct roll *roll = rank->rolls; roll && roll->written && !roll->rc; roll = roll->next)
-        if (!roll->sent && !(roll->sent = send(rank, MSG_SPEED_ROLLED, lam_buf_sv(&roll->note))))
-            return;
-}
 
 /* Is the open chunk to be closed? While an older one waits for its agents, only its size says so. */
 static bool is_due(const struct lam_speed_rank *rank)
@@ -140,183 +91,15 @@ static struct lam_tail_chunk *take_chunk(struct lam_speed_rank *rank)
 static void roll_one(struct lam_speed_rank *rank)
 {
     struct lam_tail_chunk *chunk;
-    struct roll *roll, **link;
     struct lam_error err;
 
-    if (rank->open_rolls >= ROLLS_MAX || rank->failed || !(chunk = take_chunk(rank)))
-        return;
-    if (!(roll = calloc(1, sizeof *roll))) {
-        LAM_FAIL(&err, LAM_E_MEMORY, "no memory to roll the tail");
+    if (rank->rolls.failure.code)
+        fail(rank, &rank->rolls.failure);
+    if (lam_speed_rolls_have_room(&rank->rolls) && !rank->failed && (chunk = take_chunk(rank)) && lam_speed_rolls_begin(&rank->rolls, chunk, &err))
         fail(rank, &err);
-        return;
-    }
-    roll->work = (struct lam_work){roll_run, roll_done};
-    roll->rank = rank;
-    roll->number = ++rank->next_roll;
-    lam_buf_init(&roll->note, LAM_COMM_MESSAGE_MAX);
-    roll->chunk = chunk;
-    if (!lam_work_submit(rank->engine->storage, &roll->work)) {
-        lam_buf_release(&roll->note);
-        free(roll);
-        LAM_FAIL(&err, LAM_E_LIMIT, "the storage thread has too many jobs");
-        fail(rank, &err);
-        return;
-    }
-    for (link = &rank->rolls; *link; link = &(*link)->next)
-        ;
-    *link = roll;
-    rank->open_rolls++;
 }
 
-static void committed(struct lam_speed_rank *rank, struct lam_sv bytes)
-{
-    struct lam_speed_committed message;
-
-    if (bytes.len != sizeof message)
-        return;
-    memcpy(&message, bytes.ptr, sizeof message);
-    while (rank->rolls && rank->rolls->number <= message.roll && rank->rolls->written) {
-        struct roll *roll = rank->rolls;
-
-        rank->rolls = roll->next;
-        rank->open_rolls--;
-        lam_tail_archived(rank->tail, roll->chunk, message.commit);
-        lam_buf_release(&roll->note);
-        free(roll);
-    }
-}
-
-/* --- questions --- */
-
-/*
- * ASK: id u64, commit u64, has_key u64, key. ANSWER, one or more: id u64, code i64, more u64 (another one follows), ranges u64, {partition u64, next u64}…, one
- * wire frame. Ranges stand in the first.
- */
-struct part {
-    struct part *next;
-    struct lam_buf bytes;
-};
-
-enum { ID, CODE, MORE, RANGES, HEAD };
-
-/* An answer in the making: rows go into the part at its end. */
-struct asked {
-    uint64_t id;
-    struct lam_sv key; /* ptr NULL: all rows */
-    struct lam_wire wire;
-    struct part *first, **end;
-    struct lam_buf *open; /* bytes of the last part */
-    size_t bytes;
-};
-
-static void free_parts(struct part *part)
-{
-    struct part *next;
-
-    for (; part; part = next) {
-        next = part->next;
-        lam_buf_release(&part->bytes);
-        free(part);
-    }
-}
-
-static int begin_part(struct asked *asked, const struct lam_tail_range *ranges, size_t count, struct lam_error *err)
-{
-    const uint64_t head[HEAD] = {[ID] = asked->id, [RANGES] = count};
-    struct part *part = calloc(1, sizeof *part);
-    int rc;
-
-    if (!part)
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for an answer");
-    lam_buf_init(&part->bytes, PART_MAX);
-    *asked->end = part;
-    asked->end = &part->next;
-    asked->open = &part->bytes;
-    rc = lam_buf_add(asked->open, head, sizeof head, err);
-    for (size_t i = 0; !rc && i < count; i++)
-        rc = lam_buf_add(asked->open, (uint64_t[]){ranges[i].partition, ranges[i].end}, 2 * sizeof(uint64_t), err);
-    return rc ? rc : lam_wire_begin(&asked->wire, asked->open, err);
-}
-
-static int end_part(struct asked *asked, bool more, struct lam_error *err)
-{
-    const uint64_t value = more;
-    int rc = lam_wire_end(&asked->wire, err);
-
-    memcpy(asked->open->ptr + MORE * sizeof value, &value, sizeof value);
-    asked->bytes += asked->open->len;
-    return rc;
-}
-
-static int add_row(void *arg, const struct lam_row *row, struct lam_error *err)
-{
-    struct asked *asked = arg;
-    int rc = 0;
-
-    if (asked->key.ptr && !lam_sv_eq(asked->key, row->rec.key))
-        return 0;
-    if (asked->open->len >= PART_BYTES && !(rc = end_part(asked, true, err)))
-        rc = begin_part(asked, NULL, 0, err);
-    if (!rc && asked->bytes > ANSWERS_MAX)
-        rc = LAM_FAIL(err, LAM_E_LIMIT, "an answer of more than %zu bytes", ANSWERS_MAX);
-    return rc ? rc : lam_wire_add_row(&asked->wire, row, err);
-}
-
-static int collect(struct lam_speed_rank *rank, uint64_t commit, struct asked *asked, struct lam_error *err)
-{
-    struct lam_tail_range ranges[256];
-    size_t count = rank->tail ? lam_tail_reached(rank->tail, ranges, sizeof ranges / sizeof *ranges) : 0;
-    int rc = begin_part(asked, ranges, count, err);
-
-    if (!rc && rank->tail)
-        rc = lam_tail_visit(rank->tail, commit, add_row, asked, err);
-    return rc ? rc : end_part(asked, false, err);
-}
-
-/* As much as the outbox takes; the rest at the next step. */
-static void send_parts(struct lam_speed_rank *rank)
-{
-    while (rank->parts && send(rank, MSG_SPEED_ANSWER, lam_buf_sv(&rank->parts->bytes))) {
-        struct part *part = rank->parts;
-
-        rank->parts = part->next;
-        rank->part_bytes -= part->bytes.len;
-        lam_buf_release(&part->bytes);
-        free(part);
-    }
-}
-
-static void answer(struct lam_speed_rank *rank, struct lam_sv bytes)
-{
-    uint64_t head[3];
-    struct asked asked = {.bytes = rank->part_bytes};
-    struct part **end = &rank->parts;
-    struct lam_error err;
-    int rc;
-
-    if (bytes.len < sizeof head)
-        return;
-    memcpy(head, bytes.ptr, sizeof head);
-    asked.id = head[0];
-    asked.end = &asked.first;
-    if (head[2])
-        asked.key = lam_sv(bytes.ptr + sizeof head, bytes.len - sizeof head);
-    if ((rc = collect(rank, head[1], &asked, &err))) {
-        const uint64_t refusal[HEAD] = {[ID] = asked.id, [CODE] = (uint64_t)(int64_t)rc};
-
-        lam_log_warn(&rank->engine->log, "speed", "a query was refused: %s", err.text);
-        free_parts(asked.first);
-        send(rank, MSG_SPEED_ANSWER, lam_sv((const char *)refusal, sizeof refusal));
-        return;
-    }
-    while (*end)
-        end = &(*end)->next;
-    *end = asked.first;
-    rank->part_bytes = asked.bytes;
-    send_parts(rank);
-}
-
-/* --- the rest --- */
+/* --- messages --- */
 
 static void start(struct lam_speed_rank *rank, struct lam_sv bytes)
 {
@@ -325,8 +108,8 @@ static void start(struct lam_speed_rank *rank, struct lam_sv bytes)
 
     if (!rc)
         rc = lam_tail_log_new(&rank->tail, &err);
-    rank->namer = (struct lam_namer){.rank = rank->engine->rank, .next = 1u << 30}; /* apart from the batch layer's names of the same rank */
-    memcpy(rank->namer.run, rank->setup.run, LAM_RUN_ID);
+    if (!rc)
+        lam_speed_rolls_init(&rank->rolls, rank->engine, &rank->setup, rank->tail);
     if (!rc)
         rc = lam_speed_thread_start(&rank->thread, rank->engine, &rank->setup, rank->tail, rank->agents, &err);
     rank->running = !rc;
@@ -346,7 +129,7 @@ static void on_message(void *arg, int src, uint16_t type, struct lam_sv bytes)
         start(rank, bytes);
         break;
     case MSG_SPEED_COMMITTED:
-        committed(rank, bytes);
+        lam_speed_rolls_committed(&rank->rolls, bytes);
         break;
     case MSG_SPEED_KEEP:
         if (bytes.len == sizeof kept && rank->tail) {
@@ -355,7 +138,7 @@ static void on_message(void *arg, int src, uint16_t type, struct lam_sv bytes)
         }
         break;
     case MSG_SPEED_ASK:
-        answer(rank, bytes);
+        lam_speed_answers_take(&rank->answers, rank->tail, bytes);
         break;
     case MSG_SPEED_STOP:
         rank->stopping = true;
@@ -365,6 +148,8 @@ static void on_message(void *arg, int src, uint16_t type, struct lam_sv bytes)
         break;
     }
 }
+
+/* --- the step --- */
 
 static void send_stats(struct lam_speed_rank *rank)
 {
@@ -440,16 +225,18 @@ int lam_speed_rank_step(struct lam_speed_rank *rank)
     if (state != LAM_PENDING && !rank->told && !rank->failed)
         rank->told = send(rank, MSG_SPEED_STARTED, lam_sv(NULL, 0));
     roll_one(rank);
-    send_rolls(rank);
-    send_parts(rank);
+    lam_speed_rolls_send(&rank->rolls);
+    lam_speed_answers_send(&rank->answers);
     send_stats(rank);
     look(rank);
-    if (rank->stopping && state != 0 && state != LAM_PENDING && !rank->open_rolls && is_rolled(rank)) {
+    if (rank->stopping && state != 0 && state != LAM_PENDING && !rank->rolls.count && is_rolled(rank)) {
         rank->running = !send(rank, MSG_SPEED_ENDED, lam_sv(NULL, 0));
         return rank->running ? LAM_PENDING : 0;
     }
     return LAM_PENDING;
 }
+
+/* --- a life --- */
 
 int lam_speed_rank_open(struct lam_speed_rank **out, struct lam_engine *engine, struct lam_llm_job *llm, struct lam_error *err)
 {
@@ -459,7 +246,7 @@ int lam_speed_rank_open(struct lam_speed_rank **out, struct lam_engine *engine, 
     *out = rank;
     if (!rank)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a speed rank");
-    rank->engine = engine;
+    rank->engine = rank->answers.engine = engine;
     if ((rc = lam_speed_agents_open(&rank->agents, engine, llm, err)))
         return rc;
     return lam_comm_on(engine->comm, MSG_SPEED_START, MSG_SPEED_STOP, on_message, rank, err);
@@ -472,14 +259,8 @@ void lam_speed_rank_close(struct lam_speed_rank *rank)
     lam_comm_off(rank->engine->comm, MSG_SPEED_START);
     lam_speed_thread_free(rank->thread);
     lam_speed_agents_close(rank->agents);
-    while (rank->rolls) {
-        struct roll *roll = rank->rolls;
-
-        rank->rolls = roll->next;
-        lam_buf_release(&roll->note);
-        free(roll);
-    }
-    free_parts(rank->parts);
+    lam_speed_rolls_release(&rank->rolls);
+    lam_speed_answers_release(&rank->answers);
     lam_tail_log_free(rank->tail);
     lam_speed_setup_release(&rank->setup);
     free(rank);

@@ -161,14 +161,12 @@ bool lam_agent_add_member(struct lam_block *block, struct lam_sv *object, struct
 
 void lam_agent_setup_tell(struct lam_agent_setup *setup, const struct lam_log *log, const char *area, const char *later, const struct lam_agent_task *task)
 {
-    bool unkept = lam_agents_unkept(setup->agents) > 0;
-
     if (task->broken && !setup->broken)
         lam_log_warn(log, area, "an agent could not work, and its record stays pending for %s: %s", later, task->err.text);
-    if (unkept && !setup->unkept)
-        lam_log_warn(log, area, "what an agent came to cannot be kept in the cache; it is used all the same, and paid for again by who needs it next");
+    if (task->unkept && !setup->unkept)
+        lam_log_warn(log, area, "what an agent came to cannot be kept in the cache: it is used all the same, and who needs it next may pay for it again: %s", task->err.text);
     setup->broken |= task->broken;
-    setup->unkept |= unkept;
+    setup->unkept |= task->unkept;
 }
 
 void lam_agent_stats_add(struct lam_agent_stats *sum, const struct lam_agent_stats *more)

@@ -20,7 +20,6 @@ struct lam_agents {
     struct lam_pool *pool;
     _Atomic int protocol; /* that the server turned out to speak: later agents begin with it */
     atomic_bool cancelled;
-    atomic_uint_least64_t unkept; /* what agents came to and could not be kept */
     struct lam_agent_task *open;  /* the owner's: with the threads. Of equal records one is, so that the others find what it came to */
     struct lam_agent_task *equal; /* the others, oldest first */
     size_t equal_count;
@@ -205,10 +204,9 @@ static int loop(struct lam_agents *agents, struct lam_agent *agent, enum lam_age
 static void keep(struct lam_agents *agents, struct lam_agent_task *task, const struct lam_agent *agent)
 {
     struct lam_agent_end end = {.answered = task->outcome == LAM_AGENT_ANSWERED, .used = task->used, .result = task->result, .trail = task->trail};
-    struct lam_error err;
 
-    if ((end.answered || (task->outcome == LAM_AGENT_GAVE_UP && lam_agent_lasting(agent))) && lam_agent_kept_put(&agents->kept, task->record, &end, &err))
-        atomic_fetch_add(&agents->unkept, 1);
+    if (end.answered || (task->outcome == LAM_AGENT_GAVE_UP && lam_agent_lasting(agent)))
+        task->unkept = lam_agent_kept_put(&agents->kept, task->record, &end, &agents->cancelled, &task->err) != 0;
 }
 
 static int ask_anew(struct lam_agents *agents, struct lam_agent_task *task, struct lam_error *err)
@@ -261,6 +259,7 @@ static void run(void *arg, unsigned worker)
 static void agents_free(struct lam_agents *agents)
 {
     lam_pool_free(agents->pool);
+    lam_agent_kept_release(&agents->kept);
     free(agents);
 }
 
@@ -279,7 +278,6 @@ int lam_agents_open(struct lam_agents **out, const struct lam_agents_options *op
     agents->options = *options;
     atomic_init(&agents->protocol, (int)options->agent.protocol);
     atomic_init(&agents->cancelled, false);
-    atomic_init(&agents->unkept, 0);
     if (!(rc = lam_agent_kept_init(&agents->kept, options->cache, &options->agent, options->model, err)))
         rc = lam_pool_new(&agents->pool, "agent", options->parallel, options->max_open, options->wake, err);
     if (rc) {
@@ -343,7 +341,7 @@ bool lam_agents_submit(struct lam_agents *agents, struct lam_agent_task *task)
         return false;
     task->agents = agents;
     task->outcome = LAM_AGENT_LATER;
-    task->found = false;
+    task->found = task->unkept = false;
     task->used = (struct lam_agent_usage){0};
     lam_buf_init(&task->result, LAM_AGENT_BODY_MAX);
     lam_buf_init(&task->trail, LAM_AGENT_STEPS_MAX + 4096);
@@ -376,7 +374,5 @@ struct lam_agent_task *lam_agents_poll(struct lam_agents *agents)
 }
 
 size_t lam_agents_open_tasks(const struct lam_agents *agents) { return lam_pool_open_jobs(agents->pool) + agents->equal_count; }
-
-uint64_t lam_agents_unkept(const struct lam_agents *agents) { return atomic_load(&agents->unkept); }
 
 void lam_agents_cancel(struct lam_agents *agents) { atomic_store(&agents->cancelled, true); }

@@ -52,6 +52,7 @@ struct lam_agent_task {
     struct lam_buf result, trail; /* JSON; the caller releases them */
     struct lam_agent_usage used;  /* what it took, now or when it was asked */
     bool broken;                  /* LATER for neither a server nor a limit: err says why */
+    bool unkept;                  /* what it came to is not known to be durable: shown all the same, it may be paid for again. err says why */
     struct lam_error err;
     struct lam_agents *agents;   /* while it is open */
     struct lam_agent_task *next;
@@ -62,7 +63,10 @@ struct lam_agents;
 /* LAM_E_INVALID: tools or schemas that are none. All of options is borrowed as long as it is open. */
 int lam_agents_open(struct lam_agents **agents, const struct lam_agents_options *options, struct lam_error *err);
 
-/* Stops those at work (their outcome is LATER), waits for their threads, and forgets what was not polled. NULL-safe. */
+/*
+ * Stops those at work (their outcome is LATER), waits for their threads, and forgets what was not polled. A server, a tool or a disk that hangs is waited for a
+ * second or two. NULL-safe.
+ */
 void lam_agents_close(struct lam_agents *agents);
 
 /* False: max_open records are open. Owner. */
@@ -72,9 +76,6 @@ bool lam_agents_submit(struct lam_agents *agents, struct lam_agent_task *task);
 struct lam_agent_task *lam_agents_poll(struct lam_agents *agents);
 
 size_t lam_agents_open_tasks(const struct lam_agents *agents);
-
-/* Agents whose end could not be written to the cache: it is shown, and a later run pays for it again. Any thread. */
-uint64_t lam_agents_unkept(const struct lam_agents *agents);
 
 /* All that is open ends as LATER, soon. Any thread. */
 void lam_agents_cancel(struct lam_agents *agents);

@@ -55,7 +55,8 @@ static void keep(struct lam_cache *cache, const struct lam_agent_options *option
     if (answered)
         assert_int_equal(lam_buf_addf(&end.result, &err, "{\"n\":%d}", n), 0);
     assert_int_equal(lam_agent_kept_init(&kept, cache, options, MODEL, &err), 0);
-    assert_int_equal(lam_agent_kept_put(&kept, record(n), &end, &err), 0);
+    assert_int_equal(lam_agent_kept_put(&kept, record(n), &end, NULL, &err), 0);
+    lam_agent_kept_release(&kept);
     lam_buf_release(&end.result);
     lam_buf_release(&end.trail);
 }
@@ -73,6 +74,7 @@ static int found(struct lam_cache *cache, const struct lam_agent_options *option
     lam_buf_init(&end.trail, 1000);
     assert_int_equal(lam_agent_kept_init(&kept, cache, options, model, &err), 0);
     rc = lam_agent_kept_get(&kept, record(n), &end, &err);
+    lam_agent_kept_release(&kept);
     answer = rc == LAM_E_NOT_FOUND ? -1 : end.answered;
     if (rc) {
         assert_int_equal(rc, LAM_E_NOT_FOUND);
@@ -157,6 +159,7 @@ static void another_process_finds_it_and_damage_is_asked_again(void **state)
         assert_int_equal(found(cache, &options, MODEL, 10 + i), -1);
     }
     assert_int_equal(found(NULL, &options, MODEL, 1), -1);
+    lam_agent_kept_release(&kept);
     lam_cache_close(second);
     lam_cache_close(cache);
 }
@@ -205,13 +208,15 @@ static void spent(void *arg, struct lam_agent_usage most, struct lam_agent_usage
     atomic_fetch_add(&world->tokens, (unsigned)(used.in + used.out));
 }
 
-static void world_open(struct world *world, const char *root, unsigned leave)
+static void world_open_on(struct world *world, const char *root, unsigned leave, const struct lam_fs *fs, int64_t time_us)
 {
+    const struct lam_cache_options of_cache = {.fs = fs};
     struct lam_llm_endpoint endpoint = {.model = "small", .limits = {.concurrency = 8}};
     struct lam_agents_options options = {.agent = options_of(), .parallel = 4, .max_open = 8, .model = MODEL, .reserve = reserve, .spent = spent, .arg = world};
     struct lam_llm_options client;
     struct lam_error err;
 
+    options.agent.limits.time_us = time_us;
     lam_llm_options_init(&client);
     atomic_store(&world->leave, leave);
     world->server = llm_server_start(answers_at_once, world);
@@ -220,9 +225,12 @@ static void world_open(struct world *world, const char *root, unsigned leave)
     client.endpoint_count = 1;
     assert_int_equal(lam_llm_client_open(&client, &world->client, &err), 0);
     options.client = world->client;
-    options.cache = world->cache = open_cache(root);
+    assert_int_equal(lam_cache_open(&world->cache, root, &of_cache, &err), 0);
+    options.cache = world->cache;
     assert_int_equal(lam_agents_open(&world->agents, &options, &err), 0);
 }
+
+static void world_open(struct world *world, const char *root, unsigned leave) { world_open_on(world, root, leave, NULL, 60000000); }
 
 static void world_close(struct world *world)
 {
@@ -320,7 +328,7 @@ static void equal_records_hold_up_no_other(void **state)
     assert_int_equal(atomic_load(&world.asked), 2);
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(tasks[i].outcome, LAM_AGENT_ANSWERED);
-        assert_int_equal(lam_agents_unkept(world.agents), 0);
+        assert_false(tasks[i].unkept);
         release(&tasks[i]);
     }
     world_close(&world);
@@ -375,6 +383,82 @@ static void without_leave_nothing_is_sent_and_all_that_was_reserved_is_told(void
     world_close(&world);
 }
 
+/* --- a disk that hangs --- */
+
+static atomic_bool hangs;
+static atomic_uint synced;
+
+static int sync_that_hangs(void *arg, int fd)
+{
+    while (atomic_load(&hangs))
+        usleep(1000);
+    atomic_fetch_add(&synced, 1);
+    return lam_fs_system.ops->fsync(arg, fd);
+}
+
+static const struct lam_fs *disk_that_hangs(void)
+{
+    static struct lam_fs_ops ops;
+    static struct lam_fs fs;
+
+    ops = *lam_fs_system.ops;
+    ops.fsync = sync_that_hangs;
+    fs = (struct lam_fs){&ops, lam_fs_system.arg};
+    atomic_store(&hangs, true);
+    atomic_store(&synced, 0);
+    return &fs;
+}
+
+/* Answers are shown, one after the other, though none can be kept; what was put is kept once the disk goes on. */
+static void a_disk_that_hangs_holds_up_no_agent(void **state)
+{
+    struct world world = {0};
+
+    world_open_on(&world, *state, 100, disk_that_hangs(), 50000);
+    for (int i = 0; i < 6; i++) {
+        struct lam_agent_task task = ask(&world, i);
+
+        assert_int_equal(task.outcome, LAM_AGENT_ANSWERED);
+        assert_true(task.unkept);
+        assert_int_equal(task.err.code, LAM_E_TIMEOUT);
+        assert_true(lam_sv_eq(lam_buf_sv(&task.result), LAM_SV("{\"n\":5}")));
+        release(&task);
+    }
+    assert_int_equal(atomic_load(&synced), 0);
+    atomic_store(&hangs, false);
+    lam_cache_flush(world.cache, NULL);
+    for (int i = 0; i < 7; i++) { /* the last is a new one: there is time again */
+        struct lam_agent_task task = ask(&world, i);
+
+        assert_int_equal(task.found, i < 6);
+        assert_int_equal(task.unkept && task.err.code != LAM_E_TIMEOUT, 0); /* a sync may take longer than 50 ms here */
+        release(&task);
+    }
+    assert_int_equal(atomic_load(&world.asked), 7);
+    world_close(&world);
+}
+
+/* With an hour to wait, agents end at a stop all the same, while the disk still hangs. */
+static void a_stop_waits_for_no_disk_that_hangs(void **state)
+{
+    struct lam_agent_task tasks[3];
+    struct world world = {0};
+
+    world_open_on(&world, *state, 100, disk_that_hangs(), (int64_t)3600 * 1000000);
+    for (int i = 0; i < 3; i++) {
+        tasks[i] = (struct lam_agent_task){.key = LAM_SV("k"), .title = LAM_SV(""), .text = LAM_SV("text"), .record = record(i)};
+        assert_true(lam_agents_submit(world.agents, &tasks[i]));
+    }
+    while (atomic_load(&world.spent) < 3) /* answered: with the disk, or about to be */
+        usleep(1000);
+    assert_null(lam_agents_poll(world.agents));
+    lam_agents_close(world.agents);
+    assert_int_equal(atomic_load(&synced), 0);
+    world.agents = NULL;
+    atomic_store(&hangs, false); /* who is told now is gone */
+    world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,6 +470,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(equal_records_hold_up_no_other, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(a_record_that_is_too_long_ends_for_good, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(without_leave_nothing_is_sent_and_all_that_was_reserved_is_told, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(a_disk_that_hangs_holds_up_no_agent, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(a_stop_waits_for_no_disk_that_hangs, scratch_setup, scratch_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config/nearest.h"
+#include "engine.h"
 
 static const struct lam_option common[] = {
     {"json", '\0', NULL, "machine-readable result on standard output"},
@@ -144,6 +145,16 @@ int lam_cli_job(const struct lam_cli *cli, const char *path, struct lam_job **jo
     }
     lam_cli_fail(cli, &err);
     return rc == LAM_E_NOT_FOUND || rc == LAM_E_LIMIT ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
+}
+
+int lam_cli_store(const struct lam_cli *cli, const char *path, struct lam_engine *engine)
+{
+    struct lam_error err;
+    int rc = lam_engine_open_store(engine, path, &err);
+
+    if (rc == LAM_E_NOT_FOUND || rc == LAM_E_LIMIT)
+        return lam_cli_usage(cli, "%s", err.text);
+    return rc ? lam_cli_fail(cli, &err) : 0;
 }
 
 int lam_cli_end(const struct lam_cli *cli, int code)

@@ -15,11 +15,13 @@
 
 #include "config/job.h"
 
+struct lam_engine;
+
 /* Exit codes: they tell the truth (invariant 11). */
 enum lam_exit {
     LAM_EXIT_DONE = 0,
     LAM_EXIT_FAILED = 1,
-    LAM_EXIT_USAGE = 2,      /* bad usage or job file */
+    LAM_EXIT_USAGE = 2,      /* bad usage or job file; a path that leads to no job file, or no store */
     LAM_EXIT_QUARANTINE = 3, /* finished, with more records in quarantine than allowed */
     LAM_EXIT_RESUME = 75     /* stopped with a batch unfinished: run it again */
 };
@@ -85,6 +87,12 @@ int lam_cli_fail(const struct lam_cli *cli, const struct lam_error *err);
  * LAM_EXIT_FAILED where the file is there and cannot be read. With --json also {"file", "ok": false, "problems": […]}.
  */
 int lam_cli_job(const struct lam_cli *cli, const char *path, struct lam_job **job);
+
+/*
+ * Opens the store of a verb that looks at one. 0, or the exit code after telling: LAM_EXIT_USAGE where the path leads to no store, LAM_EXIT_FAILED where what is
+ * there cannot be read. lam_engine_close in any case.
+ */
+int lam_cli_store(const struct lam_cli *cli, const char *path, struct lam_engine *engine);
 
 /* Flushes standard output: what a full disk or a closed pipe lost is LAM_EXIT_FAILED, else code. */
 int lam_cli_end(const struct lam_cli *cli, int code);

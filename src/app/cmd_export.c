@@ -252,29 +252,32 @@ static int set_up(struct export *export, const struct lam_cli *cli, struct lam_e
     return add_filters(cli, export->filter, err);
 }
 
+static int export_all(struct export *export, const struct lam_cli *cli, struct lam_engine *engine)
+{
+    const char *output = lam_cli_option(cli, "output");
+    struct lam_error err;
+
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error to be told */
+    if ((export->sort && lam_export_sort_new(&export->sorter, &err)) || (output ? write_file(export, engine, output, &err) : write_all(export, engine, &err)))
+        return lam_cli_fail(cli, &err);
+    if (output && cli->json)
+        printf("{\"rows\":%" PRIu64 "}\n", export->rows);
+    else if (output)
+        fprintf(stderr, "%" PRIu64 " records written to %s\n", export->rows, output);
+    return LAM_EXIT_DONE;
+}
+
 static int run(struct lam_cli *cli)
 {
     struct export export = {0};
-    const char *output = lam_cli_option(cli, "output");
     struct lam_engine engine = {0};
     struct lam_error err;
-    bool opened = false;
-    int rc = set_up(&export, cli, &err), code = LAM_EXIT_DONE;
+    int rc = set_up(&export, cli, &err), code;
 
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error to be told */
-    if (!rc && !(rc = lam_engine_open_store(&engine, cli->args[0], &err)) &&
-        (!export.sort || !(rc = lam_export_sort_new(&export.sorter, &err)))) {
-        opened = true;
-        rc = output ? write_file(&export, &engine, output, &err) : write_all(&export, &engine, &err);
-    }
     if (rc)
-        code = !opened && (rc == LAM_E_INVALID || rc == LAM_E_LIMIT || rc == LAM_E_NOT_FOUND)
-                   ? lam_cli_usage(cli, "%s", err.text)
-                   : lam_cli_fail(cli, &err);
-    else if (output && cli->json)
-        printf("{\"rows\":%" PRIu64 "}\n", export.rows);
-    else if (output)
-        fprintf(stderr, "%" PRIu64 " records written to %s\n", export.rows, output);
+        code = rc == LAM_E_INVALID || rc == LAM_E_LIMIT ? lam_cli_usage(cli, "%s", err.text) : lam_cli_fail(cli, &err);
+    else if (!(code = lam_cli_store(cli, cli->args[0], &engine)))
+        code = export_all(&export, cli, &engine);
     lam_export_sort_free(export.sorter);
     lam_filter_free(export.filter);
     lam_field_reader_free(export.fields);

@@ -265,15 +265,13 @@ static int run(struct lam_cli *cli)
     struct lam_engine engine = {0};
     struct lam_query query;
     struct lam_error err;
-    int rc, code = LAM_EXIT_DONE;
+    int rc, code;
 
     if ((rc = build(cli, &query, &err))) {
         lam_query_release(&query);
         return rc == LAM_E_INVALID || rc == LAM_E_LIMIT ? lam_cli_usage(cli, "%s", err.text) : lam_cli_fail(cli, &err);
     }
-    if ((rc = lam_engine_open_store(&engine, cli->args[0], &err)))
-        code = rc == LAM_E_NOT_FOUND ? lam_cli_usage(cli, "%s", err.text) : lam_cli_fail(cli, &err);
-    else if ((rc = ask(cli, &query, &engine, &err)))
+    if (!(code = lam_cli_store(cli, cli->args[0], &engine)) && (rc = ask(cli, &query, &engine, &err)))
         code = rc == LAM_E_INVALID ? lam_cli_usage(cli, "%s", err.text) : lam_cli_fail(cli, &err);
     lam_engine_close(&engine);
     lam_query_release(&query);

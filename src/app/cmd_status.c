@@ -145,14 +145,12 @@ static int run(struct lam_cli *cli)
     struct lam_engine engine = {0};
     struct lam_error err;
     struct lam_buf out;
-    int rc, code = LAM_EXIT_DONE;
+    int code;
 
     lam_buf_init(&out, TEXT_MAX);
-    if ((rc = lam_engine_open_store(&engine, cli->args[0], &err)))
-        code = rc == LAM_E_NOT_FOUND ? lam_cli_usage(cli, "%s", err.text) : lam_cli_fail(cli, &err);
-    else if ((rc = answer(cli, &engine, &out, &err)))
+    if (!(code = lam_cli_store(cli, cli->args[0], &engine)) && answer(cli, &engine, &out, &err))
         code = lam_cli_fail(cli, &err);
-    else
+    else if (!code)
         fwrite(out.ptr, 1, out.len, stdout);
     lam_buf_release(&out);
     lam_engine_close(&engine);

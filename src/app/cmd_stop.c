@@ -95,13 +95,11 @@ static int run(struct lam_cli *cli)
     struct lam_engine engine = {0};
     struct lam_error err;
     long long seconds;
-    int rc, code = LAM_EXIT_DONE;
+    int code;
 
     if (lam_cli_number(cli, "wait", 0, 86400, WAIT_S, &seconds))
         return LAM_EXIT_USAGE;
-    if ((rc = lam_engine_open_store(&engine, cli->args[0], &err)))
-        code = rc == LAM_E_NOT_FOUND ? lam_cli_usage(cli, "%s", err.text) : lam_cli_fail(cli, &err);
-    else if (stop(cli, &engine, seconds, &err))
+    if (!(code = lam_cli_store(cli, cli->args[0], &engine)) && stop(cli, &engine, seconds, &err))
         code = lam_cli_fail(cli, &err);
     lam_engine_close(&engine);
     return code;

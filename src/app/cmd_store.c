@@ -279,13 +279,11 @@ static int run(struct lam_cli *cli)
 {
     struct lam_engine engine = {0};
     struct lam_error err;
-    int rc, code;
+    int code;
 
     if (strcmp(cli->args[0], "ls") && strcmp(cli->args[0], "show") && strcmp(cli->args[0], "check"))
         return lam_cli_usage(cli, "expected ls, show or check; found \"%s\"", cli->args[0]);
-    if ((rc = lam_engine_open_store(&engine, cli->args[1], &err)))
-        code = rc == LAM_E_NOT_FOUND ? lam_cli_usage(cli, "%s", err.text) : lam_cli_fail(cli, &err);
-    else
+    if (!(code = lam_cli_store(cli, cli->args[1], &engine)))
         code = answer(cli, &engine, &err);
     lam_engine_close(&engine);
     return code;

@@ -5,8 +5,10 @@
 #include "trained.h"
 #include "store/store.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define STORAGE_JOBS 1024
@@ -85,7 +87,9 @@ int lam_engine_open_store(struct lam_engine *engine, const char *path, struct la
     pthread_mutex_init(&engine->lock, NULL);
     if ((rc = lam_wake_init(&engine->wake, err)) || (rc = lam_path_join(folder, path, "log", err)))
         return rc;
-    if (engine->fs->ops->stat(engine->fs->arg, folder, &st) || !S_ISDIR(st.st_mode))
+    if ((rc = engine->fs->ops->stat(engine->fs->arg, folder, &st)) && rc != -ENOENT && rc != -ENOTDIR)
+        return LAM_FAIL(err, LAM_E_IO, "look at %s: %s", folder, strerror(-rc));
+    if (rc || !S_ISDIR(st.st_mode))
         return LAM_FAIL(err, LAM_E_NOT_FOUND, "%s is no store: it has no folder log/", path);
     options = (struct lam_commitlog_options){.fs = engine->fs, .clock = engine->clock, .log = &engine->log};
     if ((rc = lam_commitlog_open(&engine->commits, path, &options, err)))

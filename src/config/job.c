@@ -367,6 +367,7 @@ int lam_job_load(const char *path, const char *const *sets, size_t set_count, st
     const char *slash = strrchr(path, '/');
     char folder[LAM_PATH_MAX];
     struct lam_buf text;
+    struct stat st;
     char *real;
     int rc;
 
@@ -374,7 +375,10 @@ int lam_job_load(const char *path, const char *const *sets, size_t set_count, st
     if (problems)
         memset(problems, 0, sizeof *problems);
     lam_buf_init(&text, LAM_JOB_FILE_MAX);
-    rc = lam_fs_read_all(&lam_fs_system, path, &text, err);
+    if (!lam_fs_system.ops->stat(lam_fs_system.arg, path, &st) && S_ISDIR(st.st_mode))
+        rc = LAM_FAIL(err, LAM_E_NOT_FOUND, "%s is a folder", path);
+    else
+        rc = lam_fs_read_all(&lam_fs_system, path, &text, err);
     if (rc) {
         rc = LAM_PASS(err, rc, "job file");
         goto cleanup;

@@ -140,6 +140,12 @@ class Jobs(Case):
         self.assertEqual(told.stderr, f"lamina job: job file: {self.folder}/gone.json: no such file\n")
         self.assertEqual(json.loads(lamina("job", "check", "--json", f"{self.folder}/gone.json").stdout)["error"]["code"], "not_found")
 
+    def test_a_folder_is_no_job_file(self):
+        for verb in ("batch", "run", "speed", "serve", "eval", "cache stat", "job check"):
+            told = lamina(*verb.split(), self.folder)
+            self.assertEqual(told.returncode, 2, verb)
+            self.assertEqual(told.stderr, f"lamina {verb.split()[0]}: job file: {self.folder} is a folder\n")
+
     def test_init_writes_a_good_job_and_never_replaces_one(self):
         told = lamina("job", "init", "my-tickets.json", cwd=self.folder)
         self.assertEqual((told.returncode, told.stderr), (0, ""))
@@ -157,6 +163,33 @@ class Jobs(Case):
         for path in glob.glob(f"{SOURCE}/jobs/*.json"):
             told = lamina("job", "check", path)
             self.assertEqual((told.returncode, told.stderr), (0, ""), path)
+
+
+class Stores(Case):
+    """What every verb that looks at a store says of a path that leads to none."""
+    VERBS = ("store check", "store ls", "store show", "status", "stop", "query", "export")
+
+    def test_a_path_that_leads_to_no_store_is_bad_usage(self):
+        file = self.write("file", "x")
+        for path in (f"{self.folder}/gone", self.folder, file, f"{file}/below", ""):
+            for verb in self.VERBS:
+                with self.subTest(verb=verb, path=path):
+                    told = lamina(*verb.split(), path)
+                    self.assertEqual((told.returncode, told.stdout), (2, ""))
+                    self.assertIn(f"{path} is no store: it has no folder log/\n", told.stderr)
+                    answer = json.loads(lamina(*verb.split(), "--json", path).stdout)
+                    self.assertEqual(answer["error"]["code"], "usage")
+
+    def test_a_path_that_is_too_long_is_bad_usage(self):
+        for verb in self.VERBS:
+            self.assertEqual(lamina(*verb.split(), "x" * 5000).returncode, 2, verb)
+
+    def test_what_cannot_be_looked_at_is_a_failure(self):
+        os.symlink("loop", f"{self.folder}/loop")
+        for verb in self.VERBS:
+            told = lamina(*verb.split(), f"{self.folder}/loop")
+            self.assertEqual((told.returncode, told.stdout), (1, ""), verb)
+            self.assertIn(f"{self.folder}/loop/log: Too many levels of symbolic links", told.stderr)
 
 
 class Schema(Case):

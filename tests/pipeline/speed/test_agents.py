@@ -277,13 +277,14 @@ class Waiting(AgentsCase):
         self.model.hang(set())
         self.wait_for_outputs(run, EVENTS)
         _, report = self.end(run)
-        agents = report["agents"]  # one ran out of its time while the model hung; the other began when that was done
-        self.assertEqual((agents["passed_on"], agents["pending"], agents["gave_up"], agents["answered"], agents["late"]), (len(ASKED) - 2, len(ASKED) - 2, 1, 1, 2))
+        agents, no_time = report["agents"], report["agents"]["gave_up"]
+        self.assertEqual((agents["passed_on"], agents["pending"], agents["answered"], agents["late"]), (len(ASKED) - 2, len(ASKED) - 2, 2 - no_time, 2))
+        self.assertIn(no_time, (1, 2))  # one ran out of its time while the model hung; the other began when that was done, and where the machine is busy it does so too
         self.assertEqual(len(self.outputs()), EVENTS)
         self.batch(self.write_job())
         for key in sorted(ASKED):
             self.assertEqual((self.record(key)["pending"], self.record(key)["enrichment"]["custom"]), (False, ANSWER))
-        self.assertEqual(sum(self.model.asked().values()), len(ASKED) + 1)  # what only the clock ended is asked again
+        self.assertEqual(sum(self.model.asked().values()), len(ASKED) + no_time)  # what only the clock ended is asked again
 
     def test_outputs_that_are_owed_below_the_archive_are_sent_and_no_others(self):
         """Archived without its agent, then killed: its output is still owed, and the others are not sent again."""
@@ -417,7 +418,8 @@ class Run(AgentsCase):
         self.model.hang(hung)
         run = self.start(self.run_job(), 3, ["--json"])
         run.wait_for(lambda: len(self.model.asked()) == len(ASKED))
-        run.wait_for(lambda: self.served(run, "e24", lambda r: not r["pending"]))
+        for key in sorted(ASKED - hung):
+            run.wait_for(lambda: self.served(run, key, lambda r: not r["pending"]))
         speed = [pid for pid in self.lamina_pids(run) if self.rank_of(pid) == 1]
         os.kill(speed[0], signal.SIGKILL)
         self.assertNotEqual(run.finish()[0], 0)

@@ -49,7 +49,8 @@ void lam_agent_setup_release(struct lam_agent_setup *setup); /* of zeroes too; a
 bool lam_agent_setup_asks(struct lam_agent_setup *setup, const struct lam_record *rec, const struct lam_json *json);
 
 /* The task of a row, which lives as long as the task; what is masked goes into the arena. */
-int lam_agent_setup_task(struct lam_agent_setup *setup, const struct lam_row *row, struct lam_arena *masked, struct lam_agent_task *task, struct lam_error *err);
+int lam_agent_setup_task(struct lam_agent_setup *setup, const struct lam_row *row, struct lam_arena *masked, struct lam_agent_task *task,
+                         struct lam_error *err);
 
 /* Logs, once of each kind, what neither server nor limit explains, and a cache that cannot be written. later: who asks about a record again. */
 void lam_agent_setup_tell(struct lam_agent_setup *setup, const struct lam_log *log, const char *area, const char *later, const struct lam_agent_task *task);

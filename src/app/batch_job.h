@@ -175,7 +175,8 @@ bool lam_batch_again(void *arg);
 bool lam_batch_piece_holds(struct lam_batch_job *batch, const struct lam_piece *piece);
 
 /* Did this file change, so that its older rows are to be masked (append)? Calls each for every such file. */
-int lam_batch_changed(struct lam_batch_job *batch, int (*each)(void *arg, uint32_t source, const struct lam_digest *partition), void *arg, struct lam_error *err);
+int lam_batch_changed(struct lam_batch_job *batch, int (*each)(void *arg, uint32_t source, const struct lam_digest *partition), void *arg,
+                      struct lam_error *err);
 
 /* Calls each for every file that vanished or changed, of the sources with on_missing: delete. path lives with the table. */
 int lam_batch_missing(struct lam_batch_job *batch, int (*each)(void *arg, uint32_t source, struct lam_sv path, struct lam_error *err), void *arg,

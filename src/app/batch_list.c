@@ -130,8 +130,8 @@ static int emit_splits(struct lam_batch_job *batch, struct lam_batch_lister *lis
 }
 
 /* Enters what the scan found of one file. What is to be read is cut and emitted. */
-static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *lister, uint32_t source, const struct lam_scan_file *found, const struct lam_batch_stamps *stamps,
-                     struct lam_error *err)
+static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *lister, uint32_t source, const struct lam_scan_file *found,
+                     const struct lam_batch_stamps *stamps, struct lam_error *err)
 {
     struct lam_batch_files *files = batch->files;
     bool read = found->state == LAM_FILE_NEW || found->state == LAM_FILE_CHANGED || found->state == LAM_FILE_GROWN;

@@ -89,8 +89,8 @@ int lam_cli_fail(const struct lam_cli *cli, const struct lam_error *err);
 int lam_cli_job(const struct lam_cli *cli, const char *path, struct lam_job **job);
 
 /*
- * Opens the store of a verb that looks at one. 0, or the exit code after telling: LAM_EXIT_USAGE where the path leads to no store, LAM_EXIT_FAILED where what is
- * there cannot be read. lam_engine_close in any case.
+ * Opens the store of a verb that looks at one. 0, or the exit code after telling: LAM_EXIT_USAGE where the path leads to no store, LAM_EXIT_FAILED where what
+ * is there cannot be read. lam_engine_close in any case.
  */
 int lam_cli_store(const struct lam_cli *cli, const char *path, struct lam_engine *engine);
 

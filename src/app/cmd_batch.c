@@ -72,7 +72,8 @@ static int conclude(struct lam_session *session, struct lam_batch_job *batch, in
     }
     code = exit_code(session, batch);
     if (code == LAM_EXIT_DONE && lam_llm_job_limit(batch->llm)[0]) {
-        lam_log_error(&session->engine.log, "batch", "%s was reached: records without an answer are pending, and the next run goes on with them", lam_llm_job_limit(batch->llm));
+        lam_log_error(&session->engine.log, "batch", "%s was reached: records without an answer are pending, and the next run goes on with them",
+                      lam_llm_job_limit(batch->llm));
         code = LAM_EXIT_FAILED;
     }
     lam_report_batch(session, batch, code);

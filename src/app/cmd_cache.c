@@ -85,8 +85,8 @@ static int show_stat(const struct lam_cli *cli, struct lam_cache *cache, struct 
                ",\"tokens_in\":%" PRIu64 ",\"tokens_out\":%" PRIu64 ",\"oldest\":\"%s\",\"newest\":\"%s\"}\n",
                totals.answers, counts.entries, counts.files, counts.indexes, counts.bytes, totals.bytes, totals.tokens_in, totals.tokens_out, oldest, newest);
     else
-        printf("answers   %" PRIu64 "%s%s%s%s\ntokens    %" PRIu64 " in, %" PRIu64 " out\nfiles     %" PRIu64 ", and %" PRIu64 " indexes, %" PRIu64 " bytes\nreplaced  %" PRIu64
-               " older answers that prune may remove\n",
+        printf("answers   %" PRIu64 "%s%s%s%s\ntokens    %" PRIu64 " in, %" PRIu64 " out\nfiles     %" PRIu64 ", and %" PRIu64 " indexes, %" PRIu64
+               " bytes\nreplaced  %" PRIu64 " older answers that prune may remove\n",
                totals.answers, totals.answers ? ", from " : "", oldest, totals.answers ? " to " : "", newest, totals.tokens_in, totals.tokens_out, counts.files,
                counts.indexes, counts.bytes, counts.entries > totals.answers ? counts.entries - totals.answers : 0);
     return 0;
@@ -197,8 +197,8 @@ static int import(const struct lam_cli *cli, struct lam_cache *cache, struct lam
         printf("{\"lines\":%" PRIu64 ",\"taken\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"unusable\":%" PRIu64 ",\"first_problem\":%.*s}\n", counts.lines, counts.taken,
                counts.failed, counts.unusable, (int)first.len, first.ptr);
     else if (!cli->json)
-        printf("%" PRIu64 " lines: %" PRIu64 " answers taken, %" PRIu64 " requests had failed, %" PRIu64 " lines are unusable%s%s\n", counts.lines, counts.taken, counts.failed,
-               counts.unusable, counts.first[0] ? "; the first of these: " : "", counts.first);
+        printf("%" PRIu64 " lines: %" PRIu64 " answers taken, %" PRIu64 " requests had failed, %" PRIu64 " lines are unusable%s%s\n", counts.lines,
+               counts.taken, counts.failed, counts.unusable, counts.first[0] ? "; the first of these: " : "", counts.first);
     lam_buf_release(&first);
     return rc;
 }

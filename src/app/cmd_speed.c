@@ -68,11 +68,11 @@ static void report_agents(const struct lam_session *session, const struct lam_sp
 static void report(const struct lam_session *session, const struct lam_speed_job *speed)
 {
     struct lam_speed_stats stats = lam_speed_stats(speed);
-    const char *form = session->cli->json ? "{\"consumed\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"rejected\":%" PRIu64
-                                            ",\"escalated\":%" PRIu64 ",\"answered_before\":%" PRIu64 ",\"undelivered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"archived\":%" PRIu64
+    const char *form = session->cli->json ? "{\"consumed\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"rejected\":%" PRIu64 ",\"escalated\":%" PRIu64
+                                            ",\"answered_before\":%" PRIu64 ",\"undelivered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"archived\":%" PRIu64
                                             ",\"p50_ms\":%.3f,\"p99_ms\":%.3f"
-                                          : "%" PRIu64 " consumed, %" PRIu64 " answered, %" PRIu64 " rejected, %" PRIu64
-                                            " escalated, %" PRIu64 " answered by an earlier run, %" PRIu64 " outputs refused, %" PRIu64 " delivered, %" PRIu64
+                                          : "%" PRIu64 " consumed, %" PRIu64 " answered, %" PRIu64 " rejected, %" PRIu64 " escalated, %" PRIu64
+                                            " answered by an earlier run, %" PRIu64 " outputs refused, %" PRIu64 " delivered, %" PRIu64
                                             " archived; event to queryable p50 %.3f ms, p99 %.3f ms";
 
     printf(form, stats.consumed, stats.answered, stats.rejected, stats.escalated, stats.answered_before, stats.undelivered, stats.delivered,

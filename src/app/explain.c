@@ -47,10 +47,10 @@ static void print_ask(const char *store, const json_t *ask)
     char path[LAM_PATH_MAX];
     json_t *prompt;
 
-    printf("  %s: answered by %s; prompt version %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " requests, %" JSON_INTEGER_FORMAT " tokens in, %" JSON_INTEGER_FORMAT
-           " out, cost %g\n",
-           lam_json_text(ask, "ask"), lam_json_text(ask, "model"), count_of(ask, "version"), count_of(ask, "requests"), count_of(ask, "tokens_in"), count_of(ask, "tokens_out"),
-           json_number_value(json_object_get(ask, "cost")));
+    printf("  %s: answered by %s; prompt version %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " requests, %" JSON_INTEGER_FORMAT
+           " tokens in, %" JSON_INTEGER_FORMAT " out, cost %g\n",
+           lam_json_text(ask, "ask"), lam_json_text(ask, "model"), count_of(ask, "version"), count_of(ask, "requests"), count_of(ask, "tokens_in"),
+           count_of(ask, "tokens_out"), json_number_value(json_object_get(ask, "cost")));
     if (seen)
         printf("  it saw %" JSON_INTEGER_FORMAT " of the text's %" JSON_INTEGER_FORMAT " bytes\n", count_of(seen, "bytes"), count_of(seen, "of"));
     prompt = prompt_path(path, store, lam_json_text(ask, "prompt")) ? NULL : json_load_file(path, 0, NULL);
@@ -63,16 +63,18 @@ static void print_ask(const char *store, const json_t *ask)
 
 void lam_explain_print(const char *store, const json_t *record)
 {
-    const json_t *provenance = json_object_get(record, "provenance"), *enrichment = json_object_get(record, "enrichment"), *trace = json_object_get(provenance, "trace"), *item;
+    const json_t *provenance = json_object_get(record, "provenance"), *enrichment = json_object_get(record, "enrichment"),
+                 *trace = json_object_get(provenance, "trace"), *item;
     size_t i;
 
     printf("%s: %s%s", lam_json_text(record, "key"), *lam_json_text(enrichment, "category") ? lam_json_text(enrichment, "category") : "no category",
            json_is_true(json_object_get(record, "pending")) ? ", pending" : "");
     if (json_is_number(json_object_get(enrichment, "confidence")))
         printf(", confidence %.2f", json_number_value(json_object_get(enrichment, "confidence")));
-    printf("; %s analysis by %s, %s, model artifact %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " tokens\n", lam_json_text(provenance, "depth"), lam_json_text(provenance, "analyzer"),
-           lam_json_text(provenance, "processed_at"), count_of(provenance, "model"), count_of(provenance, "tokens"));
+    printf("; %s analysis by %s, %s, model artifact %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " tokens\n", lam_json_text(provenance, "depth"),
+           lam_json_text(provenance, "analyzer"), lam_json_text(provenance, "processed_at"), count_of(provenance, "model"), count_of(provenance, "tokens"));
     json_array_foreach(json_object_get(trace, "steps"), i, item)
-        printf("  step %zu: %s said %s, confidence %.2f\n", i + 1, lam_json_text(item, "model"), lam_json_text(item, "category"), json_number_value(json_object_get(item, "confidence")));
+        printf("  step %zu: %s said %s, confidence %.2f\n", i + 1, lam_json_text(item, "model"), lam_json_text(item, "category"),
+               json_number_value(json_object_get(item, "confidence")));
     json_array_foreach(json_object_get(trace, "asks"), i, item) print_ask(store, item);
 }

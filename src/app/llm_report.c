@@ -10,8 +10,8 @@ static int add_usage(struct lam_buf *json, const char *kind, const char *name, c
 
     if ((rc = lam_buf_addf(json, err, "%s{\"%s\":", first ? "" : ",", kind)) || (rc = lam_buf_add_json(json, lam_sv_of(name), err)))
         return rc;
-    return lam_buf_addf(json, err, ",\"requests\":%" PRIu64 ",\"tokens_in\":%" PRIu64 ",\"tokens_out\":%" PRIu64 ",\"cached_in\":%" PRIu64 ",\"cost\":%.6f}", usage->requests,
-                        usage->tokens_in, usage->tokens_out, usage->cached, usage->cost);
+    return lam_buf_addf(json, err, ",\"requests\":%" PRIu64 ",\"tokens_in\":%" PRIu64 ",\"tokens_out\":%" PRIu64 ",\"cached_in\":%" PRIu64 ",\"cost\":%.6f}",
+                        usage->requests, usage->tokens_in, usage->tokens_out, usage->cached, usage->cost);
 }
 
 static void add_up(struct lam_openai_usage *sum, const struct lam_openai_stats *stats, size_t asks)
@@ -29,8 +29,8 @@ static void add_up(struct lam_openai_usage *sum, const struct lam_openai_stats *
 /* What no answer came of. */
 static int add_unseen(struct lam_buf *json, const struct lam_openai_usage *unseen, struct lam_error *err)
 {
-    return lam_buf_addf(json, err, ",\"unseen\":{\"requests\":%" PRIu64 ",\"estimated_in\":%" PRIu64 ",\"estimated_out\":%" PRIu64 ",\"estimated_cost\":%.6f}", unseen->requests,
-                        unseen->tokens_in, unseen->tokens_out, unseen->cost);
+    return lam_buf_addf(json, err, ",\"unseen\":{\"requests\":%" PRIu64 ",\"estimated_in\":%" PRIu64 ",\"estimated_out\":%" PRIu64 ",\"estimated_cost\":%.6f}",
+                        unseen->requests, unseen->tokens_in, unseen->tokens_out, unseen->cost);
 }
 
 static int add_parts(const struct lam_llm_job *llm, const struct lam_openai_stats *stats, struct lam_buf *json, struct lam_error *err)
@@ -69,18 +69,20 @@ int lam_llm_job_report(const struct lam_llm_job *llm, struct lam_buf *json, stru
     add_up(&sum, &stats, LAM_OPENAI_ASKS);
     timed = sum.requests - stats.others.requests;
     rc = lam_buf_addf(json, err,
-                      ",\"llm\":{\"rows\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"rejected\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"tokens_in\":%" PRIu64
-                      ",\"tokens_out\":%" PRIu64 ",\"cached_in\":%" PRIu64 ",\"cost\":%.6f,\"cache_hits\":%" PRIu64 ",\"shared\":%" PRIu64 ",\"saved_in\":%" PRIu64
-                      ",\"saved_out\":%" PRIu64 ",\"repairs\":%" PRIu64 ",\"moved\":%" PRIu64 ",\"splits\":%" PRIu64 ",\"cut\":%" PRIu64 ",\"estimate_error\":%.4f,\"latency_s\":%.3f,\"limit\":",
-                      stats.rows, stats.answered, stats.pending, stats.rejected, sum.requests, sum.tokens_in, sum.tokens_out, sum.cached, sum.cost, stats.hits, stats.shared,
-                      stats.saved_in, stats.saved_out, stats.repairs, stats.moved, stats.splits, stats.cut,
+                      ",\"llm\":{\"rows\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"rejected\":%" PRIu64 ",\"requests\":%" PRIu64
+                      ",\"tokens_in\":%" PRIu64 ",\"tokens_out\":%" PRIu64 ",\"cached_in\":%" PRIu64 ",\"cost\":%.6f,\"cache_hits\":%" PRIu64
+                      ",\"shared\":%" PRIu64 ",\"saved_in\":%" PRIu64 ",\"saved_out\":%" PRIu64 ",\"repairs\":%" PRIu64 ",\"moved\":%" PRIu64
+                      ",\"splits\":%" PRIu64 ",\"cut\":%" PRIu64 ",\"estimate_error\":%.4f,\"latency_s\":%.3f,\"limit\":",
+                      stats.rows, stats.answered, stats.pending, stats.rejected, sum.requests, sum.tokens_in, sum.tokens_out, sum.cached, sum.cost, stats.hits,
+                      stats.shared, stats.saved_in, stats.saved_out, stats.repairs, stats.moved, stats.splits, stats.cut,
                       stats.estimates ? stats.estimate_error / (double)stats.estimates : 0.0, timed ? stats.latency_s / (double)timed : 0.0);
-    if (rc || (rc = lam_buf_add_json(json, lam_sv_of(lam_llm_job_limit(llm)), err)) || (rc = add_unseen(json, &stats.unseen, err)) || (rc = add_parts(llm, &stats, json, err)))
+    if (rc || (rc = lam_buf_add_json(json, lam_sv_of(lam_llm_job_limit(llm)), err)) || (rc = add_unseen(json, &stats.unseen, err)) ||
+        (rc = add_parts(llm, &stats, json, err)))
         return rc;
     lam_llm_job_agents(llm, &agents);
     return lam_buf_addf(json, err,
-                        ",\"agent\":{\"records\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"gave_up\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"from_cache\":%" PRIu64 ",\"tokens\":%" PRIu64
-                        "}}",
+                        ",\"agent\":{\"records\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"gave_up\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"from_cache\":%" PRIu64
+                        ",\"tokens\":%" PRIu64 "}}",
                         agents.records, agents.answered, agents.gave_up, agents.later, agents.found, agents.tokens);
 }
 
@@ -102,10 +104,10 @@ void lam_llm_job_print(const struct lam_llm_job *llm)
     if (!stats.rows)
         return;
     add_up(&sum, &stats, LAM_OPENAI_ASKS);
-    printf("Models: %" PRIu64 " records, %" PRIu64 " answered, %" PRIu64 " pending, %" PRIu64 " rejected; %" PRIu64 " answers from the cache saved %" PRIu64 " tokens; %" PRIu64
-           " asked again, %" PRIu64 " moved, %" PRIu64 " packs split, %" PRIu64 " documents cut; token estimates were off by %.0f %%.\n\n",
-           stats.rows, stats.answered, stats.pending, stats.rejected, stats.hits, stats.saved_in + stats.saved_out, stats.repairs, stats.moved, stats.splits, stats.cut,
-           stats.estimates ? 100 * stats.estimate_error / (double)stats.estimates : 0.0);
+    printf("Models: %" PRIu64 " records, %" PRIu64 " answered, %" PRIu64 " pending, %" PRIu64 " rejected; %" PRIu64 " answers from the cache saved %" PRIu64
+           " tokens; %" PRIu64 " asked again, %" PRIu64 " moved, %" PRIu64 " packs split, %" PRIu64 " documents cut; token estimates were off by %.0f %%.\n\n",
+           stats.rows, stats.answered, stats.pending, stats.rejected, stats.hits, stats.saved_in + stats.saved_out, stats.repairs, stats.moved, stats.splits,
+           stats.cut, stats.estimates ? 100 * stats.estimate_error / (double)stats.estimates : 0.0);
     printf("  %-40s %10s %12s %12s %12s %12s\n", "", "requests", "tokens in", "tokens out", "of in cached", "cost");
     for (size_t i = 0; i < lam_openai_ask_count(lam_llm_job_openai(llm)); i++)
         print_usage(lam_openai_ask_name(lam_llm_job_openai(llm), i), &stats.asks[i]);
@@ -120,8 +122,9 @@ void lam_llm_job_print(const struct lam_llm_job *llm)
         printf("  step %zu, %-32.32s %10" PRIu64 " records decided\n", i + 1, lam_llm_job_engine(llm)->job->deep.cascade[i].model, stats.steps[i]);
     lam_llm_job_agents(llm, &agents);
     if (agents.records)
-        printf("  agents: %" PRIu64 " records, %" PRIu64 " answered, %" PRIu64 " gave up, %" PRIu64 " pending; %" PRIu64 " from the cache; %" PRIu64 " tokens\n", agents.records,
-               agents.answered, agents.gave_up, agents.later, agents.found, agents.tokens);
+        printf("  agents: %" PRIu64 " records, %" PRIu64 " answered, %" PRIu64 " gave up, %" PRIu64 " pending; %" PRIu64 " from the cache; %" PRIu64
+               " tokens\n",
+               agents.records, agents.answered, agents.gave_up, agents.later, agents.found, agents.tokens);
     printf("\n");
 }
 
@@ -136,6 +139,6 @@ void lam_llm_job_progress(const struct lam_llm_job *llm, char *text, size_t cap)
     lam_llm_job_stats(llm, &stats);
     add_up(&sum, &stats, LAM_OPENAI_ASKS);
     if (stats.rows)
-        snprintf(text, cap, " | models: %" PRIu64 "/%" PRIu64 " records, %" PRIu64 " requests, %" PRIu64 " tokens, cost %.4f", stats.answered + stats.pending + stats.rejected, stats.rows,
-                 sum.requests, sum.tokens_in + sum.tokens_out, sum.cost);
+        snprintf(text, cap, " | models: %" PRIu64 "/%" PRIu64 " records, %" PRIu64 " requests, %" PRIu64 " tokens, cost %.4f",
+                 stats.answered + stats.pending + stats.rejected, stats.rows, sum.requests, sum.tokens_in + sum.tokens_out, sum.cost);
 }

@@ -40,9 +40,9 @@ void lam_print_audit(const json_t *record)
         printf("%s: its agent has not answered yet\n", lam_json_text(record, "key"));
         return;
     }
-    printf("%s: %s; %zu steps by the protocol \"%s\", %" JSON_INTEGER_FORMAT " tokens, %" JSON_INTEGER_FORMAT " ms\n\n", lam_json_text(record, "key"), lam_json_text(trail, "outcome"),
-           json_array_size(json_object_get(trail, "steps")), lam_json_text(trail, "protocol"), json_integer_value(json_object_get(trail, "tokens")),
-           json_integer_value(json_object_get(trail, "ms")));
+    printf("%s: %s; %zu steps by the protocol \"%s\", %" JSON_INTEGER_FORMAT " tokens, %" JSON_INTEGER_FORMAT " ms\n\n", lam_json_text(record, "key"),
+           lam_json_text(trail, "outcome"), json_array_size(json_object_get(trail, "steps")), lam_json_text(trail, "protocol"),
+           json_integer_value(json_object_get(trail, "tokens")), json_integer_value(json_object_get(trail, "ms")));
     json_array_foreach(json_object_get(trail, "steps"), i, step) print_step(step);
     printf("\n");
     print_json("answer", json_object_get(json_object_get(json_object_get(record, "enrichment"), "custom"), "agent"));

@@ -92,7 +92,8 @@ static int write_answer(const struct search *search, struct lam_buf *out, struct
     return lam_buf_add(out, "]}", 2, err);
 }
 
-int lam_related(const struct lam_reader *reader, struct lam_sv key, size_t limit, unsigned timeout_ms, const atomic_bool *stop, struct lam_buf *out, struct lam_error *err)
+int lam_related(const struct lam_reader *reader, struct lam_sv key, size_t limit, unsigned timeout_ms, const atomic_bool *stop, struct lam_buf *out,
+                struct lam_error *err)
 {
     struct search *search = calloc(1, sizeof *search);
     struct lam_snapshot *snapshot = NULL;

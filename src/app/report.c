@@ -204,7 +204,8 @@ bool lam_report_over_quarantine(const struct lam_session *session, uint64_t bad,
 
     if (bad <= job->quarantine.records || (double)bad <= job->quarantine.max * (double)all)
         return false;
-    lam_log_error(&session->engine.log, "job", "%" PRIu64 " of %" PRIu64 " records are in quarantine, more than quarantine.max (%g) allows; each has its reason in %s/quarantine", bad, all,
+    lam_log_error(&session->engine.log, "job",
+                  "%" PRIu64 " of %" PRIu64 " records are in quarantine, more than quarantine.max (%g) allows; each has its reason in %s/quarantine", bad, all,
                   job->quarantine.max, job->store.path);
     return true;
 }

@@ -52,7 +52,10 @@ void lam_run_step(struct lam_run_job *run);
 /* Stops serving; after the loop. */
 void lam_run_end(struct lam_run_job *run);
 
-/* run_report.c: on screen, with --json on standard output, and runs/<id>/report.json. *code becomes 1 where the counts do not balance, 3 where too much is in quarantine. */
+/*
+ * run_report.c: on screen, with --json on standard output, and runs/<id>/report.json. *code becomes 1 where the counts do not balance, 3 where too much is in
+ * quarantine.
+ */
 void lam_run_report(struct lam_run_job *run, int *code);
 
 #endif

@@ -26,8 +26,8 @@ void lam_speed_agents_close(struct lam_speed_agents *agents); /* NULL-safe; the 
 bool lam_speed_agents_asks(struct lam_speed_agents *agents, const struct lam_record *rec, const struct lam_json *json);
 
 /*
- * Row i of the block is owed an agent: it is pending from now on, and says so in its trail. output: its output is owed too, and is sent with the answer. What was
- * owed begins with lam_speed_agents_appended: first is the place in the tail of the block's first row; NULL: the block does not go there.
+ * Row i of the block is owed an agent: it is pending from now on, and says so in its trail. output: its output is owed too, and is sent with the answer. What
+ * was owed begins with lam_speed_agents_appended: first is the place in the tail of the block's first row; NULL: the block does not go there.
  */
 int lam_speed_agents_owe(struct lam_speed_agents *agents, struct lam_block *block, size_t i, bool output, struct lam_error *err);
 void lam_speed_agents_appended(struct lam_speed_agents *agents, const struct lam_tail_place *first);

@@ -22,7 +22,9 @@ struct lam_speed_answers {
 
 void lam_speed_answers_release(struct lam_speed_answers *answers);
 
-/* Answers an ASK with what of the tail the commit that it names has not archived, and sends as much of it as goes. tail: NULL where nothing was consumed yet. */
+/*
+ * Answers an ASK with what of the tail the commit that it names has not archived, and sends as much of it as goes. tail: NULL where nothing was consumed yet.
+ */
 void lam_speed_answers_take(struct lam_speed_answers *answers, struct lam_tail_log *tail, struct lam_sv ask);
 
 /* Sends what the outbox takes by now. */

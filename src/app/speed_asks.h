@@ -38,6 +38,7 @@ void lam_speed_asks_take(struct lam_speed_asks *asks, struct lam_sv bytes);
 void lam_speed_asks_end(struct lam_speed_asks *asks, uint64_t commit);
 
 /* struct lam_tail_source's fetch; arg: the asks. LAM_E_CONFLICT: the layer has ended, and a newer commit has what its tail had. Any serving thread. */
-int lam_speed_asks_fetch(void *arg, uint64_t commit, struct lam_sv key, int64_t deadline_us, struct lam_block **block, struct lam_buf *speed, struct lam_error *err);
+int lam_speed_asks_fetch(void *arg, uint64_t commit, struct lam_sv key, int64_t deadline_us, struct lam_block **block, struct lam_buf *speed,
+                         struct lam_error *err);
 
 #endif

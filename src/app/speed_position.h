@@ -30,10 +30,11 @@ void lam_speed_positions_free(struct lam_speed_positions *positions);
 void lam_speed_positions_forget(struct lam_speed_positions *positions);
 
 /*
- * The positions that may be committed once all that was sent is settled, with their notes, but for those that were given before: returns how many. reached and last are by start of the setup;
- * offsets and notes have room for all of them.
+ * The positions that may be committed once all that was sent is settled, with their notes, but for those that were given before: returns how many. reached and
+ * last are by start of the setup; offsets and notes have room for all of them.
  */
-size_t lam_speed_positions(struct lam_speed_positions *positions, const struct lam_speed_setup *setup, const struct lam_tail_range *reached, const struct lam_speed_note *last,
-                           const struct lam_speed_agents *agents, struct lam_kafka_offset *offsets, char (*notes)[LAM_KAFKA_NOTE]);
+size_t lam_speed_positions(struct lam_speed_positions *positions, const struct lam_speed_setup *setup, const struct lam_tail_range *reached,
+                           const struct lam_speed_note *last, const struct lam_speed_agents *agents, struct lam_kafka_offset *offsets,
+                           char (*notes)[LAM_KAFKA_NOTE]);
 
 #endif

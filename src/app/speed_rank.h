@@ -12,8 +12,8 @@ void lam_speed_rank_close(struct lam_speed_rank *rank); /* NULL-safe */
 int lam_speed_rank_step(struct lam_speed_rank *rank);
 
 /*
- * One message to rank 0. False: the outbox is full. What must arrive is sent again at the next step; what is stale by then (statistics, answers with a deadline)
- * is not.
+ * One message to rank 0. False: the outbox is full. What must arrive is sent again at the next step; what is stale by then (statistics, answers with a
+ * deadline) is not.
  */
 bool lam_speed_rank_send(struct lam_engine *engine, uint16_t type, struct lam_sv bytes);
 

@@ -54,7 +54,8 @@ static int write_kind(struct lam_engine *engine, struct lam_namer *namer, enum l
     return lam_rejects_write(&target, &block, 1, entry, err);
 }
 
-static int write_note(uint64_t roll, const struct lam_segment_entry *entries, size_t count, const struct lam_tail_chunk *chunk, struct lam_buf *note, struct lam_error *err)
+static int write_note(uint64_t roll, const struct lam_segment_entry *entries, size_t count, const struct lam_tail_chunk *chunk, struct lam_buf *note,
+                      struct lam_error *err)
 {
     size_t range_count;
     const struct lam_tail_range *ranges = lam_tail_chunk_ranges(chunk, &range_count);
@@ -68,8 +69,8 @@ static int write_note(uint64_t roll, const struct lam_segment_entry *entries, si
     for (size_t i = 0; !rc && i < range_count; i++) {
         const struct lam_tail_message *last = &ranges[i].last;
 
-        rc = lam_buf_addf(note, err, "%s[%" PRIu32 ",%" PRIu64 ",%" PRIu64 ",%" PRId64 ",%" PRIu32 "]", i ? "," : "", ranges[i].partition, ranges[i].end, last->pos.offset,
-                          last->timestamp_us == LAM_TIME_NONE ? -1 : last->timestamp_us / 1000, lam_witness_crc(last->key, last->raw));
+        rc = lam_buf_addf(note, err, "%s[%" PRIu32 ",%" PRIu64 ",%" PRIu64 ",%" PRId64 ",%" PRIu32 "]", i ? "," : "", ranges[i].partition, ranges[i].end,
+                          last->pos.offset, last->timestamp_us == LAM_TIME_NONE ? -1 : last->timestamp_us / 1000, lam_witness_crc(last->key, last->raw));
     }
     return rc ? rc : lam_buf_addf(note, err, "]}");
 }

@@ -172,8 +172,9 @@ static int write_line(struct lam_buf *line, const struct lam_speed_setup *setup,
 {
     int rc;
 
-    if ((rc = lam_buf_addf(line, err, "{\"source\":%" PRIu32 ",\"life\":%" PRIu32 ",\"partition\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"topic\":\"%s\",\"reason\":", setup->source,
-                           setup->life, refused->tag >> 48, refused->tag & (((uint64_t)1 << 48) - 1), refused->topic)) ||
+    if ((rc = lam_buf_addf(line, err,
+                           "{\"source\":%" PRIu32 ",\"life\":%" PRIu32 ",\"partition\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"topic\":\"%s\",\"reason\":",
+                           setup->source, setup->life, refused->tag >> 48, refused->tag & (((uint64_t)1 << 48) - 1), refused->topic)) ||
         (rc = lam_buf_add_json(line, lam_sv_of(refused->reason), err)))
         return rc;
     if (whole && ((rc = lam_buf_addf(line, err, ",\"key\":")) || (rc = lam_buf_add_json(line, refused->key, err))))

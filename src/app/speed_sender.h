@@ -22,7 +22,10 @@ int lam_speed_sender_open(struct lam_speed_sender **sender, struct lam_engine *e
                           struct lam_error *err);
 void lam_speed_sender_close(struct lam_speed_sender *sender); /* NULL-safe; throws away what is not settled */
 
-/* Asks for the leaders of all topics that outputs can go to, so that the first one of a topic need not wait for that. Without an answer it waits. Blocks some seconds. */
+/*
+ * Asks for the leaders of all topics that outputs can go to, so that the first one of a topic need not wait for that. Without an answer it waits. Blocks some
+ * seconds.
+ */
 void lam_speed_sender_warm(struct lam_speed_sender *sender);
 
 /* Routes and sends the output of a row. Waits while the queue is full. */

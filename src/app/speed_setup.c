@@ -31,8 +31,8 @@ static bool read_start(const json_t *item, struct lam_speed_start *start)
 
 int lam_speed_setup_write(const struct lam_speed_setup *setup, struct lam_buf *json, struct lam_error *err)
 {
-    int rc = lam_buf_addf(json, err, "{\"run\":\"%s\",\"source\":%" PRIu32 ",\"life\":%" PRIu32 ",\"other_analysis\":%s,\"brokers\":", setup->run, setup->source, setup->life,
-                          setup->other_analysis ? "true" : "false");
+    int rc = lam_buf_addf(json, err, "{\"run\":\"%s\",\"source\":%" PRIu32 ",\"life\":%" PRIu32 ",\"other_analysis\":%s,\"brokers\":", setup->run,
+                          setup->source, setup->life, setup->other_analysis ? "true" : "false");
 
     if (!rc)
         rc = lam_buf_add_json(json, lam_sv_of(setup->brokers), err);

@@ -1,6 +1,6 @@
 /*
- * What agents of a speed rank may spend and have spent: the limits of the run, its share of them, and the bill. Agents spend on threads of their own: any thread
- * but where it says otherwise. Inside of speed_agents.c only.
+ * What agents of a speed rank may spend and have spent: the limits of the run, its share of them, and the bill. Agents spend on threads of their own: any
+ * thread but where it says otherwise. Inside of speed_agents.c only.
  */
 #ifndef LAMINA_APP_SPEED_SPENDING_H
 #define LAMINA_APP_SPEED_SPENDING_H

@@ -21,9 +21,10 @@ struct lam_store_check {
 };
 
 /*
- * Adds two lines for each problem to list, what is wrong and what to do, or (json) objects {"path","code","text","advice"} with commas between them. 0 also where there are problems; an error is one that
- * kept it from checking. One thread: it calls HDF5.
+ * Adds two lines for each problem to list, what is wrong and what to do, or (json) objects {"path","code","text","advice"} with commas between them. 0 also
+ * where there are problems; an error is one that kept it from checking. One thread: it calls HDF5.
  */
-int lam_store_check(struct lam_engine *engine, const struct lam_state *state, bool json, struct lam_buf *list, struct lam_store_check *result, struct lam_error *err);
+int lam_store_check(struct lam_engine *engine, const struct lam_state *state, bool json, struct lam_buf *list, struct lam_store_check *result,
+                    struct lam_error *err);
 
 #endif

@@ -150,5 +150,6 @@ int lam_time_parse(struct lam_sv text, int64_t *time_us, struct lam_error *err)
     *time_us = (seconds - offset_s) * 1000000 + fraction_us;
     return 0;
 invalid:
-    return LAM_FAIL(err, LAM_E_INVALID, "'%.*s' is no time: expected ISO 8601, or a number since 1970 of at least five digits", (int)(text.len < 40 ? text.len : 40), text.len ? text.ptr : "");
+    return LAM_FAIL(err, LAM_E_INVALID, "'%.*s' is no time: expected ISO 8601, or a number since 1970 of at least five digits",
+                    (int)(text.len < 40 ? text.len : 40), text.len ? text.ptr : "");
 }

@@ -1,6 +1,6 @@
 /*
- * Spill: memory behind which a file stands, so that it is the kernel's to keep or to write out, and none of the process's own. For what is made bit by bit, looked
- * at once more, and too much to be held: answers on their way into a segment.
+ * Spill: memory behind which a file stands, so that it is the kernel's to keep or to write out, and none of the process's own. For what is made bit by bit,
+ * looked at once more, and too much to be held: answers on their way into a segment.
  *
  * The file has no name; its room on the disk is taken before it is used, so that a full disk is an error and no fault. On a file system in memory nothing is
  * gained. One thread at a time.

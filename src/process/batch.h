@@ -9,9 +9,9 @@
  * read, where rows go and what a view is, stands in the callbacks of struct lam_batch_ops, which the application plugs in; each says on which
  * thread it runs. Splits, pieces, notes and plans are bytes to this file.
  *
- * A piece is what a split yields at once: a block of rows and rejects with a note. It counts once the coordinator accepted it, and goes then, once its rows have
- * their answers, into its rank's open group; a group that is large enough, and the last one, is staged: made durable as a whole. Blocks of a rank are bounded by
- * max_bytes: above it no split is asked for.
+ * A piece is what a split yields at once: a block of rows and rejects with a note. It counts once the coordinator accepted it, and goes then, once its rows
+ * have their answers, into its rank's open group; a group that is large enough, and the last one, is staged: made durable as a whole. Blocks of a rank are
+ * bounded by max_bytes: above it no split is asked for.
  *
  * Both roles are step functions of the main loop. A rank can have both. Any failure ends the run on all ranks with the same error.
  */
@@ -45,7 +45,10 @@ struct lam_batch_ops {
     /* Coordinator, lister thread: finds work and calls lam_batch_emit for each split. Called again while again says so. */
     int (*list)(void *arg, struct lam_batch_lister *lister, struct lam_error *err);
 
-    /* Coordinator, main thread: a piece was accepted, a split failed for good. Bookkeeping in memory only. failed: an error says that the run is nothing without it. */
+    /*
+     * Coordinator, main thread: a piece was accepted, a split failed for good. Bookkeeping in memory only. failed: an error says that the run is nothing
+     * without it.
+     */
     void (*accepted)(void *arg, int rank, struct lam_sv note);
     int (*failed)(void *arg, uint64_t split, const struct lam_error *why, struct lam_error *err);
 
@@ -79,10 +82,10 @@ struct lam_batch_ops {
     int (*read)(void *arg, unsigned worker, struct lam_batch_task *task, struct lam_sv split, struct lam_error *err);
 
     /*
-     * Worker, main thread; all three or none: answers that come from elsewhere, for accepted pieces. analyze takes a piece and does not wait; LAM_END: it has its
-     * answers already; LAM_PENDING: later. analyzed gives one back, in any order, its rows and its note as they now stand; LAM_PENDING: none yet, LAM_END: none is
-     * out; another error: with it *piece may come back, or else be NULL. last: no more pieces come until these are back. drop: what is out is to come back soon,
-     * answered or not. The wake is signalled when one is back.
+     * Worker, main thread; all three or none: answers that come from elsewhere, for accepted pieces. analyze takes a piece and does not wait; LAM_END: it has
+     * its answers already; LAM_PENDING: later. analyzed gives one back, in any order, its rows and its note as they now stand; LAM_PENDING: none yet, LAM_END:
+     * none is out; another error: with it *piece may come back, or else be NULL. last: no more pieces come until these are back. drop: what is out is to come
+     * back soon, answered or not. The wake is signalled when one is back.
      */
     int (*analyze)(void *arg, struct lam_batch_piece *piece, struct lam_error *err);
     int (*analyzed)(void *arg, bool last, struct lam_batch_piece **piece, struct lam_error *err);

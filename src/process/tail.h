@@ -92,7 +92,8 @@ const struct lam_tail_range *lam_tail_chunk_ranges(const struct lam_tail_chunk *
 /* --- queries: any thread --- */
 
 /* Visits the rows that no commit up to `commit` archived. Anything but 0 ends it. The tail is locked meanwhile: copy and go. */
-int lam_tail_visit(struct lam_tail_log *tail, uint64_t commit, int (*visit)(void *arg, const struct lam_row *row, struct lam_error *err), void *arg, struct lam_error *err);
+int lam_tail_visit(struct lam_tail_log *tail, uint64_t commit, int (*visit)(void *arg, const struct lam_row *row, struct lam_error *err), void *arg,
+                   struct lam_error *err);
 
 /* The next offset of each partition; at most cap. */
 size_t lam_tail_reached(struct lam_tail_log *tail, struct lam_tail_range *ranges, size_t cap);

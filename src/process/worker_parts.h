@@ -1,4 +1,6 @@
-/* What the files of a worker share: inside of batch_worker.c, batch_task.c, batch_group.c and batch_range.c only. Main thread, unless a member says otherwise. */
+/*
+ * What the files of a worker share: inside of batch_worker.c, batch_task.c, batch_group.c and batch_range.c only. Main thread, unless a member says otherwise.
+ */
 #ifndef LAMINA_PROCESS_WORKER_PARTS_H
 #define LAMINA_PROCESS_WORKER_PARTS_H
 

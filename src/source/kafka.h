@@ -145,7 +145,8 @@ bool lam_kafka_gap(const struct lam_kafka *kafka, struct lam_kafka_gap *gap);
 int lam_kafka_commit(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, const char (*notes)[LAM_KAFKA_NOTE], size_t count, struct lam_error *err);
 
 /* The same without waiting; its end has to be asked for before the next may begin. */
-int lam_kafka_commit_begin(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, const char (*notes)[LAM_KAFKA_NOTE], size_t count, struct lam_error *err);
+int lam_kafka_commit_begin(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, const char (*notes)[LAM_KAFKA_NOTE], size_t count,
+                           struct lam_error *err);
 
 /* 0: none is under way, or it came through. LAM_PENDING: no answer within timeout_ms. Else why it failed; it is over then. */
 int lam_kafka_commit_end(struct lam_kafka *kafka, int timeout_ms, struct lam_error *err);

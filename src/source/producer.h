@@ -60,9 +60,9 @@ struct lam_producer_options {
 int lam_producer_open(struct lam_producer **producer, const struct lam_producer_options *options, struct lam_error *err);
 
 /*
- * Learns who leads the partitions of these topics, with one question. librdkafka does that by itself for a topic that it is given a message for, but only at its
- * next look, once a second: the first messages wait so long. A broker that makes topics at first use makes them now. They are held until the next call, or close.
- * LAM_E_NOT_FOUND, LAM_E_TIMEOUT: first messages wait all the same. Blocks up to timeout_ms.
+ * Learns who leads the partitions of these topics, with one question. librdkafka does that by itself for a topic that it is given a message for, but only at
+ * its next look, once a second: the first messages wait so long. A broker that makes topics at first use makes them now. They are held until the next call, or
+ * close. LAM_E_NOT_FOUND, LAM_E_TIMEOUT: first messages wait all the same. Blocks up to timeout_ms.
  */
 int lam_producer_warm(struct lam_producer *producer, const char *const *topics, size_t count, int timeout_ms, struct lam_error *err);
 

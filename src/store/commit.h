@@ -144,7 +144,9 @@ int lam_commit_check(const struct lam_commit *commit, struct lam_error *err);
 /* Adds its JSON. json's max should be LAM_COMMIT_BYTES. */
 int lam_commit_write(const struct lam_commit *commit, struct lam_buf *json, struct lam_error *err);
 
-/* Reads a commit from hostile bytes: LAM_E_CORRUPT, LAM_E_LIMIT; LAM_E_INVALID: a newer program wrote it. commit is initialised here; release it after success. */
+/*
+ * Reads a commit from hostile bytes: LAM_E_CORRUPT, LAM_E_LIMIT; LAM_E_INVALID: a newer program wrote it. commit is initialised here; release it after success.
+ */
 int lam_commit_read(struct lam_sv json, struct lam_commit *commit, struct lam_error *err);
 
 /* 128 random bits as 32 hex digits: ids of commits and runs. */

@@ -69,8 +69,8 @@ uint64_t lam_commitlog_log_from(const struct lam_commitlog *log);
 int lam_commitlog_commit(struct lam_commitlog *log, struct lam_commit *commit, uint64_t *number, struct lam_error *err);
 
 /*
- * Reads every commit from log_from up to the state's, also those behind checkpoints, and compares each checkpoint that is there with what the commits say. found is
- * called for each file that is damaged, missing or untrue, with its path below the root; what it returns, if not 0, ends the check.
+ * Reads every commit from log_from up to the state's, also those behind checkpoints, and compares each checkpoint that is there with what the commits say.
+ * found is called for each file that is damaged, missing or untrue, with its path below the root; what it returns, if not 0, ends the check.
  */
 typedef int lam_log_found(void *arg, const char *path, const struct lam_error *what, struct lam_error *err);
 int lam_commitlog_check(struct lam_commitlog *log, lam_log_found *found, void *arg, struct lam_error *err);

@@ -89,7 +89,8 @@ void lam_rows_get(const struct lam_map *map, uint64_t i, uint64_t columns, struc
  * whole in its columns, which is all that lam_rows_copy_put looks at. All columns were needed.
  */
 struct lam_spill;
-int lam_rows_spill(struct lam_spill *spill, const struct lam_row *row, const struct lam_map *map, uint64_t i, const struct lam_row **kept, struct lam_error *err);
+int lam_rows_spill(struct lam_spill *spill, const struct lam_row *row, const struct lam_map *map, uint64_t i, const struct lam_row **kept,
+                   struct lam_error *err);
 
 /* Are these rows the same but for the time they were processed? All columns were needed in both maps. */
 bool lam_rows_same(const struct lam_map *a, uint64_t i, const struct lam_map *b, uint64_t j);

@@ -64,9 +64,8 @@ int lam_segment_put_blob(struct lam_segment *segment, uint32_t column, const voi
 int lam_segment_complete(struct lam_segment *segment, struct lam_error *err);
 
 /*
- * Completes where that was not done; closes, syncs and publishes. In entry, which was initialised, path, kind, layout, rows, bytes, dim and datasets are set; the rest is
- * the caller's.
- * The segment is done whatever the result; it still has to be freed.
+ * Completes where that was not done; closes, syncs and publishes. In entry, which was initialised, path, kind, layout, rows, bytes, dim and datasets are set;
+ * the rest is the caller's. The segment is done whatever the result; it still has to be freed.
  */
 int lam_segment_finish(struct lam_segment *segment, struct lam_segment_entry *entry, struct lam_error *err);
 

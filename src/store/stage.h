@@ -34,8 +34,8 @@ int lam_stage_list(const struct lam_fs *fs, const char *root, const char *run, i
                    size_t segment_count, const struct lam_sv *pieces, size_t piece_count, struct lam_error *err);
 
 /* Calls each for every group that a run has listed so far, one at a time; what it leaves in the group goes with it. LAM_E_CORRUPT names the file. */
-int lam_stage_each(const struct lam_fs *fs, const char *root, const char *run, int (*each)(void *arg, struct lam_staged *group, struct lam_error *err), void *arg,
-                   struct lam_error *err);
+int lam_stage_each(const struct lam_fs *fs, const char *root, const char *run, int (*each)(void *arg, struct lam_staged *group, struct lam_error *err),
+                   void *arg, struct lam_error *err);
 
 /* Adds all of them. */
 int lam_stage_read_run(const struct lam_fs *fs, const char *root, const char *run, struct lam_staged_list *list, struct lam_error *err);

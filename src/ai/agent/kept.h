@@ -26,7 +26,8 @@ struct lam_agent_kept {
 };
 
 /* model: who thinks. All of it is borrowed during the call, but for the cache, which may be closed after release. After a failure: release all the same. */
-int lam_agent_kept_init(struct lam_agent_kept *kept, struct lam_cache *cache, const struct lam_agent_options *options, struct lam_sv model, struct lam_error *err);
+int lam_agent_kept_init(struct lam_agent_kept *kept, struct lam_cache *cache, const struct lam_agent_options *options, struct lam_sv model,
+                        struct lam_error *err);
 void lam_agent_kept_release(struct lam_agent_kept *kept); /* no call of get or put is under way; of zeroes too */
 
 struct lam_agent_end {
@@ -39,10 +40,11 @@ struct lam_agent_end {
 int lam_agent_kept_get(const struct lam_agent_kept *kept, struct lam_digest record, struct lam_agent_end *end, struct lam_error *err);
 
 /*
- * Returns once it is durable: what is shown was paid for for good. LAM_E_TIMEOUT: the disk takes longer than patience_us; or a second, once *stop (NULL: never) is
- * set. Whatever comes after that does not wait until the disk has caught up, so a disk that hangs costs one wait, not one each. It may be kept later all the same.
- * Any thread, many at once.
+ * Returns once it is durable: what is shown was paid for for good. LAM_E_TIMEOUT: the disk takes longer than patience_us; or a second, once *stop (NULL: never)
+ * is set. Whatever comes after that does not wait until the disk has caught up, so a disk that hangs costs one wait, not one each. It may be kept later all the
+ * same. Any thread, many at once.
  */
-int lam_agent_kept_put(const struct lam_agent_kept *kept, struct lam_digest record, const struct lam_agent_end *end, const atomic_bool *stop, struct lam_error *err);
+int lam_agent_kept_put(const struct lam_agent_kept *kept, struct lam_digest record, const struct lam_agent_end *end, const atomic_bool *stop,
+                       struct lam_error *err);
 
 #endif

@@ -50,7 +50,8 @@ struct lam_gazetteer {
 
 /*
  * Learns from the texts of the documents (titles write too much in capitals), in the order that the caller fixed. Few or no
- * documents give few or no clues, which is no error. Takes about a second for 30 MB; any thread. LAM_E_MEMORY, or LAM_E_CANCELLED where stop (may be NULL) said so.
+ * documents give few or no clues, which is no error. Takes about a second for 30 MB; any thread. LAM_E_MEMORY, or LAM_E_CANCELLED where stop (may be NULL) said
+ * so.
  */
 int lam_gazetteer_learn(const struct lam_builtin_doc *docs, size_t count, bool (*stop)(void *arg), void *arg,
                         struct lam_gazetteer **gazetteer, struct lam_error *err);

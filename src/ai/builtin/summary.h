@@ -3,8 +3,8 @@
  *
  * Centrality is continuous LexRank (Erkan and Radev 2004): sentences as vectors of content words, their cosines as a graph, and the
  * stationary distribution of a walk on it. Priors: the first sentences, words of the title, neither very short nor very long.
- * What a sentence says again counts against it (maximal marginal relevance: Carbonell and Goldstein 1998). Of texts with more than LAM_SUMMARY_GRAPH sentences the most
- * central by the mean vector enter the graph, so that work stays linear.
+ * What a sentence says again counts against it (maximal marginal relevance: Carbonell and Goldstein 1998). Of texts with more than LAM_SUMMARY_GRAPH sentences
+ * the most central by the mean vector enter the graph, so that work stays linear.
  */
 #ifndef LAMINA_AI_SUMMARY_H
 #define LAMINA_AI_SUMMARY_H

@@ -103,7 +103,8 @@ struct lam_openai_estimate {
     double records, decided;         /* about which a model is to be asked; of which builtin as the first step is sure */
     double questions, repeats, hits; /* all of them; of texts that occurred before; that the cache answers */
     struct lam_openai_need sure;     /* of the others */
-    struct lam_openai_need later[LAM_JOB_CASCADE_MAX]; /* beside that: of a cascade's models from the second on, if each record went on to it of which that is not known */
+    /* beside that: of a cascade's models from the second on, if each record went on to it of which that is not known */
+    struct lam_openai_need later[LAM_JOB_CASCADE_MAX];
 };
 
 /* Of the ticket that poll gave last. */
@@ -132,7 +133,8 @@ struct lam_openai_stats {
     uint64_t estimates;
     double estimate_error;            /* sum of relative errors of token estimates */
     double latency_s;                 /* sum, of the requests that were answered */
-    struct lam_openai_usage unseen;   /* requests whose answer was never seen: cancelled, timed out, cut off, the slower one of two. Estimates; in no other sum */
+    /* requests whose answer was never seen: cancelled, timed out, cut off, the slower one of two. Estimates; in no other sum */
+    struct lam_openai_usage unseen;
     uint64_t reserved_tokens;         /* of requests under way */
     double reserved_cost;
 };

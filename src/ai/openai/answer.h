@@ -40,7 +40,9 @@ void lam_llm_reader_free(struct lam_llm_reader *reader); /* NULL-safe */
 /* Reads a chat completion. LAM_E_INVALID: it is none, with the reason. Usage is filled where it could be read, also then. */
 int lam_llm_reader_chat(struct lam_llm_reader *reader, struct lam_sv body, struct lam_llm_reply *reply, struct lam_error *err);
 
-/* Finds the JSON object in a content: lam_llm_reader_answer has it until the next. LAM_E_INVALID: there is none, or it is too deep or too long. LAM_E_MEMORY. */
+/*
+ * Finds the JSON object in a content: lam_llm_reader_answer has it until the next. LAM_E_INVALID: there is none, or it is too deep or too long. LAM_E_MEMORY.
+ */
 int lam_llm_reader_content(struct lam_llm_reader *reader, struct lam_sv content, struct lam_error *err);
 const struct lam_json *lam_llm_reader_answer(const struct lam_llm_reader *reader);
 

@@ -52,7 +52,8 @@ struct job {
     unsigned attempt_count, transport_errors, rate_limits, errors, reshaped, redirects, doubts;
     bool hedged;
     int64_t submitted_us;
-    uint64_t acquits, acquits_blamed; /* an endpoint that has answered what was sent after this many is all right: the request is not. 0: nothing is held against either */
+    /* an endpoint that has answered what was sent after this many is all right: the request is not. 0: nothing is held against either */
+    uint64_t acquits, acquits_blamed;
     uint64_t row;                /* of doubts, that it was counted in */
     const char *url;             /* where the next attempt goes, if it is to url_endpoint; NULL: to the endpoint's */
     size_t url_endpoint;
@@ -96,8 +97,8 @@ struct endpoint {
 
     /* Any thread reads. */
     struct {
-        _Atomic uint64_t requests, answered, rate_limited, server_errors, client_errors, transport_errors, retries, hedges, hedges_won, cancelled, unseen, unseen_tokens, bytes_out,
-            bytes_in, connections, minute_tokens, request_tokens;
+        _Atomic uint64_t requests, answered, rate_limited, server_errors, client_errors, transport_errors, retries, hedges, hedges_won, cancelled, unseen,
+            unseen_tokens, bytes_out, bytes_in, connections, minute_tokens, request_tokens;
         _Atomic uint32_t open, limit, p50_ms, p95_ms, dropped, waiting, wanted, minute_requests, pause_ms, refused, share_number;
         _Atomic int health;
     } seen;

@@ -1,4 +1,7 @@
-/* What the files of the openai analyzer share: inside of analyzer.c, question.c, request.c, respond.c and embed.c only. One thread, unless a member says otherwise. */
+/*
+ * What the files of the openai analyzer share: inside of analyzer.c, question.c, request.c, respond.c and embed.c only. One thread, unless a member says
+ * otherwise.
+ */
 #ifndef LAMINA_AI_OPENAI_OWN_H
 #define LAMINA_AI_OPENAI_OWN_H
 
@@ -161,12 +164,14 @@ struct lam_openai {
 
 /* question.c */
 int lam_question_start_doc(struct lam_openai *o, struct lam_openai_doc *doc, struct lam_error *err);
-int lam_question_read(struct lam_openai *o, const struct lam_question *question, struct lam_sv value, struct lam_error *err); /* into o->value; LAM_E_INVALID: it is none */
-int lam_question_deliver(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err); /* what stands there; to its waiters too; frees, with an error too */
+/* Into o->value; LAM_E_INVALID: it is none. */
+int lam_question_read(struct lam_openai *o, const struct lam_question *question, struct lam_sv value, struct lam_error *err);
+/* What stands there; to its waiters too; frees, with an error too. */
+int lam_question_deliver(struct lam_openai *o, struct lam_question *question, struct lam_sv value, struct lam_error *err);
 void lam_question_pending(struct lam_openai *o, struct lam_question *question);
 void lam_question_reject(struct lam_openai *o, struct lam_question *question, const char *reason);
-int lam_question_value(struct lam_openai *o, const struct lam_question *question, struct lam_sv answer, double certainty, struct lam_sv model, struct lam_buf *out,
-                       struct lam_error *err);
+int lam_question_value(struct lam_openai *o, const struct lam_question *question, struct lam_sv answer, double certainty, struct lam_sv model,
+                       struct lam_buf *out, struct lam_error *err);
 int lam_question_shorten(struct lam_openai *o, struct lam_question *question, uint32_t tokens, struct lam_error *err);
 void lam_question_push(struct lam_openai *o, struct lam_question *question);
 struct lam_question *lam_question_pop(struct lam_question_queue *queue);
@@ -175,7 +180,8 @@ struct lam_question *lam_question_pop(struct lam_question_queue *queue);
 int lam_leave_open(struct lam_openai *o, struct lam_error *err);
 void lam_leave_close(struct lam_openai *o);
 int lam_leave_ask(struct lam_openai *o, struct lam_question *question, struct lam_error *err);
-void lam_leave_keep(struct lam_openai *o, struct lam_question *question, struct lam_sv value, const struct lam_cache_meta *meta); /* into the cache; told when flushed */
+/* Into the cache; told when flushed. */
+void lam_leave_keep(struct lam_openai *o, struct lam_question *question, struct lam_sv value, const struct lam_cache_meta *meta);
 void lam_leave_end(struct lam_openai *o, struct lam_question *question); /* it ended without an answer, where it was not kept */
 int lam_leave_step(struct lam_openai *o, struct lam_error *err);
 void lam_leave_drop(struct lam_openai *o);
@@ -192,9 +198,10 @@ int lam_embed_apply(struct lam_openai *o, struct lam_question *question, struct 
 struct lam_question *lam_request_take_first(struct lam_openai_request *request);
 void lam_request_account(struct lam_openai *o, struct lam_openai_request *request, struct lam_llm_reply *reply); /* counts in it that cannot be are made 0 */
 void lam_request_wrong(struct lam_openai *o, struct lam_openai_request *request, const char *why); /* nothing of it can be used */
-void lam_question_wrong(struct lam_openai *o, struct lam_question *question, size_t endpoint, struct lam_sv answer, const char *why); /* once more, elsewhere, or the quarantine */
-int lam_request_accept(struct lam_openai *o, const struct lam_openai_request *request, struct lam_question *question, const struct lam_llm_reply *reply, struct lam_sv raw,
-                       double certainty, struct lam_error *err);
+/* Once more, elsewhere, or the quarantine. */
+void lam_question_wrong(struct lam_openai *o, struct lam_question *question, size_t endpoint, struct lam_sv answer, const char *why);
+int lam_request_accept(struct lam_openai *o, const struct lam_openai_request *request, struct lam_question *question, const struct lam_llm_reply *reply,
+                       struct lam_sv raw, double certainty, struct lam_error *err);
 
 /* estimate.c: counts what the question would take, and leaves it pending. */
 int lam_question_estimate(struct lam_openai *o, struct lam_question *question, struct lam_error *err);
@@ -212,7 +219,8 @@ int lam_question_ask(struct lam_openai *o, struct lam_question *question, struct
 /* request.c */
 #define LAM_DOCUMENT_MARKS 14u /* tokens of a document's marks */
 struct lam_openai_request *lam_request_new(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err);
-int lam_request_dispatch(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err); /* LAM_PENDING: its questions are back in the queue */
+/* LAM_PENDING: its questions are back in the queue. */
+int lam_request_dispatch(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err);
 int lam_request_pump(struct lam_openai *o, struct lam_error *err);
 void lam_request_free(struct lam_openai_request *request);
 void lam_request_settle(struct lam_openai *o, struct lam_openai_request *request, uint64_t tokens, double cost);
@@ -220,13 +228,15 @@ void lam_request_settle(struct lam_openai *o, struct lam_openai_request *request
 /* pack.c: several documents in one request. */
 uint32_t lam_pack_room(const struct lam_openai *o, uint32_t ask, uint32_t tier);
 uint32_t lam_pack_part(const struct lam_openai *o, const struct lam_question *question);
-double lam_pack_share(const struct lam_openai *o, const struct lam_question *question, uint32_t tier); /* of a request, once packs have grown; 1: it goes alone */
+/* Of a request, once packs have grown; 1: it goes alone. */
+double lam_pack_share(const struct lam_openai *o, const struct lam_question *question, uint32_t tier);
 bool lam_pack_waits(struct lam_openai *o, uint32_t ask, uint32_t tier, int64_t now);
 int lam_pack_pump(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err);
 uint32_t lam_pack_answer_tokens(const struct lam_openai *o, const struct lam_openai_request *request);
 int lam_pack_format(struct lam_openai *o, const struct lam_openai_request *request, struct lam_buf *out, struct lam_error *err);
 int lam_pack_take(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply, struct lam_error *err);
-void lam_pack_split(struct lam_openai *o, struct lam_openai_request *request, uint32_t cut_tokens); /* cut_tokens: that its answer had when it was cut off; 0: it was not */
+/* cut_tokens: that its answer had when it was cut off; 0: it was not. */
+void lam_pack_split(struct lam_openai *o, struct lam_openai_request *request, uint32_t cut_tokens);
 
 /* respond.c */
 int lam_request_respond(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err); /* frees it */

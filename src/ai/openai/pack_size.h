@@ -1,7 +1,8 @@
 /*
  * How many documents a model is asked about at once. It begins with a few and doubles while answers about all of them come back. When one does not it
  * is halved, or goes back to where it was good, and from then on grows slowly, with more patience after each failure: a model that cannot answer about
- * several is soon asked about one alone, and only now and then about two. Also learned: tokens and time that an answer has for each document. Plain data; all zero is a fresh one.
+ * several is soon asked about one alone, and only now and then about two. Also learned: tokens and time that an answer has for each document. Plain data; all
+ * zero is a fresh one.
  */
 #ifndef LAMINA_AI_OPENAI_PACK_SIZE_H
 #define LAMINA_AI_OPENAI_PACK_SIZE_H

@@ -26,8 +26,8 @@ void lam_llm_problem_read(struct lam_llm_problem *problem, struct lam_json *json
 bool lam_llm_problem_names(const struct lam_llm_problem *problem, const char *field);
 
 /*
- * Does it speak of the model, the key or the account, that is of what all requests have in common? A server may quote the request, so that phrases in a message are
- * no proof.
+ * Does it speak of the model, the key or the account, that is of what all requests have in common? A server may quote the request, so that phrases in a message
+ * are no proof.
  */
 bool lam_llm_problem_blames_setup(const struct lam_llm_problem *problem);
 

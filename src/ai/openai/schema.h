@@ -26,7 +26,10 @@
  */
 int lam_llm_schema_write(const struct lam_tasks *tasks, uint32_t wanted, uint32_t answer_tokens, struct lam_buf *out, struct lam_error *err);
 
-/* Adds the schema of an answer about so many documents, from that about one. What all packs have in common stands first, for servers that cache prompts with it. */
+/*
+ * Adds the schema of an answer about so many documents, from that about one. What all packs have in common stands first, for servers that cache prompts with
+ * it.
+ */
 int lam_llm_schema_pack(struct lam_sv one, size_t documents, struct lam_buf *out, struct lam_error *err);
 
 /* Characters that a summary of so many sentences may have. */
@@ -34,8 +37,8 @@ uint32_t lam_llm_summary_text(uint32_t sentences);
 
 /*
  * Does the value hold the schema? LAM_E_INVALID with the first thing that does not, and where, in words that a model can be told: "/category: …".
- * Understands type, enum, properties, required, additionalProperties, items, $ref within the schema, minimum, maximum, min- and maxLength, min- and maxItems; passes by all else.
- * additionalProperties counts everywhere if strict, else below /custom alone.
+ * Understands type, enum, properties, required, additionalProperties, items, $ref within the schema, minimum, maximum, min- and maxLength, min- and maxItems;
+ * passes by all else. additionalProperties counts everywhere if strict, else below /custom alone.
  */
 int lam_llm_schema_check(const struct lam_json *schema, uint32_t at, const struct lam_json *json, uint32_t value, bool strict,
                          struct lam_error *err);

@@ -8,9 +8,9 @@
  *     STORE/cache/<writer>-<n>.answers    entries, appended by one process, each with its CRC; at most one is written to by a process
  *     STORE/cache/<random>.index          sorted keys with the place of their entries; covers files or their beginnings; mapped
  *
- * An answer counts once it is flushed: a thread writes what was put together, syncs it once, and then tells each put. Until then lam_cache_get
- * does not see it. A crash loses at most what was not flushed; a torn end is passed by, and cut off only by its owner after a failed
- * write. An index is a mere shortcut, made from the files by whoever finds it worth while: every entry is checked when it is read, so a damaged
+ * An answer is written to the file by who puts it, and counts once it is flushed: a thread syncs what came together, and then tells each put. Until then
+ * lam_cache_get does not see it. A machine that crashes loses at most what was not flushed; a process that is killed only what a put had not returned from,
+ * since an entry that is whole is good, synced or not. A torn end is passed by, and cut off only by its owner after a failed write. An index is a mere shortcut, made from the files by whoever finds it worth while: every entry is checked when it is read, so a damaged
  * index or file costs an answer (it is asked again) and never gives a wrong one. Of several answers to one key the newest counts.
  *
  * Memory is bounded for any number of entries, and so are descriptors: keys of what no index covers yet are held in memory up to
@@ -81,7 +81,8 @@ int lam_cache_get(struct lam_cache *cache, struct lam_digest key, struct lam_buf
 int lam_cache_get_fresh(struct lam_cache *cache, struct lam_digest key, struct lam_buf *value, struct lam_cache_meta *meta, struct lam_error *err);
 
 /*
- * Takes a copy of an answer. LAM_PENDING: too much waits to be flushed, come again; LAM_E_LIMIT: value is too long; LAM_E_IO: the thread that
+ * Takes a copy of an answer. After 0 it survives the process, though not the machine; but for answers that come while a file is being begun, at the first put and
+ * whenever one is full, which wait in memory for the disk to make it. LAM_PENDING: too much waits to be flushed, come again; LAM_E_LIMIT: value is too long; LAM_E_IO: the thread that
  * flushes could not be started. After 0 flushed (may be NULL) is called exactly once, on the cache's own thread, within about flush_us:
  * rc 0: it is durable and lam_cache_get finds it; else it could not be written, err says why, and it may be put again. It must not call the
  * cache but for lam_cache_put.

@@ -4,8 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* 0: the call is done as ever. 1: done, then `error` is answered. Negative: not done, this is answered. */
-static int verdict(struct faulty_fs *faulty, enum faulty_call call, const char *path)
+static int judge(struct faulty_fs *faulty, enum faulty_call call, const char *path)
 {
     uint64_t n;
 
@@ -26,6 +25,29 @@ static int verdict(struct faulty_fs *faulty, enum faulty_call call, const char *
     faulty->hit = true;
     faulty->crashed = faulty->mode != FAULTY_FAIL && faulty->mode != FAULTY_DONE_FAIL;
     return faulty->mode == FAULTY_DONE_FAIL || faulty->mode == FAULTY_DONE_CRASH ? 1 : -faulty->error;
+}
+
+/* 0: the call is done as ever. 1: done, then `error` is answered. Negative: not done, this is answered. */
+static int verdict(struct faulty_fs *faulty, enum faulty_call call, const char *path)
+{
+    int say;
+
+    pthread_mutex_lock(&faulty->lock);
+    say = judge(faulty, call, path);
+    pthread_mutex_unlock(&faulty->lock);
+    return say;
+}
+
+/* Is this the write that tears? */
+static bool tears(struct faulty_fs *faulty)
+{
+    bool first;
+
+    pthread_mutex_lock(&faulty->lock);
+    first = faulty->mode == FAULTY_TEAR_CRASH && faulty->hit && !faulty->torn;
+    faulty->torn |= first;
+    pthread_mutex_unlock(&faulty->lock);
+    return first;
 }
 
 #define REAL(faulty) ((faulty)->real->ops)
@@ -60,10 +82,8 @@ static ssize_t faulty_pwrite(void *arg, int fd, const void *bytes, size_t len, o
     int say = verdict(faulty, FAULTY_PWRITE, NULL);
     ssize_t n;
 
-    if (say < 0 && faulty->mode == FAULTY_TEAR_CRASH && faulty->hit && !faulty->torn) {
-        faulty->torn = true;
+    if (say < 0 && tears(faulty))
         REAL(faulty)->pwrite(ARG(faulty), fd, bytes, len / 2, offset);
-    }
     if (say < 0)
         return say;
     n = REAL(faulty)->pwrite(ARG(faulty), fd, bytes, len, offset);
@@ -127,7 +147,13 @@ static const struct lam_fs_ops faulty_ops = {
 
 void faulty_fs_init(struct faulty_fs *faulty, const struct lam_fs *real)
 {
+    pthread_mutexattr_t recursive;
+
     memset(faulty, 0, sizeof *faulty);
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&faulty->lock, &recursive);
+    pthread_mutexattr_destroy(&recursive);
     faulty->fs = (struct lam_fs){&faulty_ops, faulty};
     faulty->real = real;
 }

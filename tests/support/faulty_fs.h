@@ -1,6 +1,6 @@
 /*
  * A file layer that counts its calls and spoils one of them: it fails, or it is done and then said to have failed, or everything
- * stops there as if the process had been killed. Around any other layer; not thread-safe.
+ * stops there as if the process had been killed. Around any other layer. Any thread calls; one prepares.
  *
  *     struct faulty_fs faulty;
  *     faulty_fs_init(&faulty, &lam_fs_system);
@@ -9,6 +9,8 @@
  */
 #ifndef LAMINA_TESTS_FAULTY_FS_H
 #define LAMINA_TESTS_FAULTY_FS_H
+
+#include <pthread.h>
 
 #include "base/fs.h"
 
@@ -41,6 +43,7 @@ enum faulty_mode {
 struct faulty_fs {
     struct lam_fs fs; /* give this to the code under test */
     const struct lam_fs *real;
+    pthread_mutex_t lock; /* recursive: `before` calls as well. Guards the rest against calls at once */
     uint64_t counts[FAULTY_CALLS], total;
     int call;         /* enum faulty_call that is spoiled, FAULTY_ANY: any */
     uint64_t at, last; /* the at-th to last-th of it, from 1; 0: none */

@@ -40,6 +40,7 @@ static int start_locks(struct lam_cache *cache)
         return rc;
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&cache->upkeep, NULL);
+    pthread_mutex_init(&cache->tail, NULL);
     pthread_mutex_init(&cache->lock, NULL);
     pthread_cond_init(&cache->some, &monotonic);
     pthread_cond_init(&cache->told, NULL);
@@ -61,7 +62,7 @@ int lam_cache_open(struct lam_cache **cache, const char *root, const struct lam_
         made->options = *options;
     set_defaults(&made->options);
     cache_keys_init(&made->keys, made->options.max_keys);
-    lam_buf_init(&made->pending.bytes, SIZE_MAX); /* add_pending holds the limit */
+    lam_buf_init(&made->pending.bytes, SIZE_MAX); /* add holds the limit */
     made->own_fd = -1;
     if (getrandom(&made->writer, sizeof made->writer, 0) != sizeof made->writer)
         rc = LAM_FAIL(err, LAM_E_IO, "no random bytes: %s", strerror(errno));
@@ -100,6 +101,7 @@ void lam_cache_close(struct lam_cache *cache)
     pthread_cond_destroy(&cache->some);
     pthread_cond_destroy(&cache->told);
     pthread_mutex_destroy(&cache->lock);
+    pthread_mutex_destroy(&cache->tail);
     pthread_mutex_destroy(&cache->upkeep);
     free(cache);
 }

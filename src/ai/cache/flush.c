@@ -1,9 +1,13 @@
 /*
- * Putting: answers gather in one batch while the thread writes and syncs the one before, so that a sync serves as many as came meanwhile.
+ * Flushing: answers gather in one batch while the thread syncs the one before, so that a sync serves as many as came meanwhile.
  *
- *     put ──> pending ──flush_bytes or flush_us──> written at the end of the own file ──sync──> keys ──> told
+ *     put ──> pending, and at the end of the own file ──flush_bytes or flush_us──> sync ──> keys ──> told
  *
- * After a failed write or sync nobody knows what is on the disk: the file is cut back to what was flushed and never written to again.
+ * Puts write their answers themselves, so that a process that is killed loses none. But only where the thread has made the file: what comes before it stands, or
+ * when it is full, waits in memory and is not kept waiting.
+ *
+ * After a failed write or sync nobody knows what is on the disk: the file is cut back to what was flushed and never written to again. What was put
+ * meanwhile still stands in memory, and goes to the next one.
  */
 #include "own.h"
 
@@ -57,6 +61,25 @@ static int start_file(struct lam_cache *cache, struct lam_error *err)
     return rc ? LAM_PASS(err, rc, "%s", path) : 0;
 }
 
+/* Whoever puts leaves the own file alone from now on, and what they have written to it behind what is being flushed counts as not written. */
+static void stop_puts(struct lam_cache *cache)
+{
+    pthread_mutex_lock(&cache->tail);
+    cache->through = false;
+    cache->pending.written = 0;
+    pthread_mutex_unlock(&cache->tail);
+}
+
+/* The own file ends at tail_at as soon as the batch that is being flushed is whole: puts may go on behind it, unless it is large enough. */
+static void let_puts(struct lam_cache *cache, uint64_t tail_at)
+{
+    pthread_mutex_lock(&cache->tail);
+    cache->tail_at = (uint32_t)tail_at;
+    cache->through = tail_at < cache->options.file_bytes;
+    cache_write_through(cache);
+    pthread_mutex_unlock(&cache->tail);
+}
+
 /* Nothing more is written to the own file; its keys become an index. What cannot be done now is done by whoever comes next. */
 static void retire(struct lam_cache *cache)
 {
@@ -66,6 +89,7 @@ static void retire(struct lam_cache *cache)
 
     if (!cache->own)
         return;
+    stop_puts(cache);
     cache->options.fs->ops->close(cache->options.fs->arg, cache->own_fd);
     if (cache->own_at == CACHE_FILE_HEADER && !own_path(cache, path, NULL))
         cache->options.fs->ops->unlink(cache->options.fs->arg, path);
@@ -83,32 +107,37 @@ static void retire(struct lam_cache *cache)
 }
 
 /* A file that somebody removed, against the rules, would take the answers with it. */
-static void leave_lost_file(struct lam_cache *cache)
+static void leave_lost_file(struct lam_cache *cache, struct cache_batch *batch)
 {
     char path[LAM_PATH_MAX];
     struct stat st;
 
-    if (cache->own && !own_path(cache, path, NULL) && cache->options.fs->ops->stat(cache->options.fs->arg, path, &st) == -ENOENT)
-        retire(cache);
+    if (!cache->own || own_path(cache, path, NULL) || cache->options.fs->ops->stat(cache->options.fs->arg, path, &st) != -ENOENT)
+        return;
+    retire(cache);
+    batch->written = 0;
 }
 
-static int write_batch(struct lam_cache *cache, const struct cache_batch *batch, struct lam_error *err)
+static int write_batch(struct lam_cache *cache, struct cache_batch *batch, struct lam_error *err)
 {
     const struct lam_fs *fs = cache->options.fs;
+    size_t len = batch->bytes.len;
     char path[LAM_PATH_MAX];
     int rc = 0, cut;
 
-    leave_lost_file(cache);
-    if (cache->own && cache->own_at + (uint64_t)batch->bytes.len > cache->options.file_bytes && cache->own_at > CACHE_FILE_HEADER)
+    leave_lost_file(cache, batch);
+    if (cache->own && !batch->written && cache->own_at + (uint64_t)len > cache->options.file_bytes && cache->own_at > CACHE_FILE_HEADER)
         retire(cache);
     if ((!cache->own && (rc = start_file(cache, err))) || (rc = own_path(cache, path, err)))
         return rc;
-    rc = lam_fs_write_at(fs, cache->own_fd, batch->bytes.ptr, batch->bytes.len, (off_t)cache->own_at, err);
+    if (batch->written < len && !(rc = lam_fs_write_at(fs, cache->own_fd, batch->bytes.ptr + batch->written, len - batch->written, (off_t)(cache->own_at + batch->written), err)))
+        let_puts(cache, cache->own_at + (uint64_t)len);
     if (!rc && (rc = fs->ops->fsync(fs->arg, cache->own_fd)))
         rc = LAM_FAIL(err, LAM_E_IO, "sync: %s", strerror(-rc));
     if (!rc)
         return 0;
     LAM_PASS(err, rc, "%s", path);
+    stop_puts(cache);
     if ((cut = fs->ops->truncate(fs->arg, cache->own_fd, (off_t)cache->own_at)))
         cache_log(cache, "%s keeps a torn end: %s", path, strerror(-cut));
     retire(cache);
@@ -171,14 +200,14 @@ static void flush_batch(struct lam_cache *cache, struct cache_batch *batch)
     for (size_t i = 0; i < batch->count; i++)
         if (batch->tickets[i].flushed)
             batch->tickets[i].flushed(batch->tickets[i].arg, rc, rc ? &err : NULL);
-    pthread_mutex_lock(&cache->lock);
+    pthread_mutex_lock(&cache->tail);
     cache->told_count += batch->count;
     cache->last_rc = rc;
     cache->last_error = err;
     pthread_cond_broadcast(&cache->told);
-    pthread_mutex_unlock(&cache->lock);
+    pthread_mutex_unlock(&cache->tail);
     lam_buf_clear(&batch->bytes);
-    batch->count = 0;
+    batch->written = batch->count = 0;
 }
 
 static bool due(const struct lam_cache *cache)
@@ -187,113 +216,45 @@ static bool due(const struct lam_cache *cache)
 
     if (!cache->pending.count)
         return false;
-    if (cache->closing || cache->hurry || cache->pending.bytes.len >= cache->options.flush_bytes)
+    if (cache->closing || cache->hurry || !cache->through || cache->pending.bytes.len >= cache->options.flush_bytes)
         return true;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec > cache->due.tv_sec || (now.tv_sec == cache->due.tv_sec && now.tv_nsec >= cache->due.tv_nsec);
 }
 
-static void *flusher(void *arg)
+void *cache_flusher(void *arg)
 {
     struct lam_cache *cache = arg;
     struct cache_batch batch = {0};
 
     lam_buf_init(&batch.bytes, SIZE_MAX);
-    pthread_mutex_lock(&cache->lock);
+    pthread_mutex_lock(&cache->tail);
     while (!cache->closing || cache->pending.count) {
         struct cache_batch swap;
 
         if (!due(cache)) {
             if (cache->pending.count)
-                pthread_cond_timedwait(&cache->some, &cache->lock, &cache->due);
+                pthread_cond_timedwait(&cache->some, &cache->tail, &cache->due);
             else
-                pthread_cond_wait(&cache->some, &cache->lock);
+                pthread_cond_wait(&cache->some, &cache->tail);
             continue;
         }
         swap = cache->pending;
         cache->pending = batch;
         batch = swap;
+        if (cache->through) {
+            cache->tail_at += (uint32_t)batch.bytes.len;
+            cache->through = cache->tail_at < cache->options.file_bytes;
+        }
         cache->hurry = false;
-        pthread_mutex_unlock(&cache->lock);
+        pthread_mutex_unlock(&cache->tail);
         flush_batch(cache, &batch);
-        pthread_mutex_lock(&cache->lock);
+        pthread_mutex_lock(&cache->tail);
     }
-    pthread_mutex_unlock(&cache->lock);
+    pthread_mutex_unlock(&cache->tail);
     lam_buf_release(&batch.bytes);
     free(batch.tickets);
     return NULL;
-}
-
-static int make_room(struct cache_batch *batch)
-{
-    size_t cap = batch->cap ? 2 * batch->cap : 64;
-    struct cache_ticket *grown;
-
-    if (batch->count < batch->cap)
-        return 0;
-    if (!(grown = realloc(batch->tickets, cap * sizeof *grown)))
-        return LAM_E_MEMORY;
-    batch->tickets = grown;
-    batch->cap = cap;
-    return 0;
-}
-
-static int add_pending(struct lam_cache *cache, const unsigned char header[CACHE_ENTRY_HEADER], const struct cache_ticket *ticket, struct lam_sv value,
-                       struct lam_error *err)
-{
-    struct cache_batch *batch = &cache->pending;
-    size_t before = batch->bytes.len;
-    int rc;
-
-    if (batch->count && before + CACHE_ENTRY_HEADER + value.len > cache->options.pending_bytes)
-        return LAM_PENDING;
-    if (make_room(batch))
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for an answer that is to be cached");
-    if ((rc = lam_buf_add(&batch->bytes, header, CACHE_ENTRY_HEADER, err)) || (rc = lam_buf_add_sv(&batch->bytes, value, err))) {
-        batch->bytes.len = before;
-        return rc;
-    }
-    batch->tickets[batch->count] = *ticket;
-    batch->tickets[batch->count].key.offset = (uint32_t)before;
-    if (!batch->count++) {
-        int64_t ns;
-
-        clock_gettime(CLOCK_MONOTONIC, &cache->due);
-        ns = cache->due.tv_nsec + cache->options.flush_us * 1000;
-        cache->due.tv_sec += ns / 1000000000;
-        cache->due.tv_nsec = ns % 1000000000;
-        pthread_cond_signal(&cache->some);
-    } else if (batch->bytes.len >= cache->options.flush_bytes) {
-        pthread_cond_signal(&cache->some);
-    }
-    cache->put_count++;
-    return 0;
-}
-
-int lam_cache_put(struct lam_cache *cache, struct lam_digest key, struct lam_sv value, const struct lam_cache_meta *meta,
-                  lam_cache_flushed_fn flushed, void *arg, struct lam_error *err)
-{
-    struct lam_cache_meta mine = meta ? *meta : (struct lam_cache_meta){0};
-    struct cache_ticket ticket = {.flushed = flushed, .arg = arg};
-    unsigned char header[CACHE_ENTRY_HEADER];
-    int rc = 0;
-
-    if (value.len > LAM_CACHE_VALUE_MAX)
-        return LAM_FAIL(err, LAM_E_LIMIT, "an answer of %zu bytes is too long for the cache", value.len);
-    if (!mine.time_us)
-        mine.time_us = lam_wall_us(cache->options.clock);
-    cache_write_entry_header(header, key, &mine, value);
-    ticket.key = (struct cache_key){.digest = key, .time = cache_seconds(mine.time_us), .len = (uint32_t)value.len};
-    pthread_mutex_lock(&cache->lock);
-    if (!cache->started) {
-        if ((rc = pthread_create(&cache->thread, NULL, flusher, cache)))
-            rc = LAM_FAIL(err, LAM_E_IO, "no thread for the cache: %s", strerror(rc));
-        cache->started = !rc;
-    }
-    if (!rc)
-        rc = add_pending(cache, header, &ticket, value, err);
-    pthread_mutex_unlock(&cache->lock);
-    return rc;
 }
 
 int lam_cache_flush(struct lam_cache *cache, struct lam_error *err)
@@ -301,25 +262,25 @@ int lam_cache_flush(struct lam_cache *cache, struct lam_error *err)
     uint64_t until;
     int rc;
 
-    pthread_mutex_lock(&cache->lock);
+    pthread_mutex_lock(&cache->tail);
     until = cache->put_count;
     while (cache->told_count < until) {
         cache->hurry = true;
         pthread_cond_signal(&cache->some);
-        pthread_cond_wait(&cache->told, &cache->lock);
+        pthread_cond_wait(&cache->told, &cache->tail);
     }
     if ((rc = cache->last_rc) && err)
         *err = cache->last_error;
-    pthread_mutex_unlock(&cache->lock);
+    pthread_mutex_unlock(&cache->tail);
     return rc;
 }
 
 void cache_stop_writing(struct lam_cache *cache)
 {
-    pthread_mutex_lock(&cache->lock);
+    pthread_mutex_lock(&cache->tail);
     cache->closing = true;
     pthread_cond_signal(&cache->some);
-    pthread_mutex_unlock(&cache->lock);
+    pthread_mutex_unlock(&cache->tail);
     if (cache->started)
         pthread_join(cache->thread, NULL);
     retire(cache);

@@ -1,11 +1,13 @@
 /*
- * What the files of the cache share. Two locks:
+ * What the files of the cache share. Three locks:
  *
  *     upkeep  held by whoever looks at the folder, writes an index, merges or removes: one at a time, for as long as the disk takes
- *     lock    held for a moment: tables, pending answers, counts
+ *     tail    held while an answer is written to the end of the own file, but not while that is synced: pending answers, and who has been told
+ *     lock    held for a moment: tables, counts
  *
- * upkeep before lock. Files are never freed before close, so their numbers stay; `indexes` changes under both locks, so that holding either is
- * enough to read it. The file that is written to belongs to the flushing thread, and to close when that has ended.
+ * upkeep before lock; nothing within tail. Files are never freed before close, so their numbers stay; `indexes` changes under both upkeep and lock, so that
+ * holding either is enough to read it. The file that is written to belongs to the flushing thread, and to close when that has ended; others write
+ * behind its end, within tail, as long as `through` allows it.
  */
 #ifndef LAMINA_AI_CACHE_OWN_H
 #define LAMINA_AI_CACHE_OWN_H
@@ -39,7 +41,7 @@ struct cache_file {
     uint64_t used;    /* when it was used last, for closing the one that was not used for longest */
 };
 
-/* An answer that waits to be flushed; its entry stands in the batch's bytes. */
+/* An answer that waits to be flushed; its entry stands in the batch's bytes, and mostly in the file already. */
 struct cache_ticket {
     struct cache_key key; /* offset: in the batch */
     lam_cache_flushed_fn flushed;
@@ -48,6 +50,7 @@ struct cache_ticket {
 
 struct cache_batch {
     struct lam_buf bytes;
+    size_t written; /* of them, to the own file */
     struct cache_ticket *tickets;
     size_t count, cap;
 };
@@ -56,7 +59,7 @@ struct lam_cache {
     struct lam_cache_options options;
     char folder[LAM_PATH_MAX];
 
-    pthread_mutex_t upkeep, lock;
+    pthread_mutex_t upkeep, tail, lock;
     struct cache_file **files; /* by number */
     uint32_t *by_id;           /* their numbers, by id */
     uint32_t file_count, file_cap;
@@ -69,14 +72,17 @@ struct lam_cache {
     bool full_told;    /* that keys are passed by was logged */
     struct lam_cache_counts counts;
 
+    /* With tail. */
     struct cache_batch pending;
+    bool through;               /* puts write to the own file themselves */
+    uint32_t tail_at;           /* where pending begins in it, while they do */
     uint64_t put_count, told_count; /* answers */
     int last_rc;                    /* of the last group commit */
     struct lam_error last_error;
     bool started, closing, hurry; /* hurry: somebody waits in flush */
     struct timespec due;          /* when pending is flushed at the latest */
     pthread_t thread;
-    pthread_cond_t some, told;    /* with lock */
+    pthread_cond_t some, told;
 
     uint64_t writer;        /* this process' random number */
     uint32_t next_number;
@@ -115,8 +121,12 @@ void cache_close_idle(struct lam_cache *cache);                                 
 int cache_walk_file(struct lam_cache *cache, uint32_t number, int (*visit)(void *arg, const struct lam_cache_entry *entry, struct lam_error *err), void *arg,
                     struct lam_error *err);
 
-/* flush.c. Ends the thread when all that was put is told; then nothing more is written. */
-void cache_stop_writing(struct lam_cache *cache);
+/* put.c. Writes what is pending to the end of the own file, where puts do so. Nothing is synced; a failure is left to the flushing thread. With tail held. */
+void cache_write_through(struct lam_cache *cache);
+
+/* flush.c */
+void *cache_flusher(void *cache);                    /* the thread */
+void cache_stop_writing(struct lam_cache *cache); /* ends it when all that was put is told; then nothing more is written */
 
 #define cache_log(cache, ...)                                            \
     do {                                                                 \

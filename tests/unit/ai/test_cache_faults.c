@@ -124,6 +124,85 @@ static void a_full_disk_is_told_and_the_next_put_works_when_there_is_room(void *
     lam_cache_close(cache);
 }
 
+static void a_write_that_fails_at_a_put_is_tried_again(void **state)
+{
+    struct lam_cache_options options = {.flush_us = 3600 * SECOND};
+    struct told told = {0};
+    struct ticket ticket = {&told, 0};
+    struct faulty_fs faulty;
+    struct lam_cache *cache;
+    struct lam_error err;
+
+    faulty_fs_init(&faulty, &lam_fs_system);
+    options.fs = &faulty.fs;
+    cache = open_cache(*state, &options);
+    put(cache, 1, 1, 0);
+    flush(cache);
+    put(cache, 2, 1, 0);
+    faulty_fs_spoil(&faulty, FAULTY_PWRITE, 1, FAULTY_FAIL, EIO);
+    assert_int_equal(lam_cache_put(cache, key_of(0), LAM_SV("x"), NULL, on_flushed, &ticket, &err), 0);
+    flush(cache); /* it is due without it */
+    assert_true(faulty.hit && told.flushed[0]);
+    put(cache, 3, 1, 0);
+    lam_cache_close(cache);
+    cache = open_cache(*state, NULL);
+    for (uint64_t n = 1; n <= 3; n++)
+        assert_int_equal(got(cache, n, false), 1);
+    lam_cache_close(cache);
+}
+
+/* Somebody puts while the answers before are being synced. */
+struct latecomer {
+    struct lam_cache *cache;
+    struct ticket ticket;
+    char value[512];
+    bool came;
+};
+
+static void come_late(void *arg, enum faulty_call call, const char *path)
+{
+    struct latecomer *late = arg;
+    struct lam_cache_meta meta = {0, (uint32_t)late->ticket.n, 1};
+    struct lam_error err;
+
+    (void)path;
+    if (call != FAULTY_FSYNC || late->came)
+        return;
+    late->came = true;
+    assert_int_equal(lam_cache_put(late->cache, key_of((uint64_t)late->ticket.n), lam_sv(late->value, value_of(late->value, (uint64_t)late->ticket.n, 1)), &meta, on_flushed, &late->ticket, &err), 0);
+}
+
+static void a_failed_sync_takes_nothing_with_it_that_was_put_meanwhile(void **state)
+{
+    struct lam_cache_options options = {.flush_us = 3600 * SECOND};
+    struct told told = {0};
+    struct ticket ticket = {&told, 0};
+    struct latecomer late = {.ticket = {&told, 7}};
+    struct faulty_fs faulty;
+    struct lam_error err;
+
+    faulty_fs_init(&faulty, &lam_fs_system);
+    options.fs = &faulty.fs;
+    late.cache = open_cache(*state, &options);
+    put(late.cache, 1, 1, 0);
+    flush(late.cache);
+    assert_int_equal(lam_cache_put(late.cache, key_of(0), LAM_SV("x"), NULL, on_flushed, &ticket, &err), 0);
+    faulty_fs_spoil(&faulty, FAULTY_FSYNC, 1, FAULTY_FAIL, EIO);
+    faulty.before_arg = &late;
+    faulty.before = come_late;
+    assert_int_equal(lam_cache_flush(late.cache, &err), LAM_E_IO);
+    flush(late.cache);
+    assert_true(late.came && told.count == 2 && !told.flushed[0] && told.flushed[7]);
+    assert_int_equal(got(late.cache, 1, false), 1);
+    assert_int_equal(got(late.cache, 7, false), 1);
+    lam_cache_close(late.cache);
+    late.cache = open_cache(*state, NULL);
+    assert_int_equal(got(late.cache, 0, false), -1); /* it was told as lost, and may have been put again elsewhere */
+    assert_int_equal(got(late.cache, 1, false), 1);
+    assert_int_equal(got(late.cache, 7, false), 1);
+    lam_cache_close(late.cache);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +211,8 @@ int main(void)
         cmocka_unit_test(the_process_may_end_at_any_call),
         cmocka_unit_test(it_may_end_after_any_call),
         cmocka_unit_test(a_write_may_be_torn),
+        cmocka_unit_test_setup_teardown(a_write_that_fails_at_a_put_is_tried_again, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(a_failed_sync_takes_nothing_with_it_that_was_put_meanwhile, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_is_told_and_the_next_put_works_when_there_is_room, scratch_setup, scratch_teardown),
     };
 

@@ -17,6 +17,7 @@ struct visit {
 struct lam_agent_job {
     struct lam_agent_setup setup;
     struct lam_openai *openai;
+    const struct lam_job_deep *deep;
     struct visit *visits, **visits_end;
     struct lam_agent_stats stats;
     const struct lam_log *log;
@@ -58,6 +59,7 @@ int lam_agent_job_open(struct lam_agent_job **out, struct lam_engine *engine, st
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for agents");
     job->visits_end = &job->visits;
     job->openai = openai;
+    job->deep = &engine->job->deep;
     job->log = &engine->log;
     options.arg = job;
     if ((rc = lam_agent_setup_open(&job->setup, engine, &options, err))) {
@@ -139,6 +141,11 @@ int lam_agent_job_submit(struct lam_agent_job *job, struct lam_batch_piece *piec
     job->stats.records += visit->count;
     send(job);
     return 0;
+}
+
+int lam_agent_job_estimate(struct lam_agent_job *job, const struct lam_batch_piece *piece, struct lam_agent_need *need, struct lam_error *err)
+{
+    return job ? lam_agent_estimate(&job->setup, job->deep, piece->block, need, err) : 0;
 }
 
 /* What an agent came to goes into its row. A block without room leaves the row pending. */

@@ -8,7 +8,7 @@
 #ifndef LAMINA_APP_AGENT_JOB_H
 #define LAMINA_APP_AGENT_JOB_H
 
-#include "agent_setup.h"
+#include "agent_estimate.h"
 #include "ai/openai/analyzer.h"
 #include "process/batch.h"
 
@@ -20,6 +20,9 @@ void lam_agent_job_close(struct lam_agent_job *job); /* NULL-safe; what is under
 
 /* Takes a piece. LAM_END: no record of it is asked about. job may be NULL. */
 int lam_agent_job_submit(struct lam_agent_job *job, struct lam_batch_piece *piece, struct lam_error *err);
+
+/* In place of submit: adds what agents would take for a piece's records. job may be NULL. */
+int lam_agent_job_estimate(struct lam_agent_job *job, const struct lam_batch_piece *piece, struct lam_agent_need *need, struct lam_error *err);
 
 /* A piece whose agents are all done; LAM_PENDING: none yet; LAM_END: none is out; any other error ends the run. job may be NULL. */
 int lam_agent_job_poll(struct lam_agent_job *job, struct lam_batch_piece **piece, struct lam_error *err);

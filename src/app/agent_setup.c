@@ -1,5 +1,7 @@
 #include "agent_setup.h"
 
+#include <inttypes.h>
+
 #include "ai/openai/ask.h"
 
 #define METADATA_MAX ((size_t)16 << 20)
@@ -41,6 +43,7 @@ static int open_agents(struct lam_agent_setup *setup, struct lam_engine *engine,
 
     options.agent = (struct lam_agent_options){.limits = {agent->steps, agent->tokens, agent->time_us, agent->result}, .question = agent->question,
                                                .answer_schema = agent->schema, .masked = lam_buf_sv(&setup->masked), .answer_tokens = agent->answer_tokens, .clock = engine->clock,
+                                               .context = lam_asks_context(engine->job, agent->tier, LAM_JOB_CHAT),
                                                .protocol = agent->protocol == LAM_JOB_AGENT_CHOICE ? LAM_AGENT_CHOICE : LAM_AGENT_TOOLS};
     options.agent.tools = lam_agent_tools_list(setup->tools, &options.agent.tool_count);
     return lam_agents_open(&setup->agents, &options, err);
@@ -165,6 +168,10 @@ void lam_agent_setup_tell(struct lam_agent_setup *setup, const struct lam_log *l
         lam_log_warn(log, area, "an agent could not work, and its record stays pending for %s: %s", later, task->err.text);
     if (task->unkept && !setup->unkept)
         lam_log_warn(log, area, "what an agent came to cannot be kept in the cache: it is used all the same, and who needs it next may pay for it again: %s", task->err.text);
+    if (task->doubted.in + task->doubted.out && !setup->doubted)
+        lam_log_warn(log, area, "a server counts %" PRIu64 " tokens in and %" PRIu64 " out for one request of an agent: estimates take the place of what cannot be", task->doubted.in,
+                     task->doubted.out);
+    setup->doubted |= task->doubted.in + task->doubted.out > 0;
     setup->broken |= task->broken;
     setup->unkept |= task->unkept;
 }

@@ -27,7 +27,7 @@ struct lam_agent_setup {
     struct lam_json *metadata;
     struct lam_hash_state *hash;
     struct lam_buf model, masked; /* names that answers are kept under */
-    bool broken, unkept;          /* told of */
+    bool broken, unkept, doubted; /* told of */
 };
 
 /* What a layer chooses by itself; as in struct lam_agents_options. */
@@ -52,7 +52,7 @@ bool lam_agent_setup_asks(struct lam_agent_setup *setup, const struct lam_record
 int lam_agent_setup_task(struct lam_agent_setup *setup, const struct lam_row *row, struct lam_arena *masked, struct lam_agent_task *task,
                          struct lam_error *err);
 
-/* Logs, once of each kind, what neither server nor limit explains, and a cache that cannot be written. later: who asks about a record again. */
+/* Logs, once of each kind, what neither server nor limit explains, a cache that cannot be written, and counts of tokens that cannot be. later: who asks about a record again. */
 void lam_agent_setup_tell(struct lam_agent_setup *setup, const struct lam_log *log, const char *area, const char *later, const struct lam_agent_task *task);
 
 /* {…,"agent":value} of an object that has no such member; old is {} or empty where there is nothing. out, of len bytes, is what is returned. */

@@ -12,7 +12,7 @@
 #define UNSENT_MAX ((size_t)64 << 20)
 #define HEAD 17                          /* 'S', limit, size */
 
-#define NEEDS (sizeof(struct lam_openai_estimate) / sizeof(double))
+#define NEEDS (sizeof(struct lam_llm_need) / sizeof(double))
 
 struct offered {
     uint64_t size, order;
@@ -45,7 +45,7 @@ struct lam_batch_estimate {
 /* From worker to coordinator, a piece each. Plain bytes, one build on all ranks. */
 struct need {
     uint64_t stratum, read, of;
-    struct lam_openai_estimate needed;
+    struct lam_llm_need needed;
 };
 
 static size_t pending_stratum(const struct lam_batch_job *batch) { return batch->source_count; }
@@ -280,7 +280,7 @@ static size_t stratum_of(const struct lam_batch_job *batch, const struct lam_pie
     return piece->again ? pending_stratum(batch) : i;
 }
 
-int lam_batch_estimate_take(struct lam_batch_job *batch, const struct lam_batch_piece *piece, const struct lam_openai_estimate *needed, struct lam_error *err)
+int lam_batch_estimate_take(struct lam_batch_job *batch, const struct lam_batch_piece *piece, const struct lam_llm_need *needed, struct lam_error *err)
 {
     struct lam_batch_estimate *estimate = batch->estimator;
     struct need need = {0};

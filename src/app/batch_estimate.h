@@ -34,12 +34,12 @@ struct lam_batch_sampled {
 bool lam_batch_estimate_split(struct lam_sv *split, struct lam_batch_sampled *sampled);
 
 /* Worker, main thread: a piece has been through the analyzer, or needed none (needed NULL). Its note's begin and end are bytes read, and those that they stand for. */
-int lam_batch_estimate_take(struct lam_batch_job *batch, const struct lam_batch_piece *piece, const struct lam_openai_estimate *needed, struct lam_error *err);
+int lam_batch_estimate_take(struct lam_batch_job *batch, const struct lam_batch_piece *piece, const struct lam_llm_need *needed, struct lam_error *err);
 int lam_batch_estimate_step(struct lam_batch_job *batch, struct lam_error *err); /* each turn of the main loop */
 
 /* Coordinator: the sums, extrapolated. */
 struct lam_estimate_sums {
-    struct lam_openai_estimate total, error; /* of all; its standard error, 0 where it is exact */
+    struct lam_llm_need total, error; /* of all; its standard error, 0 where it is exact */
     double sampled;                          /* records that the sample has for models */
     uint64_t bytes, all_bytes;               /* read, of */
     bool exact;

@@ -14,12 +14,12 @@ static int analyze(void *arg, struct lam_batch_piece *piece, struct lam_error *e
 static int analyzed(void *arg, bool last, struct lam_batch_piece **piece, struct lam_error *err)
 {
     struct lam_batch_job *batch = arg;
-    struct lam_openai_estimate needed;
+    struct lam_llm_need needed;
     int rc = lam_llm_job_analyzed(batch->llm, last, piece, err);
 
     if (rc || !*piece || !batch->estimator)
         return rc;
-    lam_openai_estimated(lam_llm_job_openai(batch->llm), &needed);
+    lam_llm_job_needed(batch->llm, &needed);
     return lam_batch_estimate_take(batch, *piece, &needed, err);
 }
 

@@ -5,91 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "model/json.h"
-
-#define LATENCY_S 2.0     /* where no request was ever seen */
-#define GOES_ON 0.5       /* from a model's step of a cascade to the next, where no view tells */
-#define REPORT_MAX ((size_t)64 << 20)
-
-/* What is taken for granted, and from where. */
-struct basis {
-    double latency_s, goes_on[LAM_JOB_CASCADE_MAX]; /* goes_on[t]: of what model t is asked about, the share that model t + 1 is, too */
-    const char *latency_from, *goes_on_from;
-};
-
-static double number_at(const struct lam_json *json, const char *pointer)
-{
-    struct lam_number number;
-
-    return lam_json_number(json, lam_json_find(json, LAM_JSON_ROOT, lam_sv_of(pointer)), &number) ? lam_number_as_double(&number) : 0;
-}
-
-/* Records that the view's run decided in step i of this cascade; -1: it had another one. */
-static double decided(const struct lam_json *json, const struct lam_job_deep *deep, size_t i)
-{
-    char pointer[64];
-
-    snprintf(pointer, sizeof pointer, "/llm/cascade/%zu/model", i);
-    if (!lam_sv_eq(lam_json_string(json, lam_json_find(json, LAM_JSON_ROOT, lam_sv_of(pointer))), lam_sv_of(deep->cascade[i].model)))
-        return -1;
-    snprintf(pointer, sizeof pointer, "/llm/cascade/%zu/decided", i);
-    return number_at(json, pointer);
-}
-
-static void learn_cascade(const struct lam_json *json, const struct lam_job_deep *deep, struct basis *basis)
-{
-    size_t models = deep->tiers, first = deep->cascade_count - models;
-    double beyond = 0, sum = 0, at[LAM_JOB_CASCADE_MAX] = {0};
-
-    for (size_t t = 0; t < models; t++)
-        if ((at[t] = decided(json, deep, first + t)) < 0)
-            return;
-    for (size_t t = 0; t < models; t++)
-        sum += at[t];
-    if (sum <= 0) /* nobody was asked */
-        return;
-    for (size_t t = models; t-- > 0; beyond += at[t])
-        basis->goes_on[t] = beyond + at[t] > 0 ? beyond / (beyond + at[t]) : GOES_ON;
-    basis->goes_on_from = "the last view";
-}
-
-/* From the report of the run that published the view. */
-static void learn(const struct lam_engine *engine, struct basis *basis)
-{
-    const struct lam_state *state = lam_engine_state((struct lam_engine *)(uintptr_t)engine);
-    struct lam_json *json = lam_json_new(REPORT_MAX, 64);
-    char path[LAM_PATH_MAX];
-    struct lam_buf text;
-    struct lam_error err;
-
-    lam_buf_init(&text, REPORT_MAX);
-    if (json && state && state->view.run[0] && snprintf(path, sizeof path, "%s/runs/%s/report.json", engine->job->store.path, state->view.run) < (int)sizeof path &&
-        !lam_fs_read_all(engine->fs, path, &text, &err) && !lam_json_parse(json, lam_buf_sv(&text), &err)) {
-        if (number_at(json, "/llm/latency_s") > 0 && engine->estimate_latency_s <= 0) {
-            basis->latency_s = number_at(json, "/llm/latency_s");
-            basis->latency_from = "as in the last view";
-        }
-        if (engine->job->deep.cascade_count)
-            learn_cascade(json, &engine->job->deep, basis);
-    }
-    lam_buf_release(&text);
-    lam_json_free(json);
-    lam_state_unref(state);
-}
-
-static struct basis basis_of(const struct lam_engine *engine)
-{
-    struct basis basis = {.latency_s = engine->estimate_latency_s, .latency_from = "as told", .goes_on_from = "assumed"};
-
-    for (size_t i = 0; i < LAM_JOB_CASCADE_MAX; i++)
-        basis.goes_on[i] = GOES_ON;
-    if (basis.latency_s <= 0) {
-        basis.latency_s = LATENCY_S;
-        basis.latency_from = "assumed";
-    }
-    learn(engine, &basis);
-    return basis;
-}
+#include "ai/openai/spending.h"
+#include "llm_basis.h"
 
 static void add(struct lam_openai_need *sum, const struct lam_openai_need *more, double share)
 {
@@ -99,23 +16,69 @@ static void add(struct lam_openai_need *sum, const struct lam_openai_need *more,
     sum->cost += share * more->cost;
 }
 
-/* Of all steps: errors of the steps add up, as if one were the cause of the other's. */
+/* Of all steps: errors of the steps add up, as if one were the cause of the other's. Agents are in all but tasks. */
 struct need_of_all {
-    struct lam_openai_need need, error, tiers[LAM_JOB_CASCADE_MAX], least, most; /* least, most: no record goes on, each does */
+    struct lam_openai_need tasks, tasks_error, need, error, tiers[LAM_JOB_CASCADE_MAX], least, most; /* least, most: no record goes on, each does */
+    struct lam_openai_need agents, agents_error;
+    double steps;                       /* of an agent */
+    double most_tokens, most_cost;      /* of agents: what their limits allow */
+    double seconds, agents_seconds;
+    bool by_limit;
 };
 
-static void add_up(const struct lam_job_deep *deep, const struct lam_estimate_sums *sums, const struct basis *basis, struct need_of_all *all)
+/* Agents take as much each as in the view, where that tells. */
+static struct lam_openai_need of_agents(const struct lam_job_deep *deep, const struct lam_agent_need *agents, const struct lam_llm_basis *basis)
 {
+    struct lam_openai_need need = {0};
+
+    if (basis->agent.requests <= 0)
+        return agents->need;
+    add(&need, &basis->agent, agents->asked);
+    need.cost = lam_expected_cost(deep, LAM_JOB_CHAT, deep->agent->tier, need.tokens_in, need.tokens_out);
+    return need;
+}
+
+static void add_agents(const struct lam_job_deep *deep, const struct lam_estimate_sums *sums, const struct lam_llm_basis *basis, struct need_of_all *all)
+{
+    const struct lam_job_agent *agent = deep->agent;
+    double tokens, out;
+
+    if (!agent)
+        return;
+    all->agents = of_agents(deep, &sums->total.agents, basis);
+    all->agents_error = of_agents(deep, &sums->error.agents, basis);
+    all->steps = sums->total.agents.asked > 0 ? all->agents.requests / sums->total.agents.asked : 0;
+    add(&all->need, &all->agents, 1);
+    add(&all->error, &all->agents_error, 1);
+    add(&all->least, &all->agents, 1);
+    add(&all->most, &all->agents, 1);
+    add(&all->tiers[agent->tier], &all->agents, 1);
+    tokens = (double)agent->tokens;
+    out = (double)agent->steps * agent->answer_tokens;
+    out = out < tokens ? out : tokens;
+    all->most_tokens = sums->total.agents.asked * tokens;
+    all->most_cost = lam_expected_cost(deep, LAM_JOB_CHAT, agent->tier, tokens, 0);
+    if (lam_expected_cost(deep, LAM_JOB_CHAT, agent->tier, tokens - out, out) > all->most_cost)
+        all->most_cost = lam_expected_cost(deep, LAM_JOB_CHAT, agent->tier, tokens - out, out);
+    all->most_cost *= sums->total.agents.asked;
+}
+
+static void add_up(const struct lam_job_deep *deep, const struct lam_estimate_sums *sums, const struct lam_llm_basis *basis, struct need_of_all *all)
+{
+    const struct lam_openai_estimate *total = &sums->total.models, *error = &sums->error.models;
     double share = 1;
 
-    *all = (struct need_of_all){.need = sums->total.sure, .error = sums->error.sure, .tiers = {sums->total.sure}, .least = sums->total.sure, .most = sums->total.sure};
+    *all = (struct need_of_all){.tasks = total->sure, .tasks_error = error->sure, .tiers = {total->sure}, .least = total->sure, .most = total->sure};
     for (uint32_t t = 1; t < deep->tiers; t++) {
         share *= basis->goes_on[t - 1];
-        add(&all->tiers[t], &sums->total.later[t], share);
-        add(&all->need, &sums->total.later[t], share);
-        add(&all->error, &sums->error.later[t], share);
-        add(&all->most, &sums->total.later[t], 1);
+        add(&all->tiers[t], &total->later[t], share);
+        add(&all->tasks, &total->later[t], share);
+        add(&all->tasks_error, &error->later[t], share);
+        add(&all->most, &total->later[t], 1);
     }
+    all->need = all->tasks;
+    all->error = all->tasks_error;
+    add_agents(deep, sums, basis, all);
 }
 
 /* Seconds that the models of a step take, with all slots full, or as their limits a minute have it; whichever is more. */
@@ -146,24 +109,53 @@ static double seconds_of(const struct lam_job_deep *deep, uint32_t tier, const s
     return *by_limit ? limited : seconds;
 }
 
-static double seconds_of_all(const struct lam_job_deep *deep, const struct need_of_all *all, const struct basis *basis, bool *by_limit)
+static double slots_of(const struct lam_job_deep *deep, uint32_t tier)
 {
-    double most = 0;
+    double slots = 0;
 
-    *by_limit = false;
-    for (uint32_t t = 0; t < deep->tiers; t++) { /* steps work side by side */
+    for (size_t i = 0; i < deep->endpoint_count; i++)
+        slots += deep->endpoints[i].tier == tier && deep->endpoints[i].kind == LAM_JOB_CHAT ? deep->endpoints[i].concurrency : 0;
+    return slots;
+}
+
+/* Steps of one agent wait for one another, and so many agents work at once. */
+static double seconds_of_agents(const struct lam_job_deep *deep, const struct need_of_all *all, double at_once, double latency_s)
+{
+    double slots = slots_of(deep, deep->agent->tier), seconds;
+
+    at_once = slots > 0 && slots < at_once ? slots : at_once;
+    seconds = all->agents.requests * latency_s / at_once;
+    return all->agents.requests > 0 && seconds < all->steps * latency_s ? all->steps * latency_s : seconds;
+}
+
+static double agents_at_once(const struct lam_engine *engine) { return (double)engine->job->deep.agent->parallel * engine->roles.count[LAM_ROLE_BATCH]; }
+
+/* Steps work side by side, and agents beside them: what takes longest takes all that time. */
+static void add_seconds(const struct lam_engine *engine, const struct lam_llm_basis *basis, struct need_of_all *all)
+{
+    const struct lam_job_deep *deep = &engine->job->deep;
+
+    for (uint32_t t = 0; t < deep->tiers; t++) {
         bool limited;
         double seconds = seconds_of(deep, t, &all->tiers[t], basis->latency_s, &limited);
 
-        if (seconds > most) {
-            most = seconds;
-            *by_limit = limited;
+        if (seconds > all->seconds) {
+            all->seconds = seconds;
+            all->by_limit = limited;
         }
     }
-    return most;
+    if (!deep->agent)
+        return;
+    all->agents_seconds = seconds_of_agents(deep, all, agents_at_once(engine), basis->latency_s);
+    if (all->agents_seconds > all->seconds) {
+        all->seconds = all->agents_seconds;
+        all->by_limit = false;
+    }
 }
 
 static uint64_t whole(double value) { return value > 0 ? (uint64_t)ceil(value - 1e-6) : 0; }
+
+/* --- as JSON --- */
 
 static void print_need(const char *name, const struct lam_openai_need *need)
 {
@@ -171,11 +163,18 @@ static void print_need(const char *name, const struct lam_openai_need *need)
            whole(need->tokens_out), need->cost);
 }
 
-static void print_json(const struct lam_job_deep *deep, const struct lam_estimate_sums *sums, const struct basis *basis, const struct need_of_all *all)
+static void print_json_agents(const struct lam_agent_need *agents, const struct lam_llm_basis *basis, const struct need_of_all *all)
 {
-    const struct lam_openai_estimate *total = &sums->total;
-    bool by_limit;
-    double seconds = seconds_of_all(deep, all, basis, &by_limit);
+    printf("\"agents\":{\"records\":%" PRIu64 ",\"cache_hits\":%" PRIu64 ",\"asked\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"tokens_in\":%" PRIu64 ",\"tokens_out\":%" PRIu64
+           ",\"cost\":%.6f,\"steps\":%.2f,\"from\":\"%s\",\"most_tokens\":%" PRIu64 ",\"most_cost\":%.6f,\"seconds\":%.3f},",
+           whole(agents->records), whole(agents->hits), whole(agents->asked), whole(all->agents.requests), whole(all->agents.tokens_in), whole(all->agents.tokens_out),
+           all->agents.cost, all->steps, basis->agent_from, whole(all->most_tokens), all->most_cost, all->agents_seconds);
+}
+
+static void print_json(const struct lam_engine *engine, const struct lam_estimate_sums *sums, const struct lam_llm_basis *basis, const struct need_of_all *all)
+{
+    const struct lam_openai_estimate *total = &sums->total.models;
+    const struct lam_job_deep *deep = &engine->job->deep;
 
     printf("{\"records\":%" PRIu64 ",\"questions\":%" PRIu64 ",\"repeats\":%" PRIu64 ",\"cache_hits\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"tokens_in\":%" PRIu64
            ",\"tokens_out\":%" PRIu64 ",\"cost\":%.6f,",
@@ -184,8 +183,10 @@ static void print_json(const struct lam_job_deep *deep, const struct lam_estimat
     print_need("error", &all->error);
     print_need("least", &all->least);
     print_need("most", &all->most);
-    printf("\"seconds\":%.3f,\"by_limit\":%s,\"latency_s\":%.3f,\"latency_from\":\"%s\",\"decided_without\":%" PRIu64 ",", seconds, by_limit ? "true" : "false", basis->latency_s,
-           basis->latency_from, whole(total->decided));
+    if (deep->agent)
+        print_json_agents(&sums->total.agents, basis, all);
+    printf("\"seconds\":%.3f,\"by_limit\":%s,\"latency_s\":%.3f,\"latency_from\":\"%s\",\"decided_without\":%" PRIu64 ",", all->seconds, all->by_limit ? "true" : "false",
+           basis->latency_s, basis->latency_from, whole(total->decided));
     if (deep->tiers > 1) {
         printf("\"goes_on\":[");
         for (uint32_t t = 0; t + 1 < deep->tiers; t++)
@@ -196,6 +197,8 @@ static void print_json(const struct lam_job_deep *deep, const struct lam_estimat
            sums->all_bytes);
 }
 
+/* --- for people --- */
+
 /* "1,234 ± 56" */
 static void print_figure(const char *name, double value, double error, bool exact, const char *end)
 {
@@ -205,9 +208,31 @@ static void print_figure(const char *name, double value, double error, bool exac
     printf("%s", end);
 }
 
-static void print_cascade(const struct lam_job_deep *deep, const struct lam_estimate_sums *sums, const struct basis *basis, const struct need_of_all *all)
+static bool has_prices(const struct lam_job_deep *deep)
 {
-    const struct lam_openai_estimate *total = &sums->total;
+    for (size_t i = 0; i < deep->endpoint_count; i++)
+        if (deep->endpoints[i].price_in > 0 || deep->endpoints[i].price_out > 0)
+            return true;
+    return false;
+}
+
+/* "12 requests, about 3,400 tokens in and 56 out, cost 0.0789." */
+static void print_sum(const char *name, const struct lam_job_deep *deep, const struct lam_openai_need *need, const struct lam_openai_need *error, bool exact)
+{
+    print_figure(name, need->requests, error->requests, exact, " requests, about ");
+    print_figure("", need->tokens_in, error->tokens_in, exact, " tokens in and ");
+    print_figure("", need->tokens_out, error->tokens_out, exact, " out, ");
+    if (!has_prices(deep))
+        printf("cost unknown: no endpoint has a price.\n");
+    else if (exact)
+        printf("cost %.4f.\n", need->cost);
+    else
+        printf("cost %.4f ± %.4f.\n", need->cost, error->cost);
+}
+
+static void print_cascade(const struct lam_job_deep *deep, const struct lam_estimate_sums *sums, const struct lam_llm_basis *basis, const struct need_of_all *all)
+{
+    const struct lam_openai_estimate *total = &sums->total.models;
 
     if (deep->cascade_count > deep->tiers)
         printf("The built-in analyzer decides %" PRIu64 " of %" PRIu64 " records itself, as measured.\n", whole(total->decided), whole(total->decided + total->records));
@@ -215,47 +240,75 @@ static void print_cascade(const struct lam_job_deep *deep, const struct lam_esti
         return;
     for (uint32_t t = 0; t + 1 < deep->tiers; t++)
         printf("%s%.0f %% of what %s is asked about", t ? "; " : "", 100 * basis->goes_on[t], deep->cascade[deep->cascade_count - deep->tiers + t].model);
-    printf(" go on to the next model (%s). Where none does it is %" PRIu64 " requests and costs %.4f, where each does %" PRIu64 " and %.4f.\n", basis->goes_on_from,
-           whole(all->least.requests), all->least.cost, whole(all->most.requests), all->most.cost);
+    printf(" go on to the next model (%s). Where none does it is %" PRIu64 " requests and costs %.4f, where each does %" PRIu64 " and %.4f%s.\n", basis->goes_on_from,
+           whole(all->least.requests), all->least.cost, whole(all->most.requests), all->most.cost, deep->agent ? ", agents included" : "");
 }
 
-static void print_text(const struct lam_job_deep *deep, const struct lam_estimate_sums *sums, const struct basis *basis, const struct need_of_all *all)
+static void print_agents(const struct lam_engine *engine, const struct lam_estimate_sums *sums, const struct lam_llm_basis *basis, const struct need_of_all *all)
 {
-    const struct lam_openai_estimate *total = &sums->total;
-    bool by_limit, exact = sums->exact;
-    double seconds = seconds_of_all(deep, all, basis, &by_limit);
+    const struct lam_agent_need *agents = &sums->total.agents;
+    const struct lam_job_deep *deep = &engine->job->deep;
+
+    print_figure("Agents: ", agents->records, sums->error.agents.records, sums->exact, " records ask for one; ");
+    printf("the cache answers %" PRIu64 ".\n", whole(agents->hits));
+    if (agents->asked <= 0)
+        return;
+    print_sum("  ", deep, &all->agents, &all->agents_error, sums->exact);
+    if (basis->agent.requests > 0)
+        printf("  That is %.1f steps and %.0f tokens each, as in the last view;", all->steps, basis->agent.tokens_in + basis->agent.tokens_out);
+    else
+        printf("  That is %.1f steps each, assumed: how often a model looks something up is not known before one has;", all->steps);
+    printf(" limits allow %" PRIu64 " tokens each, in all %" PRIu64, deep->agent->tokens, whole(all->most_tokens));
+    if (has_prices(deep))
+        printf(" and cost %.4f", all->most_cost);
+    printf(".\n  %.0f at once on %d rank%s, %.2f s a request (%s): %.0f s.\n", agents_at_once(engine), engine->roles.count[LAM_ROLE_BATCH],
+           engine->roles.count[LAM_ROLE_BATCH] == 1 ? "" : "s together", basis->latency_s, basis->latency_from, all->agents_seconds);
+    print_sum("All together ", deep, &all->need, &all->error, sums->exact);
+}
+
+/* A limit of the run that is less than what it would take. */
+static void print_limits(const struct lam_job_deep *deep, const struct need_of_all *all)
+{
+    if (deep->max_cost > 0 && all->need.cost > deep->max_cost)
+        printf("deep.max_cost (%g) is less: the run would end there, and the next one go on.\n", deep->max_cost);
+    if (deep->max_tokens && all->need.tokens_in + all->need.tokens_out > (double)deep->max_tokens)
+        printf("deep.max_tokens (%" PRIu64 ") is less: the run would end there, and the next one go on.\n", deep->max_tokens);
+}
+
+static void print_text(const struct lam_engine *engine, const struct lam_estimate_sums *sums, const struct lam_llm_basis *basis, const struct need_of_all *all)
+{
+    const struct lam_openai_estimate *total = &sums->total.models;
+    const struct lam_job_deep *deep = &engine->job->deep;
+    bool exact = sums->exact;
 
     if (!exact)
         printf("From a sample of %" PRIu64 " of about %" PRIu64 " records, %.1f of %.1f MiB, spread over all sources; ± is one standard error.\n", whole(sums->sampled),
                whole(total->records), (double)sums->bytes / (1 << 20), (double)sums->all_bytes / (1 << 20));
-    print_figure("", total->records, sums->error.records, exact, " records wait for models. Of their ");
+    print_figure("", total->records, sums->error.models.records, exact, " records wait for models. Of their ");
     printf("%" PRIu64 " questions %" PRIu64 " are about texts that occur before%s; the cache answers %" PRIu64 ".\n", whole(total->questions), whole(total->repeats),
-           exact ? "" : " in the sample (in all of it more may)", whole(total->hits));
-    print_figure("", all->need.requests, all->error.requests, exact, " requests, about ");
-    print_figure("", all->need.tokens_in, all->error.tokens_in, exact, " tokens in and ");
-    print_figure("", all->need.tokens_out, all->error.tokens_out, exact, " out, ");
-    if (exact)
-        printf("cost %.4f.\n", all->need.cost);
-    else
-        printf("cost %.4f ± %.4f.\n", all->need.cost, all->error.cost);
+           exact ? "" : " in the sample (in all of it more may, and then it takes less: a larger --sample tells)", whole(total->hits));
+    print_sum("", deep, &all->tasks, &all->tasks_error, exact);
     print_cascade(deep, sums, basis, all);
-    if (by_limit)
-        printf("The endpoints' limits a minute make it last %.1f minutes.\n", seconds / 60);
+    if (deep->agent)
+        print_agents(engine, sums, basis, all);
+    if (all->by_limit)
+        printf("The endpoints' limits a minute make it last %.1f minutes.\n", all->seconds / 60);
     else
-        printf("With all slots of the endpoints full, and %.2f s a request (%s): %.0f s.\n", basis->latency_s, basis->latency_from, seconds);
+        printf("With all slots of the endpoints full, and %.2f s a request (%s): %.0f s.\n", basis->latency_s, basis->latency_from, all->seconds);
+    print_limits(deep, all);
 }
 
 void lam_llm_job_print_estimate(const struct lam_engine *engine, const struct lam_estimate_sums *sums, bool json)
 {
-    const struct lam_job_deep *deep = &engine->job->deep;
+    struct lam_llm_basis basis;
     struct need_of_all all;
-    struct basis basis;
 
     if (!sums) {
         printf(json ? "{\"records\":0,\"requests\":0,\"tokens_in\":0,\"tokens_out\":0,\"cost\":0}\n" : "No model is asked: the built-in analyzer answers, at no cost.\n");
         return;
     }
-    basis = basis_of(engine);
-    add_up(deep, sums, &basis, &all);
-    (json ? print_json : print_text)(deep, sums, &basis, &all);
+    basis = lam_llm_basis(engine);
+    add_up(&engine->job->deep, sums, &basis, &all);
+    add_seconds(engine, &basis, &all);
+    (json ? print_json : print_text)(engine, sums, &basis, &all);
 }

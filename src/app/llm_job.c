@@ -48,6 +48,7 @@ struct lam_llm_job {
     struct lam_openai *openai;
     struct lam_llm_shares *shares; /* NULL: one rank */
     struct lam_agent_job *agents; /* NULL: the job has none */
+    struct lam_agent_need agents_need; /* of the piece that was given last, where nobody is asked */
     struct refused *refused;
     bool rejected;           /* in this run, on this rank */
     size_t out;
@@ -489,7 +490,11 @@ static int next_done(struct lam_llm_job *llm, struct lam_batch_piece **piece, st
         return with_agents;
     while (!(with_models = lam_openai_poll(llm->openai, &ticket, err))) {
         *piece = ticket;
-        if (llm->engine->estimate || /* agents are not asked either */ (rc = lam_agent_job_submit(llm->agents, ticket, err)) == LAM_END)
+        if (llm->engine->estimate) { /* agents are not asked either */
+            llm->agents_need = (struct lam_agent_need){0};
+            return lam_agent_job_estimate(llm->agents, ticket, &llm->agents_need, err);
+        }
+        if ((rc = lam_agent_job_submit(llm->agents, ticket, err)) == LAM_END)
             return 0;
         if (rc)
             return rc;
@@ -513,6 +518,12 @@ int lam_llm_job_analyzed(struct lam_llm_job *llm, bool last, struct lam_batch_pi
     if (--llm->out == 0)
         tell(llm); /* before the coordinator hears that this rank is done */
     return rc ? rc : rewrite_note(llm, *piece, err);
+}
+
+void lam_llm_job_needed(const struct lam_llm_job *llm, struct lam_llm_need *need)
+{
+    lam_openai_estimated(llm->openai, &need->models);
+    need->agents = llm->agents_need;
 }
 
 void lam_llm_job_drop(struct lam_llm_job *llm)

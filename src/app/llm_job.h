@@ -17,6 +17,12 @@
 
 struct lam_llm_job;
 
+/* Doubles alone. */
+struct lam_llm_need {
+    struct lam_openai_estimate models; /* of the tasks */
+    struct lam_agent_need agents;
+};
+
 /* Opens cache, client and analyzer; NULL where the job asks no models. Main thread; the cache's folder is the store's. */
 int lam_llm_job_open(struct lam_llm_job **llm, struct lam_engine *engine, struct lam_error *err);
 void lam_llm_job_close(struct lam_llm_job *llm); /* NULL-safe; nothing is out any more */
@@ -40,6 +46,9 @@ int lam_llm_job_written(struct lam_llm_job *llm, struct lam_error *err);
 int lam_llm_job_analyze(struct lam_llm_job *llm, struct lam_batch_piece *piece, struct lam_error *err);
 int lam_llm_job_analyzed(struct lam_llm_job *llm, bool last, struct lam_batch_piece **piece, struct lam_error *err);
 void lam_llm_job_drop(struct lam_llm_job *llm);
+
+/* Of the piece that analyzed gave last: what it would have taken, in a run that asks nobody. */
+void lam_llm_job_needed(const struct lam_llm_job *llm, struct lam_llm_need *need);
 
 const struct lam_engine *lam_llm_job_engine(const struct lam_llm_job *llm);
 struct lam_openai *lam_llm_job_openai(const struct lam_llm_job *llm);

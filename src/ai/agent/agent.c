@@ -298,6 +298,8 @@ struct lam_sv lam_agent_result(const struct lam_agent *agent) { return agent->an
 
 struct lam_agent_usage lam_agent_usage(const struct lam_agent *agent) { return agent->used; }
 
+struct lam_agent_usage lam_agent_doubted(const struct lam_agent *agent) { return agent->doubted; }
+
 bool lam_agent_lasting(const struct lam_agent *agent) { return agent->lasting; }
 
 enum lam_agent_protocol lam_agent_protocol(const struct lam_agent *agent) { return agent->protocol; }

@@ -61,6 +61,7 @@ struct lam_agent_options {
     struct lam_sv masked;        /* what is masked in all that is shown, in any words: another masking may make another answer */
     enum lam_agent_protocol protocol; /* to begin with */
     uint32_t answer_tokens;      /* of one answer of the model */
+    uint32_t context;            /* tokens that the model takes; 0: not known. Counts of several times as many are not believed */
     const struct lam_clock *clock;
 };
 
@@ -102,13 +103,24 @@ int lam_agent_trail(const struct lam_agent *agent, struct lam_buf *out, struct l
 void lam_agent_end(struct lam_agent *agent, const char *why);
 
 struct lam_agent_usage {
-    uint64_t in, out; /* tokens of requests and answers, as the server counted them */
+    uint64_t in, out; /* tokens of requests and answers, as the server counted them; where it does not, or counts what cannot be, estimates */
 };
 struct lam_agent_usage lam_agent_usage(const struct lam_agent *agent); /* so far */
+struct lam_agent_usage lam_agent_doubted(const struct lam_agent *agent); /* a count that an estimate took the place of; zeroes: there was none */
 
 /* It ended without an answer by what record, question and limits are, not by a server or the clock: asked again, it would end the same. */
 bool lam_agent_lasting(const struct lam_agent *agent);
 enum lam_agent_protocol lam_agent_protocol(const struct lam_agent *agent);
+
+#define LAM_AGENT_STEPS_EXPECTED 3 /* where nobody knows better: two look-ups and the answer */
+
+/* What an agent with these options is expected to take for a record; nothing is sent. steps: requests; 0: its limits allow none. */
+struct lam_agent_expected {
+    unsigned steps;
+    struct lam_agent_usage used;
+};
+int lam_agent_expect(const struct lam_agent_options *options, struct lam_sv key, struct lam_sv title, struct lam_sv text, struct lam_agent_expected *expected,
+                     struct lam_error *err);
 
 /* What every agent is told before its question. */
 struct lam_sv lam_agent_rules(void);

@@ -17,7 +17,7 @@ struct lam_agent {
     struct lam_json *json, *inner, *schema; /* of the server's answer, of arguments in it as text, of a tool's schema */
     struct lam_llm_reader *reader;          /* of the choice protocol's object */
     unsigned step;           /* answers taken */
-    struct lam_agent_usage used;
+    struct lam_agent_usage used, doubted; /* doubted: what a server counted that cannot be, the last of it */
     uint32_t guess;          /* of the request that is out */
     int64_t started_us, asked_us, ended_us;
     bool answered, ended;

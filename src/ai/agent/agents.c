@@ -221,6 +221,7 @@ static int ask_anew(struct lam_agents *agents, struct lam_agent_task *task, stru
     rc = loop(agents, agent, &task->outcome, err);
     atomic_store(&agents->protocol, (int)lam_agent_protocol(agent));
     task->used = lam_agent_usage(agent);
+    task->doubted = lam_agent_doubted(agent);
     if (!rc && !(rc = lam_agent_trail(agent, &task->trail, err)) && !(rc = lam_buf_add_sv(&task->result, lam_agent_result(agent), err)))
         keep(agents, task, agent);
     lam_agent_free(agent);
@@ -342,7 +343,7 @@ bool lam_agents_submit(struct lam_agents *agents, struct lam_agent_task *task)
     task->agents = agents;
     task->outcome = LAM_AGENT_LATER;
     task->found = task->unkept = false;
-    task->used = (struct lam_agent_usage){0};
+    task->used = task->doubted = (struct lam_agent_usage){0};
     lam_buf_init(&task->result, LAM_AGENT_BODY_MAX);
     lam_buf_init(&task->trail, LAM_AGENT_STEPS_MAX + 4096);
     return *find(&agents->open, task->record) ? wait_for_equal(agents, task) : submit(agents, task);
@@ -371,6 +372,21 @@ struct lam_agent_task *lam_agents_poll(struct lam_agents *agents)
     *find(&agents->open, task->record) = task->next; /* the only one of its record */
     submit_equal(agents, task->record);
     return task;
+}
+
+int lam_agents_expect(const struct lam_agents *agents, const struct lam_agent_task *task, bool *kept, struct lam_agent_expected *expected, struct lam_error *err)
+{
+    struct lam_agent_end end;
+    int rc;
+
+    *expected = (struct lam_agent_expected){0};
+    lam_buf_init(&end.result, LAM_AGENT_BODY_MAX);
+    lam_buf_init(&end.trail, LAM_AGENT_STEPS_MAX + 4096);
+    rc = lam_agent_kept_get(&agents->kept, task->record, &end, err);
+    lam_buf_release(&end.result);
+    lam_buf_release(&end.trail);
+    *kept = !rc;
+    return rc == LAM_E_NOT_FOUND ? lam_agent_expect(&agents->options.agent, task->key, task->title, task->text, expected, err) : rc;
 }
 
 size_t lam_agents_open_tasks(const struct lam_agents *agents) { return lam_pool_open_jobs(agents->pool) + agents->equal_count; }

@@ -51,6 +51,7 @@ struct lam_agent_task {
     bool found;                   /* it was kept already: nothing was asked */
     struct lam_buf result, trail; /* JSON; the caller releases them */
     struct lam_agent_usage used;  /* what it took, now or when it was asked */
+    struct lam_agent_usage doubted; /* tokens that a server counted and that cannot be: used has estimates in their place. Zeroes: there were none */
     bool broken;                  /* LATER for neither a server nor a limit: err says why */
     bool unkept;                  /* what it came to is not known to be durable: shown all the same, it may be paid for again. err says why */
     struct lam_error err;
@@ -74,6 +75,12 @@ bool lam_agents_submit(struct lam_agents *agents, struct lam_agent_task *task);
 
 /* One that is done, or NULL. Owner. */
 struct lam_agent_task *lam_agents_poll(struct lam_agents *agents);
+
+/*
+ * In place of submit: what an agent would take for this record, of which nobody is asked. *kept: what it came to is known already, and it takes nothing. The task
+ * stays as it is. Any thread.
+ */
+int lam_agents_expect(const struct lam_agents *agents, const struct lam_agent_task *task, bool *kept, struct lam_agent_expected *expected, struct lam_error *err);
 
 size_t lam_agents_open_tasks(const struct lam_agents *agents);
 

@@ -11,6 +11,8 @@
 
 #define TRAIL_RESULT 400    /* bytes of a result that the trail keeps */
 #define TRAIL_ARGUMENTS 2000
+#define USAGE_FACTOR 8u       /* so many times what an exchange can have at all are not believed */
+#define CONTEXT_MAX (1u << 20) /* of a model whose context is not known */
 #define CONTENT_MAX 16000     /* bytes of what a model said that it is shown again */
 
 /* One step of the model. name and arguments are views into json. */
@@ -198,15 +200,24 @@ static int act(struct lam_agent *agent, const struct step *step, struct lam_erro
 
 /* --- what the server sent is read --- */
 
-/* Tokens of this exchange: as the server counted, else as guessed here. */
-static uint64_t use(struct lam_agent *agent, struct lam_sv body)
+/*
+ * Tokens of this exchange: as the server counted, else as guessed here. A count that is far beyond any context would end the agent at once, or use up a limit of
+ * the run: as if it were not told, and remembered.
+ */
+static uint64_t use(struct lam_agent *agent)
 {
     uint64_t in = lam_llm_count(agent->json, "/usage/prompt_tokens"), out = lam_llm_count(agent->json, "/usage/completion_tokens");
+    uint64_t context = agent->options.context ? agent->options.context : CONTEXT_MAX, most = USAGE_FACTOR * (context + agent->guess + agent->options.answer_tokens), guess;
+    bool told = in > 0;
 
-    if (!(in + out)) {
+    guess = lam_token_guess(lam_json_raw(agent->json, lam_json_find(agent->json, LAM_JSON_ROOT, LAM_SV("/choices/0/message"))));
+    guess = guess < most ? guess : most;
+    if (in > most || out > most)
+        agent->doubted = (struct lam_agent_usage){in, out};
+    if (!in || in > most)
         in = agent->guess;
-        out = lam_token_guess(body) / 2;
-    }
+    if (out > most || (!out && !told))
+        out = guess;
     agent->used.in += in;
     agent->used.out += out;
     return in + out;
@@ -264,7 +275,7 @@ static int take(struct lam_agent *agent, struct lam_sv body, struct lam_error *e
         agent->used.in += step.tokens;
         return wrong(agent, &step, "the server's answer is no JSON", err);
     }
-    step.tokens = use(agent, body);
+    step.tokens = use(agent);
     message = lam_json_find(agent->json, LAM_JSON_ROOT, LAM_SV("/choices/0/message"));
     finish = lam_json_find(agent->json, LAM_JSON_ROOT, LAM_SV("/choices/0/finish_reason"));
     step.content = lam_json_string(agent->json, lam_json_field(agent->json, message, LAM_SV("content")));

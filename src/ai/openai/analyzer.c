@@ -334,7 +334,7 @@ static void add_unseen(const struct lam_openai *o, struct lam_openai_stats *stat
         unseen.requests = counters.unseen - o->unseen_before[i].requests;
         unseen.tokens_in = counters.unseen_tokens - o->unseen_before[i].tokens_in;
         unseen.tokens_out = unseen.requests * answer;
-        unseen.cost = lam_endpoint_cost(endpoint, unseen.tokens_in, unseen.tokens_out);
+        unseen.cost = lam_endpoint_cost(endpoint, (double)unseen.tokens_in, (double)unseen.tokens_out);
         add_usage(&stats->unseen, &unseen);
     }
 }

@@ -8,21 +8,6 @@
 #define EMBEDDINGS_TOGETHER 32.0
 #define SUMMARY_TOKENS 35u /* of a sentence */
 
-static double price(const struct lam_openai *o, enum lam_job_endpoint_kind kind, uint32_t tier, double in, double out)
-{
-    double sum = 0, weights = 0;
-
-    for (size_t i = 0; i < o->job->deep.endpoint_count; i++) {
-        const struct lam_job_endpoint *endpoint = &o->job->deep.endpoints[i];
-
-        if (endpoint->kind != kind || endpoint->tier != tier)
-            continue;
-        sum += endpoint->weight * (in * endpoint->price_in + out * endpoint->price_out) / 1e6;
-        weights += endpoint->weight;
-    }
-    return weights > 0 ? sum / weights : 0;
-}
-
 static void add(struct lam_openai_need *sum, double requests, double in, double out, double cost)
 {
     sum->requests += requests;
@@ -51,7 +36,7 @@ static uint32_t add_parts(struct lam_openai *o, const struct lam_question *quest
     uint32_t summaries = parts * (o->job->tasks.sentences + 2) * SUMMARY_TOKENS;
     double in = lam_token_correct(&o->tokens[tier], question->guess + parts * part->guess[0]), out = (double)parts * part->expected_tokens;
 
-    add(need, parts, in, out, price(o, LAM_JOB_CHAT, tier, in, out));
+    add(need, parts, in, out, lam_expected_cost(&o->job->deep, LAM_JOB_CHAT, tier, in, out));
     return room / 4 + summaries < room ? room / 4 + summaries : room;
 }
 
@@ -63,7 +48,8 @@ static void add_need(struct lam_openai *o, const struct lam_question *question, 
     uint32_t text = question->mapped ? add_parts(o, question, tier, need) : question->guess;
 
     in = lam_token_correct(embeds ? &o->embed_tokens : &o->tokens[tier], (uint32_t)(ask->guess[share < 1] * share) + text);
-    add(need, share, in, ask->expected_tokens, price(o, embeds ? LAM_JOB_EMBEDDINGS : LAM_JOB_CHAT, tier, in, ask->expected_tokens));
+    add(need, share, in, ask->expected_tokens,
+        lam_expected_cost(&o->job->deep, embeds ? LAM_JOB_EMBEDDINGS : LAM_JOB_CHAT, tier, in, ask->expected_tokens));
 }
 
 int lam_question_estimate(struct lam_openai *o, struct lam_question *question, struct lam_error *err)

@@ -44,7 +44,7 @@ bool lam_openai_reserve(struct lam_openai *o, unsigned tier, uint64_t in, uint64
 
 void lam_openai_spent(struct lam_openai *o, unsigned tier, const struct lam_openai_usage *reserved, const struct lam_openai_usage *used, size_t endpoint)
 {
-    double cost = lam_endpoint_cost(&o->job->deep.endpoints[endpoint], used->tokens_in, used->tokens_out);
+    double cost = lam_endpoint_cost(&o->job->deep.endpoints[endpoint], (double)used->tokens_in, (double)used->tokens_out);
     struct lam_openai_usage *sums[] = {&o->others, &o->others_at[endpoint]};
 
     lam_spending_settle(&o->spending, lam_spent_at_most(&o->job->deep, LAM_JOB_CHAT, tier, reserved->tokens_in, reserved->tokens_out),

@@ -63,7 +63,7 @@ void lam_request_account(struct lam_openai *o, struct lam_openai_request *reques
     doubt_usage(o, request, reply);
     in = reply->tokens_in ? reply->tokens_in : lam_token_correct(tokens, request->guess);
     out = reply->tokens_out ? reply->tokens_out : reply->tokens_in ? 0 : lam_token_correct(tokens, lam_token_guess(reply->content));
-    cost = lam_endpoint_cost(endpoint, in, out);
+    cost = lam_endpoint_cost(endpoint, (double)in, (double)out);
     lam_request_settle(o, request, in + out, cost);
     o->stats.latency_s += (double)request->latency_us / 1e6;
     add_usage(&o->stats.asks[request->ask], reply, in, out, cost);

@@ -90,9 +90,21 @@ void lam_limit_text(enum lam_limit limit, const struct lam_job_deep *deep, char 
     text[0] = '\0';
 }
 
-double lam_endpoint_cost(const struct lam_job_endpoint *endpoint, uint64_t in, uint64_t out)
+double lam_endpoint_cost(const struct lam_job_endpoint *endpoint, double in, double out) { return (in * endpoint->price_in + out * endpoint->price_out) / 1e6; }
+
+double lam_expected_cost(const struct lam_job_deep *deep, enum lam_job_endpoint_kind kind, uint32_t tier, double in, double out)
 {
-    return ((double)in * endpoint->price_in + (double)out * endpoint->price_out) / 1e6;
+    double sum = 0, weights = 0;
+
+    for (size_t i = 0; i < deep->endpoint_count; i++) {
+        const struct lam_job_endpoint *endpoint = &deep->endpoints[i];
+
+        if (endpoint->kind != kind || endpoint->tier != tier)
+            continue;
+        sum += endpoint->weight * lam_endpoint_cost(endpoint, in, out);
+        weights += endpoint->weight;
+    }
+    return weights > 0 ? sum / weights : 0;
 }
 
 struct lam_spent lam_spent_at_most(const struct lam_job_deep *deep, enum lam_job_endpoint_kind kind, uint32_t tier, uint64_t in, uint64_t out)
@@ -100,7 +112,7 @@ struct lam_spent lam_spent_at_most(const struct lam_job_deep *deep, enum lam_job
     struct lam_spent most = {.tokens = in + out};
 
     for (size_t i = 0; i < deep->endpoint_count; i++) {
-        double cost = lam_endpoint_cost(&deep->endpoints[i], in, out);
+        double cost = lam_endpoint_cost(&deep->endpoints[i], (double)in, (double)out);
 
         if (deep->endpoints[i].kind == kind && deep->endpoints[i].tier == tier && cost > most.cost)
             most.cost = cost;

@@ -49,7 +49,10 @@ struct lam_spent lam_spending_reserved(struct lam_spending *spending);
 void lam_limit_text(enum lam_limit limit, const struct lam_job_deep *deep, char *text, size_t size);
 
 /* Money for so many tokens at this endpoint. */
-double lam_endpoint_cost(const struct lam_job_endpoint *endpoint, uint64_t in, uint64_t out);
+double lam_endpoint_cost(const struct lam_job_endpoint *endpoint, double in, double out);
+
+/* The same where nobody knows which endpoint of this kind and tier it will be: by their weights. */
+double lam_expected_cost(const struct lam_job_deep *deep, enum lam_job_endpoint_kind kind, uint32_t tier, double in, double out);
 
 /* What a request may take at most: at the dearest endpoint of this kind and tier. */
 struct lam_spent lam_spent_at_most(const struct lam_job_deep *deep, enum lam_job_endpoint_kind kind, uint32_t tier, uint64_t in, uint64_t out);

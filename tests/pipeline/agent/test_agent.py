@@ -154,6 +154,45 @@ class AgentTest(unittest.TestCase):
             self.run_lamina("batch", self.job, *settings[2:])
             self.assertEqual([self.record("k%d4" % i)["enrichment"].get("custom") for i in range(4)], [{"agent": {"count": 7}}] * 4)
 
+    def estimate(self, *options):
+        return json.loads(self.run_lamina("batch", self.job, "--estimate", "--json", *options))
+
+    def test_an_estimate_has_agents_in_a_line_of_their_own_and_in_its_sums(self):
+        model = self.play([("aggregate", {"op": "count"}), ("answer", {"count": 7})])
+        prices = ["--set", 'deep.endpoints=[{"url":"http://127.0.0.1:%d/v1","model":"played","price_in":1000,"price_out":2000}]' % model.server_port]
+        without = self.estimate(*prices, "--set", "deep.agent=null")
+        self.assertNotIn("agents", without)
+        told = self.estimate(*prices)
+        agents = told["agents"]
+        self.assertEqual((agents["records"], agents["cache_hits"], agents["asked"], agents["requests"], agents["from"]), (4, 0, 4, 12, "assumed"))
+        for name in ("requests", "tokens_in", "tokens_out"):
+            self.assertEqual(told[name], without[name] + agents[name])
+        self.assertAlmostEqual(told["cost"], without["cost"] + agents["cost"], places=4)
+        self.assertAlmostEqual(agents["cost"], agents["tokens_in"] * 1000 / 1e6 + agents["tokens_out"] * 2000 / 1e6, places=3)
+        self.assertEqual(agents["most_tokens"], 4 * 50000)
+        self.assertTrue(agents["cost"] < agents["most_cost"] < 4 * 50000 * 2000 / 1e6)
+        self.assertEqual(agents["seconds"], 3 * 2.0)  # four at once, three steps one after the other
+        self.assertGreaterEqual(told["seconds"], agents["seconds"])
+        self.assertEqual(self.estimate("--set", "deep.agent.parallel=1")["agents"]["seconds"], 4 * 3 * 2.0)
+        few = self.estimate("--set", "deep.agent.steps=2")["agents"]
+        self.assertEqual((few["requests"], few["steps"]), (8, 2))
+        tight = self.estimate("--set", "deep.agent.tokens=%d" % (agents["tokens_in"] / 4 * 0.9))["agents"]  # no limit is passed in an estimate either
+        self.assertLess(tight["requests"], 12)
+        self.assertLessEqual(tight["tokens_in"] + tight["tokens_out"], tight["most_tokens"])
+        self.assertEqual(self.estimate("--set", "deep.agent.tokens=256")["agents"]["asked"], 0)  # not one request fits
+        out = self.run_lamina("batch", self.job, "--estimate", *prices, "--set", "deep.max_cost=0.01")
+        for words in ("Agents: 4 records ask for one", "  12 requests, about", "3.0 steps each, assumed", "All together 52 requests", "deep.max_cost (0.01) is less"):
+            self.assertIn(words, out)
+        self.assertEqual(model.agent_requests, [])
+
+        self.run_lamina("batch", self.job)
+        agents = self.estimate("--set", "limits.depth=50")["agents"]  # all anew, and all is kept
+        self.assertEqual((agents["records"], agents["cache_hits"], agents["requests"], agents["tokens_in"]), (4, 4, 0, 0))
+        agents = self.estimate("--set", "deep.agent.question=Anew?")["agents"]  # as much as in the view: two steps each, of 100 tokens in and 10 out
+        self.assertEqual((agents["cache_hits"], agents["requests"], agents["tokens_in"], agents["tokens_out"], agents["from"]), (0, 8, 800, 80, "as in the last view"))
+        self.assertIn("2.0 steps and 220 tokens each, as in the last view", self.run_lamina("batch", self.job, "--estimate", "--set", "deep.agent.question=Anew?"))
+        self.assertEqual(len(model.agent_requests), 8)
+
     def test_a_server_that_is_gone_leaves_records_pending_for_the_next_run(self):
         model = self.play([("answer", {"count": 7})])
         self.publish_first_view()

@@ -383,6 +383,26 @@ static void without_leave_nothing_is_sent_and_all_that_was_reserved_is_told(void
     world_close(&world);
 }
 
+/* An estimate looks into the cache as a run does, and asks nobody. */
+static void what_is_kept_is_expected_to_take_nothing(void **state)
+{
+    struct lam_agent_task other = {.key = LAM_SV("k"), .title = LAM_SV(""), .text = LAM_SV("text"), .record = record(2)}, task;
+    struct lam_agent_expected expected;
+    struct world world = {0};
+    struct lam_error err;
+    bool kept;
+
+    world_open(&world, *state, 100);
+    task = ask(&world, 1);
+    release(&task);
+    assert_int_equal(lam_agents_expect(world.agents, &task, &kept, &expected, &err), 0);
+    assert_true(kept && !expected.steps && !expected.used.in);
+    assert_int_equal(lam_agents_expect(world.agents, &other, &kept, &expected, &err), 0);
+    assert_true(!kept && expected.steps == 3 && expected.used.in > 0 && expected.used.out > 0);
+    assert_int_equal(atomic_load(&world.asked), 1);
+    world_close(&world);
+}
+
 /* --- a disk that hangs --- */
 
 static atomic_bool hangs;
@@ -470,6 +490,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(equal_records_hold_up_no_other, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(a_record_that_is_too_long_ends_for_good, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(without_leave_nothing_is_sent_and_all_that_was_reserved_is_told, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(what_is_kept_is_expected_to_take_nothing, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(a_disk_that_hangs_holds_up_no_agent, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(a_stop_waits_for_no_disk_that_hangs, scratch_setup, scratch_teardown),
     };

@@ -37,6 +37,24 @@ static void what_is_reserved_counts_until_it_is_known_what_was_spent(void **stat
     lam_spending_release(&spending);
 }
 
+/* Nobody knows beforehand which endpoint it will be: the one of another kind or tier it is not. */
+static void an_expected_cost_is_by_the_weights_of_those_that_could_answer(void **state)
+{
+    const struct lam_job_endpoint endpoints[] = {{.kind = LAM_JOB_CHAT, .weight = 1, .price_in = 2, .price_out = 10},
+                                                 {.kind = LAM_JOB_CHAT, .weight = 3, .price_in = 4, .price_out = 20},
+                                                 {.kind = LAM_JOB_CHAT, .weight = 9, .tier = 1, .price_in = 50},
+                                                 {.kind = LAM_JOB_EMBEDDINGS, .weight = 9, .price_in = 90}};
+    const struct lam_job_deep deep = {.endpoints = endpoints, .endpoint_count = 4};
+
+    (void)state;
+    assert_float_equal(lam_endpoint_cost(&endpoints[0], 1e6, 5e5), 7, 1e-9);
+    assert_float_equal(lam_expected_cost(&deep, LAM_JOB_CHAT, 0, 1e6, 0), (2 + 3 * 4) / 4.0, 1e-9);
+    assert_float_equal(lam_expected_cost(&deep, LAM_JOB_CHAT, 0, 0, 1e6), (10 + 3 * 20) / 4.0, 1e-9);
+    assert_float_equal(lam_expected_cost(&deep, LAM_JOB_CHAT, 1, 1e6, 1e6), 50, 1e-9);
+    assert_float_equal(lam_expected_cost(&deep, LAM_JOB_CHAT, 2, 1e6, 1e6), 0, 1e-9); /* nobody */
+    assert_float_equal(lam_spent_at_most(&deep, LAM_JOB_CHAT, 0, 1000000, 0).cost, 4, 1e-9);
+}
+
 struct spender {
     struct lam_spending *spending;
     unsigned seed;
@@ -88,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_reserved_counts_until_it_is_known_what_was_spent),
+        cmocka_unit_test(an_expected_cost_is_by_the_weights_of_those_that_could_answer),
         cmocka_unit_test(many_at_once_never_pass_a_limit),
     };
 

@@ -95,9 +95,9 @@ static void a_silent_rank_is_named_to_all_and_to_itself_when_it_comes(void **sta
         return;
     meet();
     if (rank == last)
-        sleep_ms(1500);
+        sleep_ms(3500);
     LAM_FAIL(&own, LAM_E_IO, "no space");
-    assert_int_equal(agree_with(rank == 0 ? &own : NULL, 300, &err), LAM_E_TIMEOUT);
+    assert_int_equal(agree_with(rank == 0 ? &own : NULL, 1500, &err), LAM_E_TIMEOUT); /* the others vote within it on a busy machine too */
     snprintf(want, sizeof want, "rank %d gave no sign", last);
     assert_non_null(strstr(err.text, want));
     assert_non_null(strstr(err.text, "rank 0: no space")); /* what is known besides is not lost */

@@ -3,6 +3,8 @@
 #define LAMINA_TESTS_KAFKA_ADMIN_H
 
 #include <librdkafka/rdkafka.h>
+#include <string.h>
+#include <unistd.h>
 
 static rd_kafka_t *admin_client;
 static rd_kafka_queue_t *admin_queue;
@@ -41,7 +43,22 @@ static void admin_check_topics(const rd_kafka_topic_result_t **results, size_t c
             fail_msg("%s: %s", rd_kafka_topic_result_name(results[i]), rd_kafka_topic_result_error_string(results[i]));
 }
 
-/* config: name and value, or NULL. */
+/* Has the broker heard of the topic, and do all of its partitions have a leader? */
+static bool admin_is_there(const char *topic, int partitions)
+{
+    const struct rd_kafka_metadata *metadata;
+    int led = 0;
+
+    if (rd_kafka_metadata(admin_client, 1, NULL, &metadata, 30000))
+        return false;
+    for (int i = 0; i < metadata->topic_cnt; i++)
+        for (int p = 0; !strcmp(metadata->topics[i].topic, topic) && p < metadata->topics[i].partition_cnt; p++)
+            led += metadata->topics[i].partitions[p].leader >= 0;
+    rd_kafka_metadata_destroy(metadata);
+    return led == partitions;
+}
+
+/* config: name and value, or NULL. A topic that was made is not known at once: it waits until it is. */
 static void admin_create(const char *topic, int partitions, const char *name, const char *value)
 {
     char why[300];
@@ -57,6 +74,11 @@ static void admin_create(const char *topic, int partitions, const char *name, co
     admin_check_topics(results, count);
     rd_kafka_event_destroy(event);
     rd_kafka_NewTopic_destroy(fresh);
+    for (int i = 0; !admin_is_there(topic, partitions); i++) {
+        if (i == 3000)
+            fail_msg("%s was made, and the broker does not know it after %d s", topic, i / 100);
+        usleep(10000);
+    }
 }
 
 static void admin_delete(const char *topic)

@@ -95,17 +95,6 @@ class Batch(SpeedCase):
             json.dump(job, file)
         return path
 
-    def test_a_batch_that_waits_for_a_run_does_not_slip_in_between_its_views(self):
-        job, ranks = self.run_with_views(3)
-        first = self.start(job, ranks)
-        first.wait_for(lambda: first.said("published view 1"))
-        second = self.start(job, verb="batch", words=["--wait"])
-        second.wait_for(lambda: second.said("waits: the batch layer"))
-        self.assertEqual(first.finish()[0], 0, "".join(first.lines[-20:]))
-        self.assertTrue(first.said("published view 4"), "".join(first.lines[-20:]))
-        self.assertEqual(second.finish()[0], 0, "".join(second.lines[-20:]))
-        self.check_final()
-
     def test_a_view_taken_over_from_a_run_counts_nothing_twice(self):
         """Between two of its views the run is a newcomer like any other, and goes on; within one it is fenced. Then the next run goes on."""
         job, _ = self.run_with_views(0)
@@ -119,17 +108,30 @@ class Batch(SpeedCase):
         self.to_end(job)
         self.check_final()
 
-    def between_views(self):
+    def between_views(self, ranks=0):
         """A run whose first view is there, and whose next one is due with the next 50 events."""
         job = self.job(every=50, stream={"brokers": self.broker.address, "replay": None, "partitions": None})
-        run = self.start(job)
+        run = self.start(job, ranks)
         run.wait_for(lambda: run.said("published view 1"))
         return run
+
+    def test_a_batch_that_waits_for_a_run_does_not_slip_in_between_its_views(self):
+        first = self.between_views(3)
+        second = self.start(os.path.join(self.folder, "out.json"), verb="batch", words=["--wait"])
+        second.wait_for(lambda: second.said("waits: the batch layer"))
+        for view in (2, 3, 4):
+            self.fill(self.lines[60 * (view - 2):60 * (view - 1)])  # one view's worth: none is under way at the end
+            first.wait_for(lambda: first.said("published view %d:" % view))
+        self.assertIsNone(second.process.poll(), "it slipped in:\n" + "".join(second.lines[-20:]))
+        first.process.send_signal(signal.SIGTERM)
+        self.assertEqual(first.finish()[0], 0, "".join(first.lines[-20:]))
+        self.assertEqual(second.finish()[0], 0, "".join(second.lines[-20:]))
+        self.check_bronze(lines=self.lines[:180])
 
     def test_a_run_taken_over_between_its_views_goes_on_once_the_other_one_has_ended(self):
         first = self.between_views()
         self.to_end(self.without_stream(), verb="batch", words=["--take-over"])
-        self.fill(self.lines[:100])
+        self.fill(self.lines[:60])  # one view's worth: none is under way at the end
         first.wait_for(lambda: first.said("published view 2"))
         first.process.send_signal(signal.SIGTERM)
         self.assertEqual(first.finish()[0], 0, "".join(first.lines[-20:]))

@@ -241,6 +241,20 @@ static int read_file(struct reading *r, struct lam_sv bytes)
     return rc && rc != LAM_E_CANCELLED ? lam_batch_name_file(split.source, split.path, rc, r->err) : rc;
 }
 
+/* The segment that a split names. */
+static int find_segment(struct reading *r, struct lam_sv path, const struct lam_state_segment **segment)
+{
+    char name[LAM_SEGMENT_PATH];
+
+    if (path.len >= sizeof name)
+        return LAM_FAIL(r->err, LAM_E_CORRUPT, "a split with a path of %zu bytes", path.len);
+    memcpy(name, path.ptr, path.len);
+    name[path.len] = '\0';
+    if (!(*segment = lam_state_segment(r->batch->state, name)))
+        return LAM_FAIL(r->err, LAM_E_MEMORY, "%s is not in the log as this rank knows it", name);
+    return 0;
+}
+
 /* --- streams --- */
 
 static int read_bronze(struct reading *r, struct lam_sv path)
@@ -249,16 +263,12 @@ static int read_bronze(struct reading *r, struct lam_sv path)
     size_t stream = batch->source_count - 1;
     const struct lam_extract *settings = lam_engine_extract(batch->engine, stream);
     const struct lam_state_segment *segment;
-    char name[LAM_SEGMENT_PATH], place[LAM_PLACE_MAX];
+    char place[LAM_PLACE_MAX];
     struct lam_map *map;
     int rc;
 
-    if (path.len >= sizeof name)
-        return LAM_FAIL(r->err, LAM_E_CORRUPT, "a split with a path of %zu bytes", path.len);
-    memcpy(name, path.ptr, path.len);
-    name[path.len] = '\0';
-    if (!(segment = lam_state_segment(batch->state, name)))
-        return LAM_FAIL(r->err, LAM_E_MEMORY, "%s is not in the log as this rank knows it", name);
+    if ((rc = find_segment(r, path, &segment)))
+        return rc;
     r->piece = (struct lam_piece){.source = segment->entry->source, .life = segment->entry->life, .stream = true, .path = path};
     if ((rc = lam_map_cache_get(batch->engine->maps, segment->entry, &map, r->err)))
         return rc;
@@ -334,15 +344,10 @@ static int read_pending(struct reading *r, struct lam_sv path)
     struct lam_batch_job *batch = r->batch;
     const struct lam_state_segment *segment;
     struct lam_batch_owed owed = {0};
-    char name[LAM_SEGMENT_PATH];
     int rc;
 
-    if (path.len >= sizeof name)
-        return LAM_FAIL(r->err, LAM_E_CORRUPT, "a split with a path of %zu bytes", path.len);
-    memcpy(name, path.ptr, path.len);
-    name[path.len] = '\0';
-    if (!(segment = lam_state_segment(batch->state, name)))
-        return LAM_FAIL(r->err, LAM_E_MEMORY, "%s is not in the log as this rank knows it", name);
+    if ((rc = find_segment(r, path, &segment)))
+        return rc;
     r->piece = (struct lam_piece){.stream = true, .again = true, .path = path};
     for (size_t i = 0; i < batch->source_count && !r->piece.source; i++) { /* its rows have theirs; this is one that the job has */
         r->piece.source = batch->sources[i].number;

@@ -2,9 +2,6 @@
 
 #include <stdlib.h>
 
-#define TELL_US 200000           /* between two words to rank 0 */
-#define SILENT_US (3 * TELL_US)  /* who says nothing for so long will not ask by itself */
-
 enum { MSG_DEMAND = 0x0320, MSG_SHARE };
 
 /* Plain bytes, one build on all ranks. */
@@ -31,13 +28,10 @@ struct lam_llm_shares {
 
 static bool has_news(const struct lam_llm_shares *shares, const struct word *word)
 {
-    for (size_t i = 0; i < shares->count; i++) {
-        const struct lam_llm_demand *told = &shares->told.demands[i];
-
-        if (told->open || told->waiting || told->minute_requests || told->minute_tokens)
-            return true; /* and the answer has its client count anew */
-    }
-    return memcmp(word, &shares->told, sizeof *word) != 0;
+    for (size_t i = 0; i < shares->count; i++)
+        if (lam_llm_demand_is_news(&shares->told.demands[i], &word->demands[i]))
+            return true;
+    return false;
 }
 
 void lam_llm_shares_step(struct lam_llm_shares *shares)
@@ -46,7 +40,7 @@ void lam_llm_shares_step(struct lam_llm_shares *shares)
     struct lam_error err;
     struct word word;
 
-    if (!shares || now_us - shares->told_us < TELL_US)
+    if (!shares || now_us - shares->told_us < LAM_LLM_TELL_US)
         return;
     memset(&word, 0, sizeof word);
     for (size_t i = 0; i < shares->count; i++)
@@ -81,11 +75,11 @@ static void answer_to(struct lam_llm_shares *shares, int rank, bool asked)
 /* Not with each word: hundreds of ranks say thousands a second, and each that is silent is held against all others. */
 static void look_after_silent(struct lam_llm_shares *shares, int64_t now_us)
 {
-    if (now_us - shares->looked_us < TELL_US)
+    if (now_us - shares->looked_us < LAM_LLM_TELL_US)
         return;
     shares->looked_us = now_us;
     for (int rank = 0; rank < shares->engine->size; rank++)
-        if (now_us - shares->heard_us[rank] >= SILENT_US)
+        if (now_us - shares->heard_us[rank] >= LAM_LLM_SILENT_US)
             answer_to(shares, rank, false);
 }
 

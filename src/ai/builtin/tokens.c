@@ -139,30 +139,6 @@ static void note(struct lam_tokens *tokens, uint32_t fold, uint8_t script)
         ++*count;
 }
 
-static size_t encode(char *out, uint32_t r)
-{
-    if (r < 0x80) {
-        out[0] = (char)r;
-        return 1;
-    }
-    if (r < 0x800) {
-        out[0] = (char)(0xc0 | r >> 6);
-        out[1] = (char)(0x80 | (r & 0x3f));
-        return 2;
-    }
-    if (r < 0x10000) {
-        out[0] = (char)(0xe0 | r >> 12);
-        out[1] = (char)(0x80 | (r >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (r & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | r >> 18);
-    out[1] = (char)(0x80 | (r >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (r >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (r & 0x3f));
-    return 4;
-}
-
 /* l'homme and d'un are two words each, don't is one: one letter (or qu) before the apostrophe, but not the English i and o. */
 static bool elided(const char *word, size_t len)
 {
@@ -235,7 +211,7 @@ static struct word read_word(struct lam_tokens *tokens, const char *p, size_t i,
                 word.flags |= LAM_TOKEN_DIGITS | (word.letters || word.flags ? 0 : LAM_TOKEN_DIGIT);
             word.uppers += rune.upper;
             word.letters++;
-            word.fold_len += encode(out + word.fold_len, rune.fold);
+            word.fold_len += lam_utf8_encode(rune.fold, out + word.fold_len);
             note(tokens, rune.fold, rune.script);
             i += n;
         }
@@ -366,7 +342,7 @@ static int read_part(struct lam_tokens *tokens, struct lam_sv part, char *folds,
             i = last_end = word.end;
         } else if (rune.kind == LAM_RUNE_SIGN || rune.kind == LAM_RUNE_EMOJI) {
             char *fold = tokens->folds + tokens->folds_len;
-            size_t fold_len = encode(fold, rune.fold);
+            size_t fold_len = lam_utf8_encode(rune.fold, fold);
 
             if (rune.kind == LAM_RUNE_SIGN)
                 note(tokens, rune.fold, rune.script);

@@ -34,6 +34,11 @@ struct lam_llm_book {
     struct holder holders[];
 };
 
+bool lam_llm_demand_is_news(const struct lam_llm_demand *told, const struct lam_llm_demand *demand)
+{
+    return told->open || told->waiting || told->minute_requests || told->minute_tokens || memcmp(told, demand, sizeof *told) != 0;
+}
+
 /* Rank r's part of what is dealt out evenly: the first ranks get one more. */
 static uint64_t even(uint64_t total, size_t rank, size_t size) { return total / size + (rank < total % size); }
 

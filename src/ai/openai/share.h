@@ -54,6 +54,13 @@ struct lam_llm_share {
     uint32_t number;              /* 0, the even one; each other one has a higher number than the one before */
 };
 
+/* How often a rank says a word to the coordinator, where it has news; who says nothing for longer than the second will not ask by itself. */
+#define LAM_LLM_TELL_US 200000
+#define LAM_LLM_SILENT_US (3 * LAM_LLM_TELL_US)
+
+/* Is a demand worth a word after the one that was told last? As long as that one had work, always: the answer has the rank count anew. */
+bool lam_llm_demand_is_news(const struct lam_llm_demand *told, const struct lam_llm_demand *demand);
+
 /* The part of rank `rank` of `size` before the first word. Parts add up to the limits. */
 void lam_llm_share_even(const struct lam_llm_limits *limits, size_t rank, size_t size, struct lam_llm_share *share);
 

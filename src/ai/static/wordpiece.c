@@ -37,30 +37,6 @@ int wordpiece_load(struct static_tokenizer *tokenizer, const struct lam_json *js
     return 0;
 }
 
-static size_t encode(uint32_t rune, char out[4])
-{
-    if (rune < 0x80) {
-        out[0] = (char)rune;
-        return 1;
-    }
-    if (rune < 0x800) {
-        out[0] = (char)(0xc0 | rune >> 6);
-        out[1] = (char)(0x80 | (rune & 63));
-        return 2;
-    }
-    if (rune < 0x10000) {
-        out[0] = (char)(0xe0 | rune >> 12);
-        out[1] = (char)(0x80 | (rune >> 6 & 63));
-        out[2] = (char)(0x80 | (rune & 63));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | rune >> 18);
-    out[1] = (char)(0x80 | (rune >> 12 & 63));
-    out[2] = (char)(0x80 | (rune >> 6 & 63));
-    out[3] = (char)(0x80 | (rune & 63));
-    return 4;
-}
-
 /* The word that has gathered, and how many characters it has. */
 struct word {
     struct static_reader *reader;
@@ -162,7 +138,7 @@ static int add_rune(struct word *word, uint32_t rune, struct lam_error *err)
         return end_word(word, err);
     if (alone && (rc = end_word(word, err)))
         return rc;
-    if ((rc = lam_buf_add(&word->reader->normal, bytes, encode(rune, bytes), err)))
+    if ((rc = lam_buf_add(&word->reader->normal, bytes, lam_utf8_encode(rune, bytes), err)))
         return rc;
     word->runes++;
     return alone ? end_word(word, err) : 0;

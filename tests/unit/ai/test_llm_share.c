@@ -17,8 +17,6 @@
 #define SECOND INT64_C(1000000)
 #define MINUTE (60 * SECOND)
 #define STEP_US 20000
-#define TELL_US 200000
-#define SILENT_US (3 * TELL_US)
 #define RANKS 8
 #define SENDS 65536
 
@@ -135,11 +133,11 @@ static void deliver(struct world *world, const struct message *message)
     }
     lam_llm_book_hear(world->book, message->rank, &message->demand);
     answer(world, message->rank, true);
-    if (world->now_us - world->looked_us < TELL_US)
+    if (world->now_us - world->looked_us < LAM_LLM_TELL_US)
         return;
     world->looked_us = world->now_us;
     for (size_t r = 0; r < world->size; r++)
-        if (world->now_us - world->ranks[r].heard_us >= SILENT_US)
+        if (world->now_us - world->ranks[r].heard_us >= LAM_LLM_SILENT_US)
             answer(world, r, false);
 }
 
@@ -162,11 +160,11 @@ static void tell(struct world *world, size_t r)
     struct rank *rank = &world->ranks[r];
     struct message message = {.rank = r};
 
-    if (world->now_us - rank->told_us < TELL_US)
+    if (world->now_us - rank->told_us < LAM_LLM_TELL_US)
         return;
     rank->told_us = world->now_us;
     lam_llm_flow_demand(&rank->flow, rank->backlog, world->now_us, &message.demand);
-    if (!rank->told.open && !rank->told.waiting && !rank->told.minute_requests && !rank->told.minute_tokens && memcmp(&rank->told, &message.demand, sizeof rank->told) == 0)
+    if (!lam_llm_demand_is_news(&rank->told, &message.demand))
         return;
     rank->told = message.demand;
     post(world, &message);

@@ -46,11 +46,11 @@ static void every_pair_of_first_bytes_is_judged_by_the_table_of_the_rfc(void **s
             }
 }
 
-static void every_code_point_decodes_to_itself(void **state)
+static void every_code_point_decodes_and_encodes_to_itself(void **state)
 {
     (void)state;
     for (uint32_t rune = 0; rune <= 0x10ffff; rune++) {
-        char text[4];
+        char text[4], bytes[4];
         size_t len = rune < 0x80 ? 1 : rune < 0x800 ? 2 : rune < 0x10000 ? 3 : 4;
         uint32_t got = 0;
 
@@ -63,6 +63,8 @@ static void every_code_point_decodes_to_itself(void **state)
         }
         assert_int_equal(lam_utf8_decode(text, len, &got), len);
         assert_int_equal(got, rune);
+        assert_int_equal(lam_utf8_encode(rune, bytes), len);
+        assert_memory_equal(bytes, text, len);
     }
 }
 
@@ -107,7 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_pair_of_first_bytes_is_judged_by_the_table_of_the_rfc),
-        cmocka_unit_test(every_code_point_decodes_to_itself),
+        cmocka_unit_test(every_code_point_decodes_and_encodes_to_itself),
         cmocka_unit_test(the_first_bad_byte_is_found_wherever_it_stands),
         cmocka_unit_test(a_cut_never_splits_a_character),
         cmocka_unit_test(views_compare_by_bytes_and_a_prefix_comes_first),

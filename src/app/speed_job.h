@@ -7,12 +7,13 @@
  *     commit (at most one in commit_interval) ──COMMITTED, KEEP──> lets go of what no query can need
  *     fetch: ──ASK──> … <──ANSWER── tail rows that the pinned commit does not cover
  *
- *     rank 0                                      a speed rank's main thread              its speed thread
- *     speed_coordinator.c  the step               speed_rank.c     the step                speed_thread.c   the loop: consumes and answers
- *     speed_begin.c        begins a run           speed_rolls.c    rolls under way         speed_agents.c   agents: rows that are owed one (speed_owed.c),
- *     speed_starts.c       from which offsets     speed_roll.c     a chunk to segments                      what they spend (speed_spending.c)
- *     speed_commits.c      rolls to commits       speed_answers.c  answers about the tail  speed_sender.c   what goes back to Kafka, and how (speed_output.c)
- *     speed_asks.c         questions              speed_setup.c    where consuming starts  speed_position.c up to where that is done
+ *     rank 0                                    a speed rank's main thread               its speed thread
+ *     speed_coordinator.c  the step             speed_rank.c     the step                speed_thread.c     its life
+ *     speed_begin.c        begins a run         speed_rolls.c    rolls under way         speed_take.c       one batch of messages
+ *     speed_starts.c       from which offsets   speed_roll.c     a chunk to segments     speed_agents.c     agents: rows that are owed one (speed_owed.c),
+ *     speed_commits.c      rolls to commits     speed_answers.c  answers about the tail                     what they spend (speed_spending.c)
+ *     speed_asks.c         questions            speed_setup.c    where consuming starts  speed_sender.c     what goes back to Kafka, and how (speed_output.c)
+ *                                                                                        speed_delivered.c  up to where that is done (speed_position.c)
  */
 #ifndef LAMINA_APP_SPEED_JOB_H
 #define LAMINA_APP_SPEED_JOB_H

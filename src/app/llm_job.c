@@ -1,6 +1,5 @@
 #include "llm_job.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,13 +9,13 @@
 #include "ai/openai/recording.h"
 #include "process/refine.h"
 #include "explain.h"
+#include "llm_refused.h"
 #include "llm_share.h"
 #include "store/piece.h"
 #include "redact_reader.h"
 
 #define ESTIMATE_KEYS ((size_t)1 << 20) /* texts of a sample that are known again */
 #define TELL_US 200000 /* between two words to the coordinator */
-#define RAW_MAX ((size_t)64 << 10)
 
 enum { MSG_STATUS = 0x0300, MSG_FLIGHTS = 0x0310 };
 
@@ -25,15 +24,6 @@ struct status {
     struct lam_openai_stats stats;
     struct lam_agent_stats agents;
     char limit[64];
-};
-
-/* What leaves a block for the quarantine, until its piece is back. */
-struct refused {
-    struct refused *next;
-    void *ticket;
-    size_t row;
-    char *reason, *raw;
-    size_t raw_len;
 };
 
 struct lam_llm_job {
@@ -49,8 +39,7 @@ struct lam_llm_job {
     struct lam_llm_shares *shares; /* NULL: one rank */
     struct lam_agent_job *agents; /* NULL: the job has none */
     struct lam_agent_need agents_need; /* of the piece that was given last, where nobody is asked */
-    struct refused *refused;
-    bool rejected;           /* in this run, on this rank */
+    struct lam_llm_refused refused;
     size_t out;
     int64_t told_us;
     struct status *all; /* rank 0: the last word of each rank */
@@ -106,24 +95,11 @@ static void on_status(void *arg, int src, uint16_t type, struct lam_sv bytes)
 
 /* --- open --- */
 
-/* A row that no model answers as it should; its piece comes back in the same poll. */
 static void on_reject(void *arg, void *ticket, size_t row, struct lam_sv reason, struct lam_sv raw)
 {
     struct lam_llm_job *llm = arg;
-    struct refused *refused = calloc(1, sizeof *refused);
 
-    if (!refused)
-        return;
-    if (!llm->rejected) /* one line tells what is wrong; the quarantine has them all */
-        lam_log_warn(&llm->engine->log, "llm", "a record has no usable answer: %.*s; others like it are not told of", (int)reason.len, reason.ptr);
-    llm->rejected = true;
-    refused->ticket = ticket;
-    refused->row = row;
-    refused->reason = strndup(reason.len ? reason.ptr : "", reason.len);
-    refused->raw_len = raw.len < RAW_MAX ? raw.len : RAW_MAX;
-    refused->raw = raw.len ? strndup(raw.ptr, refused->raw_len) : NULL;
-    refused->next = llm->refused;
-    llm->refused = refused;
+    lam_llm_refused_add(&llm->refused, &llm->engine->log, ticket, row, reason, raw);
 }
 
 /* The network, or a recording; and a recorder around either. */
@@ -299,13 +275,6 @@ int lam_llm_job_open(struct lam_llm_job **out, struct lam_engine *engine, struct
     return 0;
 }
 
-static void refused_free(struct refused *refused)
-{
-    free(refused->reason);
-    free(refused->raw);
-    free(refused);
-}
-
 /* Rank 0, when all is over: what deep.cache allows. */
 static void keep_cache_small(struct lam_llm_job *llm)
 {
@@ -330,12 +299,7 @@ void lam_llm_job_close(struct lam_llm_job *llm)
     lam_flights_close(llm->flights);
     keep_cache_small(llm);
     lam_cache_close(llm->cache);
-    while (llm->refused) {
-        struct refused *refused = llm->refused;
-
-        llm->refused = refused->next;
-        refused_free(refused);
-    }
+    lam_llm_refused_release(&llm->refused);
     free(llm->all);
     free(llm);
 }
@@ -345,7 +309,7 @@ void lam_llm_job_begin(struct lam_llm_job *llm)
     if (!llm)
         return;
     lam_openai_begin(llm->openai);
-    llm->rejected = false;
+    llm->refused.told = false;
     if (llm->engine->read_responses)
         lam_cache_refresh(llm->cache, NULL); /* the first rank has taken them in by now */
     if (llm->all)
@@ -370,90 +334,6 @@ int lam_llm_job_analyze(struct lam_llm_job *llm, struct lam_batch_piece *piece, 
     return 0;
 }
 
-static bool has_refused(const struct lam_llm_job *llm, const void *ticket)
-{
-    const struct refused *refused = llm->refused;
-
-    while (refused && refused->ticket != ticket)
-        refused = refused->next;
-    return refused != NULL;
-}
-
-static void forget_refused(struct lam_llm_job *llm, const void *ticket)
-{
-    for (struct refused **link = &llm->refused; *link;) {
-        struct refused *refused = *link;
-
-        if (refused->ticket != ticket) {
-            link = &refused->next;
-            continue;
-        }
-        *link = refused->next;
-        refused_free(refused);
-    }
-}
-
-/* Adds a reject for each refused row of the piece, and says which rows these are. Of a row of the view its segment is not what a person looks for. */
-static int add_rejects(struct lam_llm_job *llm, struct lam_batch_piece *piece, const struct lam_piece *said, bool *is_refused, struct lam_error *err)
-{
-    int rc = 0;
-
-    for (const struct refused *refused = llm->refused; !rc && refused; refused = refused->next) {
-        const struct lam_record *rec;
-        struct lam_reject reject = {.kind = LAM_QUARANTINED, .reason = lam_sv_of(refused->reason), .raw = lam_sv(refused->raw, refused->raw ? strlen(refused->raw) : 0)};
-
-        if (refused->ticket != piece) /* of one that is with agents: its row is none of this block's */
-            continue;
-        rec = &lam_block_row(piece->block, refused->row)->rec;
-        reject.pos = rec->pos;
-        reject.arrival_us = rec->arrival_us;
-        reject.place = said->again && rec->key.len ? rec->key : said->path;
-        is_refused[refused->row] = true;
-        rc = lam_block_add_reject(piece->block, &reject, err);
-    }
-    return rc;
-}
-
-/* All that is left of a row of the view that has to go: where it stands. */
-static void make_rejected(struct lam_row *row)
-{
-    struct lam_record *rec = &row->rec;
-
-    rec->flags = (rec->flags & LAM_ROW_NO_ORDER) | LAM_ROW_REJECTED;
-    rec->title = rec->text = rec->structure = rec->metadata = lam_sv("", 0);
-    row->enr = (struct lam_enrichment){.sentiment = NAN, .processed_us = row->enr.processed_us};
-}
-
-/* Takes the refused rows out of the block and into its rejects. Where ranges are resolved a row of the view stays, as the word that it is to go. */
-static int quarantine(struct lam_llm_job *llm, struct lam_batch_piece *piece, const struct lam_piece *said, struct lam_error *err)
-{
-    bool stays = said->again && llm->engine->job->dataset.kind == LAM_JOB_UPSERT, *is_refused;
-    size_t rows = lam_block_rows(piece->block), kept = 0;
-    int rc;
-
-    if (!has_refused(llm, piece))
-        return 0;
-    if (!(is_refused = calloc(rows, sizeof *is_refused)))
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for what is rejected");
-    rc = add_rejects(llm, piece, said, is_refused, err);
-    for (size_t i = 0; !rc && i < rows; i++) {
-        struct lam_row *row = lam_block_row(piece->block, i);
-
-        if (is_refused[i] && stays)
-            make_rejected(row);
-        if (is_refused[i] && !stays)
-            continue;
-        if (kept != i)
-            *lam_block_row(piece->block, kept) = *row;
-        kept++;
-    }
-    if (!rc)
-        lam_block_truncate(piece->block, kept, lam_block_rejects(piece->block));
-    free(is_refused);
-    forget_refused(llm, piece);
-    return rc;
-}
-
 /* Rows, quarantined and pending of the note, as the block now stands. */
 static int rewrite_note(struct lam_llm_job *llm, struct lam_batch_piece *piece, struct lam_error *err)
 {
@@ -461,7 +341,7 @@ static int rewrite_note(struct lam_llm_job *llm, struct lam_batch_piece *piece, 
     struct lam_piece said = {0};
     int rc = lam_piece_read(lam_buf_sv(&piece->note), &said, err);
 
-    if (rc || (rc = quarantine(llm, piece, &said, err)))
+    if (rc || (rc = lam_llm_refused_take(&llm->refused, piece, &said, llm->engine->job->dataset.kind == LAM_JOB_UPSERT, err)))
         goto cleanup;
     said.rows -= before - lam_block_rows(piece->block);
     said.quarantined += lam_block_rejects(piece->block) - rejects;

@@ -6,6 +6,8 @@
 #include "store/view.h"
 #include "store_reader.h"
 
+#define LAM_READER_TEXT_MAX ((size_t)16 << 20) /* bytes of JSON */
+
 /* What the snapshots of one commit share: made once, by the first pin that sees it. Immutable but for pins and stats. */
 struct lam_pinned {
     struct lam_pinned *next;
@@ -59,8 +61,16 @@ struct lam_snapshot {
     struct lam_view_at at;         /* what is being read: a fault names it */
 };
 
+/* store_pinned.c. new takes the reference to state; free: nobody has it pinned any more. NULL-safe. */
+int lam_pinned_new(struct lam_store_reader *reader, const struct lam_state *state, struct lam_pinned **pinned, struct lam_error *err);
+void lam_pinned_free(struct lam_pinned *pinned);
+
 /* The name of a source; empty where the state has none of this number. */
 struct lam_sv lam_pinned_source(const struct lam_pinned *pinned, uint32_t number);
+
+/* store_reader_tail.c. Asks the speed ranks where they are now: what they consume later is none of this snapshot's. */
+int lam_snapshot_pin_tail(struct lam_snapshot *snapshot, struct lam_error *err);
+void lam_snapshot_drop_rows(struct lam_snapshot *snapshot); /* which were fetched */
 
 /*
  * Fetches the tail's rows of the snapshot: all (key.ptr NULL), kept for the snapshot's life, or those of one key.

@@ -54,6 +54,8 @@ free_ports() {
     die "no free port"
 }
 
+# The broker's session is as long as Kafka has it: with one of 2 s a busy machine makes it lose all of its partitions for a while. A broker that was killed
+# waits as long before it comes back.
 configure() {
     local broker=$1 controller=$2
     cat >"$DIR/server.properties" <<PROPERTIES
@@ -76,7 +78,7 @@ transaction.state.log.min.isr=1
 num.network.threads=2
 num.io.threads=2
 group.initial.rebalance.delay.ms=0
-broker.session.timeout.ms=2000
+broker.session.timeout.ms=9000
 broker.heartbeat.interval.ms=500
 log.retention.check.interval.ms=1000
 log.initial.task.delay.ms=1000

@@ -55,11 +55,16 @@ class Kafka(RunCase):
 
     def create(self, partitions=3):
         self.tool_of_kafka("TopicCommand", "--create", "--topic", self.topic, "--partitions", str(partitions), "--replication-factor", "1")
+        self.wait_for_leaders(partitions)
 
     def delete(self):
         self.tool_of_kafka("TopicCommand", "--delete", "--topic", self.topic)
+        self.wait_for_leaders(0)
+
+    def wait_for_leaders(self, count):
+        """What was made, or deleted, is not known at once."""
         until = time.monotonic() + LIMIT
-        while '"%s"' % self.topic in subprocess.run(["kcat", "-b", BROKER, "-L"], capture_output=True, text=True, timeout=LIMIT).stdout:
+        while sum(one["leader"] >= 0 for topic in self.listed() if topic["topic"] == self.topic for one in topic["partitions"]) != count:
             self.assertLess(time.monotonic(), until)
             time.sleep(0.2)
 
@@ -74,9 +79,12 @@ class Kafka(RunCase):
             keyed.append(key.encode() + b"\x01" + line)
         subprocess.run(["kcat", "-b", BROKER, "-P", "-t", self.topic, "-K", "\x01"], input=b"\n".join(keyed) + b"\n", check=True, timeout=LIMIT)
 
+    @staticmethod
+    def listed():
+        return json.loads(subprocess.run(["kcat", "-b", BROKER, "-L", "-J"], capture_output=True, check=True, timeout=LIMIT).stdout)["topics"]
+
     def topics(self):
-        listed = json.loads(subprocess.run(["kcat", "-b", BROKER, "-L", "-J"], capture_output=True, check=True, timeout=LIMIT).stdout)
-        return [one["topic"] for one in listed["topics"] if one["topic"].startswith(self.prefix)]
+        return [one["topic"] for one in self.listed() if one["topic"].startswith(self.prefix)]
 
     def outputs(self):
         """[(topic, key, value or None)] of all output topics."""

@@ -328,6 +328,8 @@ static int put_range(struct made *made, struct lam_error *err)
 
     lam_block_free(made->answers);
     made->answers = NULL;
+    if (!rc)
+        lam_resolve_forget(made->resolve);
     return rc;
 }
 

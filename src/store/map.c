@@ -4,17 +4,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 
 #define MAX_ROWS (UINT64_C(1) << 40) /* keeps every product below in 64 bits */
 #define MAX_DIM 65536
+#define FORGET_LEAST ((size_t)64 << 10) /* bytes of a column: fewer are not worth a system call */
 
 struct lam_map {
     atomic_uint refs;
@@ -24,6 +28,7 @@ struct lam_map {
     uint32_t dim;
     uint8_t *base;
     size_t size;
+    bool in_memory; /* the file system is: its pages are no copies of something */
     struct lam_dataset_entry *datasets;
     const void **values;       /* of a column: its only dataset, or its bytes */
     const uint64_t **offsets;  /* of a STRING column */
@@ -98,6 +103,7 @@ static int place_columns(struct lam_map *map, struct lam_error *err)
 static int map_file(struct lam_map *map, const struct lam_fs *fs, const char *root, uint64_t bytes, struct lam_error *err)
 {
     char path[LAM_PATH_MAX];
+    struct statfs system;
     struct stat st;
     int rc = lam_path_join(path, root, map->path, err), fd;
     void *base;
@@ -118,6 +124,7 @@ static int map_file(struct lam_map *map, const struct lam_fs *fs, const char *ro
     } else {
         map->base = base;
         map->size = (size_t)bytes;
+        map->in_memory = fstatfs(fd, &system) || system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC;
     }
     fs->ops->close(fs->arg, fd);
     return rc;
@@ -221,7 +228,8 @@ static int check_column(void *arg)
     return rc;
 }
 
-int lam_map_need(struct lam_map *map, uint64_t columns, struct lam_error *err)
+/* did: a column was checked, by this call. */
+static int need(struct lam_map *map, uint64_t columns, bool *did, struct lam_error *err)
 {
     uint64_t wanted = columns & (LAM_COLUMN(map->layout->column_count) - 1);
     int rc = 0;
@@ -234,6 +242,7 @@ int lam_map_need(struct lam_map *map, uint64_t columns, struct lam_error *err)
 
         if (!(wanted & ~atomic_load_explicit(&map->checked, memory_order_relaxed) & LAM_COLUMN(column)))
             continue;
+        *did = true;
         if ((rc = lam_map_guard(check_column, &check, err)))
             LAM_PASS(err, rc, "column %s", map->layout->columns[column].name);
         else
@@ -241,6 +250,51 @@ int lam_map_need(struct lam_map *map, uint64_t columns, struct lam_error *err)
     }
     pthread_mutex_unlock(&map->lock);
     return rc;
+}
+
+int lam_map_need(struct lam_map *map, uint64_t columns, struct lam_error *err)
+{
+    bool did = false;
+
+    return need(map, columns, &did, err);
+}
+
+int lam_map_need_once(struct lam_map *map, uint64_t columns, struct lam_error *err)
+{
+    bool did = false;
+    int rc = need(map, columns, &did, err);
+
+    if (did)
+        madvise(map->base, map->size, MADV_DONTNEED); /* of a shared mapping that is its page tables alone */
+    return rc;
+}
+
+/* The whole pages within these bytes. */
+static void forget_bytes(const void *bytes, size_t len)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)bytes + page - 1) / page * page, end = ((uintptr_t)bytes + len) / page * page;
+
+    if (len >= FORGET_LEAST && first < end)
+        madvise((void *)first, end - first, MADV_PAGEOUT); /* before Linux 5.4: refused, and they stay */
+}
+
+void lam_map_forget(const struct lam_map *map, uint64_t first, uint64_t end)
+{
+    uint64_t checked = atomic_load_explicit(&map->checked, memory_order_acquire);
+
+    assert(first <= end && end <= map->rows);
+    for (uint32_t column = 0; !map->in_memory && column < map->layout->column_count; column++) {
+        enum lam_column_type type = map->layout->columns[column].type;
+        const char *values = map->values[column];
+        const uint64_t *offsets = map->offsets[column];
+
+        if (!values || !(checked & LAM_COLUMN(column)))
+            continue;
+        if (type == LAM_COL_STRING)
+            forget_bytes(values + offsets[first], (size_t)(offsets[end] - offsets[first]));
+        else if (type == LAM_COL_VECTOR)
+            forget_bytes(values + first * map->dim * sizeof(float), (size_t)((end - first) * map->dim * sizeof(float)));
+    }
 }
 
 static void assert_column(const struct lam_map *map, uint32_t column, enum lam_column_type type)

@@ -47,6 +47,18 @@ uint32_t lam_map_dim(const struct lam_map *map); /* of the VECTOR column; 0 wher
 /* Checks the columns of the set (those that the layout has) where that has not been done. */
 int lam_map_need(struct lam_map *map, uint64_t columns, struct lam_error *err);
 
+/*
+ * For rows that are read once, as staged ones are. Both leave every byte where it was: what is touched again is read again, from the disk if need be.
+ *
+ * need_once: lam_map_need; and what was touched to check a column is given back to the page cache, for as long as one process has a page mapped, another
+ * cannot let go of it.
+ *
+ * forget: the strings and vectors of rows [first, end), of columns that were checked, are not needed any more: their pages leave the page cache, and the
+ * next file that is written gets them. A hint, taken for columns of some size; on a file system in memory it does nothing.
+ */
+int lam_map_need_once(struct lam_map *map, uint64_t columns, struct lam_error *err);
+void lam_map_forget(const struct lam_map *map, uint64_t first, uint64_t end);
+
 /* Whole columns; only after lam_map_need of that column, and only of its type (asserted). NULL where there are no rows. */
 const uint8_t *lam_map_u8(const struct lam_map *map, uint32_t column);
 const uint32_t *lam_map_u32(const struct lam_map *map, uint32_t column);

@@ -424,6 +424,27 @@ int lam_resolve_answer(struct lam_resolve *resolve, struct lam_block *block, lam
     return 0;
 }
 
+/* Staged rows are read once in their life, but ranges of all ranks read them: so none keeps mapped what it touched to check it. */
+static int check_staged(const struct lam_resolve *resolve, struct lam_error *err)
+{
+    size_t count = resolve->input_count;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < count; i++) {
+        size_t at = (check_first(resolve) + i) % count;
+
+        if (!is_run(resolve, (uint32_t)at))
+            rc = lam_map_need_once(resolve->maps[at], LAM_COLUMNS_ALL, err);
+    }
+    return rc;
+}
+
+void lam_resolve_forget(const struct lam_resolve *resolve)
+{
+    for (size_t i = resolve->spec.run_count; i < resolve->input_count; i++)
+        lam_map_forget(resolve->maps[i], lam_rows_lower(resolve->maps[i], resolve->first), lam_rows_upper(resolve->maps[i], resolve->last));
+}
+
 int lam_resolve_put(struct lam_resolve *resolve, const struct lam_fs *fs, const char *root, lam_segment_namer *name, void *arg, struct lam_error *err)
 {
     const struct lam_resolve_spec *spec = &resolve->spec;
@@ -437,7 +458,8 @@ int lam_resolve_put(struct lam_resolve *resolve, const struct lam_fs *fs, const 
         return 0;
     what.check_first = check_first(resolve);
     lam_segment_entry_init(&resolve->run);
-    if ((rc = name(arg, LAM_SEGMENT_RUN, path, err)) || (rc = lam_rows_copy_put(&target, &what, &resolve->segment, &resolve->run, &resolve->foreign, err)))
+    if ((rc = check_staged(resolve, err)) || (rc = name(arg, LAM_SEGMENT_RUN, path, err)) ||
+        (rc = lam_rows_copy_put(&target, &what, &resolve->segment, &resolve->run, &resolve->foreign, err)))
         return LAM_PASS(err, rc, "write range %u of %u bits", spec->range, spec->range_bits);
     free(resolve->rows);
     resolve->rows = NULL;

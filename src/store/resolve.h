@@ -111,6 +111,12 @@ typedef int lam_segment_namer(void *arg, enum lam_segment_kind kind, char path[L
 int lam_resolve_put(struct lam_resolve *resolve, const struct lam_fs *fs, const char *root, lam_segment_namer *name, void *arg, struct lam_error *err);
 
 /*
+ * Nobody needs the staged rows of this range any more, unless something fails: the page cache may let go of them (lam_map_forget). A view is as large as what
+ * was staged for it, and would take as much memory once more. After lam_resolve_put; on the thread of the plan.
+ */
+void lam_resolve_forget(const struct lam_resolve *resolve);
+
+/*
  * Makes the run durable and public, and writes the masks. After a failure files that were already published are removed again, as far as that goes. Any
  * thread; it mostly waits for the disk.
  */

@@ -195,6 +195,10 @@ static void resolve_range(struct world *world, uint32_t range, uint32_t bits, bo
         inputs[i] = (struct lam_merge_input){.map = staged[i].map, .mask = staged[i].mask.bits};
     assert_ok(lam_resolve_plan(&spec, &resolve, &err));
     assert_ok(lam_count_deltas_add(&world->counts, lam_resolve_counts(resolve), &err));
+    if (below(&world->seed, 2)) {
+        assert_ok(lam_resolve_put(resolve, &lam_fs_system, world->root, next_name, world, &err));
+        lam_resolve_forget(resolve);
+    }
     assert_ok(lam_resolve_write(resolve, &lam_fs_system, world->root, next_name, world, &result, &err));
     assert_int_equal(lam_resolve_changes(resolve), result.has_run || result.rewritten);
     if (rewrite && spec.run_count)

@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#define ASK_AGAIN_US 100000 /* after a broker that is not, or not yet, the coordinator of the group */
 
 static rd_kafka_topic_partition_list_t *list_of(struct lam_kafka *kafka, const struct lam_kafka_offset *offsets, size_t count)
 {
@@ -68,10 +71,27 @@ int lam_kafka_commit(struct lam_kafka *kafka, const struct lam_kafka_offset *off
     return rc;
 }
 
+/* librdkafka asks for another coordinator by itself, but hands the first answer of the old one on. */
+static bool coordinator_moves(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
+           code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
+}
+
+static rd_kafka_resp_err_t fetch_committed(struct lam_kafka *kafka, rd_kafka_topic_partition_list_t *list)
+{
+    int64_t end_us = lam_kafka_now_us() + (int64_t)kafka->timeout_ms * 1000;
+    rd_kafka_resp_err_t code;
+
+    while (coordinator_moves(code = rd_kafka_committed(kafka->rk, list, kafka->timeout_ms)) && lam_kafka_now_us() < end_us)
+        usleep(ASK_AGAIN_US);
+    return code;
+}
+
 int lam_kafka_committed(struct lam_kafka *kafka, struct lam_kafka_offset *offsets, char (*notes)[LAM_KAFKA_NOTE], size_t count, struct lam_error *err)
 {
     rd_kafka_topic_partition_list_t *list = list_of(kafka, offsets, count);
-    rd_kafka_resp_err_t code = rd_kafka_committed(kafka->rk, list, kafka->timeout_ms);
+    rd_kafka_resp_err_t code = fetch_committed(kafka, list);
 
     for (size_t i = 0; !code && i < count; i++) {
         const rd_kafka_topic_partition_t *found = rd_kafka_topic_partition_list_find(list, kafka->topic, (int32_t)offsets[i].partition);

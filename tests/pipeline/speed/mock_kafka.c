@@ -9,6 +9,7 @@
  *     notes GROUP TOPIC            ["…",…]: what stands beside them
  *     commit GROUP TOPIC OFFSET    ok: for partition 0, as somebody else would
  *     refuse CODE COUNT            ok: the next COUNT requests to write are refused with this error of Kafka's protocol
+ *     forget CODE COUNT            ok: and so are the next COUNT questions for a group's offsets
  */
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -19,7 +20,8 @@
 #include "base/buf.h"
 #include "source/producer.h"
 
-#define PRODUCE 0 /* the number of this request in the protocol */
+#define PRODUCE 0 /* the numbers of these requests in the protocol */
+#define OFFSET_FETCH 9
 #define FLUSH_MS 30000
 #define POLL_MAX 500
 
@@ -157,15 +159,15 @@ static int commit(const char *group, const char *topic, int64_t offset)
     return rc ? fail(&err) : puts("ok");
 }
 
-static int refuse(int code, size_t count)
+static int refuse(int request, int code, size_t count)
 {
     rd_kafka_resp_err_t *errors = calloc(count + 1, sizeof *errors);
 
-    rd_kafka_mock_clear_request_errors(cluster, PRODUCE);
+    rd_kafka_mock_clear_request_errors(cluster, (int16_t)request);
     for (size_t i = 0; i < count; i++)
         errors[i] = (rd_kafka_resp_err_t)code;
     if (count)
-        rd_kafka_mock_push_request_errors_array(cluster, PRODUCE, count, errors);
+        rd_kafka_mock_push_request_errors_array(cluster, (int16_t)request, count, errors);
     free(errors);
     return puts("ok");
 }
@@ -190,7 +192,9 @@ static int obey(char *line)
     if (sscanf(line, "commit %255s %1023s %d", first, second, &code) == 3)
         return commit(first, second, code);
     if (sscanf(line, "refuse %d %u", &code, &number) == 2)
-        return refuse(code, number);
+        return refuse(PRODUCE, code, number);
+    if (sscanf(line, "forget %d %u", &code, &number) == 2)
+        return refuse(OFFSET_FETCH, code, number);
     return puts("error: unknown command");
 }
 

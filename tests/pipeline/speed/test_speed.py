@@ -10,7 +10,7 @@ import os
 from speed_support import GROUP, OUT, PARTITIONS, TOPIC, SpeedCase, main
 import support
 
-TOO_LARGE, NOT_ALLOWED = 10, 29  # of Kafka's protocol
+TOO_LARGE, LOADING, NOT_COORDINATOR, NOT_ALLOWED = 10, 14, 16, 29  # of Kafka's protocol
 
 
 class OutputPosition(SpeedCase):
@@ -51,6 +51,19 @@ class OutputPosition(SpeedCase):
         self.assertEqual(self.broker.committed(), before)
         self.speed(job)
         self.assertEqual(self.broker.read(OUT), outputs)
+
+    def test_a_group_whose_coordinator_is_not_there_yet_is_asked_again(self):
+        """As when a broker has just begun, or has lost its partitions for a while."""
+        self.fill()
+        job = self.speed_job()
+        outputs = self.answer_and_die(job)
+        for code in (LOADING, NOT_COORDINATOR):
+            self.broker.tell("forget", code, 3)
+            _, report = self.speed(job)
+            self.assertEqual(self.broker.read(OUT), outputs)
+        self.broker.tell("forget", NOT_ALLOWED, 1)
+        run, _ = self.speed(job, expect=2)
+        self.assertTrue(run.said("the group's offsets: Broker: Topic authorization failed"), "".join(run.lines))
 
     def test_a_position_that_is_not_of_this_topic_is_not_believed(self):
         """A group's offset outlives its topic. One that nothing witnesses would take outputs away."""

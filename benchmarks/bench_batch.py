@@ -90,14 +90,12 @@ def children(pid):
     return found
 
 
-def run(command, store, watch=None, start=None, primed=None):
-    """Wall seconds of a run on an empty store, or on a copy of a primed one."""
+def run(command, store, watch=None):
+    """Wall seconds of a run on an empty store."""
     shutil.rmtree(store, ignore_errors=True)
-    if primed:
-        shutil.copytree(primed, store)
     os.sync()
     before = time.monotonic()
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=start)
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     sampler = threading.Thread(target=watch, args=(child,)) if watch else None
     if sampler:
         sampler.start()
@@ -144,7 +142,27 @@ def only_core(number):
     return lambda: os.sched_setaffinity(0, {number})
 
 
-def prime(args, folder, name, **batch):
+def together(runs):
+    """Wall seconds of several runs at once, from the first start to the last end: (command, store, start) of each, whose store was primed."""
+    for _, store, _ in runs:
+        shutil.rmtree(store, ignore_errors=True)
+        shutil.copytree(store + "-primed", store)
+    os.sync()
+    before = time.monotonic()
+    begun = [subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=start) for command, _, start in runs]
+    try:
+        codes = [child.wait(timeout=LIMIT) for child in begun]
+    finally:
+        for child in begun:
+            if child.poll() is None:
+                child.kill()
+    seconds = time.monotonic() - before
+    if any(codes):
+        sys.exit("%s: codes %s" % (" ".join(runs[0][0]), codes))
+    return seconds
+
+
+def prime(args, folder, name, documents="speedup.jsonl", **batch):
     """A job over a folder with a few documents, and a store that has their view and the model that they taught: what every round starts from."""
     data, few = os.path.join(folder, "data-" + name), 500
     os.makedirs(data)
@@ -152,7 +170,7 @@ def prime(args, folder, name, **batch):
     job, store = job_file(folder, name, data, ALL_TASKS, **batch)
     run([args.lamina, "batch", "--quiet", job], store)
     shutil.copytree(store, store + "-primed")
-    os.link(os.path.join(folder, "speedup.jsonl"), os.path.join(data, "speedup.jsonl"))
+    os.link(os.path.join(folder, documents), os.path.join(data, documents))
     return job, store
 
 
@@ -175,29 +193,37 @@ def speedup_of(args, folder, suffix):
     corpus(os.path.join(folder, "speedup.jsonl"), args.docs, 2048)
     one, store = prime(args, folder, "one", workers=1, split="2 MiB")
     two, store_two = prime(args, folder, "two", workers=2, split="2 MiB")
-    core = min(os.sched_getaffinity(0))
-    variants = {"one": ([args.lamina, "batch", "--quiet", one], store, None),
-                "one on one core": ([args.lamina, "batch", "--quiet", one], store, only_core(core)),
-                "two workers": ([args.lamina, "batch", "--quiet", two], store_two, None),
-                "one, launched": ([args.lamina, "launch", "-n", "1", "batch", "--quiet", one], store, None),
-                "two ranks": ([args.lamina, "launch", "-n", "2", "batch", "--quiet", one], store, None)}
+    corpus(os.path.join(folder, "half.jsonl"), args.docs // 2, 2048)
+    halves = [prime(args, folder, name, documents="half.jsonl", workers=1, split="2 MiB") for name in ("left", "right")]
+    cores = (sorted(os.sched_getaffinity(0)) * 2)[:2]
+    alone = [args.lamina, "batch", "--quiet"]
+    variants = {"one": [(alone + [one], store, None)],
+                "one on one core": [(alone + [one], store, only_core(cores[0]))],
+                "two workers": [(alone + [two], store_two, None)],
+                "one, launched": [([args.lamina, "launch", "-n", "1", "batch", "--quiet", one], store, None)],
+                "two ranks": [([args.lamina, "launch", "-n", "2", "batch", "--quiet", one], store, None)],
+                "two apart": [(alone + [job], where, None) for job, where in halves],
+                "two apart on a core each": [(alone + [job], where, only_core(core)) for (job, where), core in zip(halves, cores)]}
     seconds, work = {name: [] for name in variants}, {name: [] for name in variants}
     print("%d documents of 2 KB in %s, all tasks, with a model at hand; %d rounds in turns. one: one rank with one worker, and its storage thread beside it; on one "
-          "core: what a launcher that binds gives a rank" % (args.docs, folder, args.rounds))
+          "core: what a launcher that binds gives a rank. two apart: two runs at once that share nothing, with half of the documents each: what the machine can "
+          "give two" % (args.docs, folder, args.rounds))
     for i in range(args.rounds):
-        for name, (command, where, start) in variants.items():
+        for name, runs in variants.items():
             before = machine_times()
             cpu = os.times()
-            seconds[name].append(run(command, where, start=start, primed=where + "-primed"))
+            seconds[name].append(together(runs))
             now = os.times()
             work[name].append(now.children_user + now.children_system - cpu.children_user - cpu.children_system)
-            print("  round %d: %-16s %6.2f s wall, %6.2f s CPU; idle %2.0f %% of the machine, load %.1f" % (
+            print("  round %d: %-24s %6.2f s wall, %6.2f s CPU; idle %2.0f %% of the machine, load %.1f" % (
                 i + 1, name, seconds[name][-1], work[name][-1], 100 * idle_share(before, machine_times()), os.getloadavg()[0]), flush=True)
-    for name, base in (("two workers", "one"), ("two ranks", "one"), ("two ranks", "one, launched"), ("two workers", "one on one core"), ("two ranks", "one on one core")):
+    for name, base in (("two workers", "one"), ("two ranks", "one"), ("two ranks", "one, launched"), ("two workers", "one on one core"), ("two ranks", "one on one core"),
+                       ("two apart", "one"), ("two apart on a core each", "one on one core")):
         ratios = [a / b for a, b in zip(seconds[base], seconds[name])]
+        target = "what the machine gives" if "apart" in name else "target >= 1.9"
         result("%s_against_%s%s" % (name.replace(" ", "_"), base.replace(",", "").replace(" ", "_"), suffix),
-               "%.2f target >= 1.9 (best of rounds; median %.2f; best time against best time %.2f); %.0f documents/s at best; CPU %.2f s against %.2f s: %.2f were all "
-               "of it parallel" % (max(ratios), statistics.median(ratios), min(seconds[base]) / min(seconds[name]), args.docs / min(seconds[name]), min(work[name]),
+               "%.2f %s (best of rounds; median %.2f; best time against best time %.2f); %.0f documents/s at best; CPU %.2f s against %.2f s: %.2f were all "
+               "of it parallel" % (max(ratios), target, statistics.median(ratios), min(seconds[base]) / min(seconds[name]), args.docs / min(seconds[name]), min(work[name]),
                                    min(work[base]), 2 * min(work[base]) / min(work[name])))
 
 

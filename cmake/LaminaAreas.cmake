@@ -47,6 +47,11 @@ function(lam_unit_tests area)
     endforeach()
 endfunction()
 
+# lam_failing_alloc(TARGET): allocations of the program's own can be made to fail (tests/support/failing_alloc.h).
+function(lam_failing_alloc target)
+    target_link_options(${target} PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup)
+endfunction()
+
 # lam_fuzzer(NAME SOURCE f.c AREAS a b): a libFuzzer program fuzz_NAME where the compiler is clang and LAMINA_FUZZ is on;
 # everywhere else the same entry point replays its corpus, tests/fuzz/corpus/NAME, as a CTest test.
 function(lam_fuzzer name)

@@ -1,25 +1,9 @@
 /* Each allocation of the cache, of single flight, and of static tables failing in turn: an error or less comfort, nothing leaked, no answer lost that was told. */
 #include "cache_fixture.h"
 
-#include <stdatomic.h>
-
 #include "ai/cache/flight.h"
 #include "ai/static/tokenizer.h"
-
-static atomic_long left = -1; /* allocations until one fails; -1: none does */
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t count, size_t len);
-void *__real_realloc(void *ptr, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t count, size_t len);
-void *__wrap_realloc(void *ptr, size_t len);
-
-static bool fails(void) { return atomic_load(&left) >= 0 && atomic_fetch_sub(&left, 1) == 0; }
-
-void *__wrap_malloc(size_t len) { return fails() ? NULL : __real_malloc(len); }
-void *__wrap_calloc(size_t count, size_t len) { return fails() ? NULL : __real_calloc(count, len); }
-void *__wrap_realloc(void *ptr, size_t len) { return fails() ? NULL : __real_realloc(ptr, len); }
+#include "failing_alloc.h"
 
 enum { ANSWERS = 6 };
 
@@ -69,9 +53,9 @@ static void a_flushed_answer_survives_each_failed_allocation(void **state)
 
         assert_true(n < 2000);
         scratch_setup(&root);
-        atomic_store(&left, n);
+        failing_alloc_after(n);
         failed = use_cache(root, told);
-        spent = atomic_exchange(&left, -1) < 0; /* the failure came */
+        spent = failing_alloc_stop() < 0; /* the failure came */
         cache = open_cache(root, NULL);
         for (uint64_t i = 0; i < ANSWERS; i++)
             if (told[i] == 1)
@@ -99,11 +83,11 @@ static void a_table_of_flights_without_memory_holds_up_nobody(void **state)
         struct lam_flight *flight;
         int waits = 0, told = 0;
 
-        atomic_store(&left, n);
+        failing_alloc_after(n);
         if ((flight = lam_flight_new(1000, 100)))
             for (uint64_t token = 0; token < 16; token++)
                 waits += lam_flight_ask(flight, key_of(token % 4), (int)token, token, 0) == LAM_FLIGHT_WAIT;
-        atomic_store(&left, -1);
+        failing_alloc_stop();
         for (uint64_t key = 0; flight && key < 4; key++)
             lam_flight_done(flight, key_of(key), (int)key, true, 1, tell, &told);
         for (uint64_t key = 0; flight && key < 4; key++)
@@ -136,17 +120,17 @@ static void a_tokenizer_is_whole_or_none(void **state)
         struct lam_error err;
 
         assert_true(n < 200);
-        atomic_store(&left, n);
+        failing_alloc_after(n);
         if (!(rc = static_tokenizer_new(lam_sv(json, sizeof json - 1), &tokenizer, &err))) {
             if (!(reader = static_reader_new(tokenizer)) || static_tokenize(reader, LAM_SV("a aaa <unk> aaaa"), ignore, NULL, &err))
                 rc = LAM_E_MEMORY;
-            atomic_store(&left, -1);
+            failing_alloc_stop();
             if (reader)
                 assert_int_equal(static_tokenize(reader, LAM_SV("a aaa <unk> aaaa"), ignore, NULL, &err), 0);
             static_reader_free(reader);
             static_tokenizer_free(tokenizer);
         }
-        atomic_store(&left, -1);
+        failing_alloc_stop();
         assert_true(rc == 0 || rc == LAM_E_MEMORY);
     }
     assert_true(n > 8);

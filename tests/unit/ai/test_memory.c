@@ -4,21 +4,7 @@
 #include <lamina/block.h>
 
 #include "builtin/train.h"
-
-static long left = -1; /* allocations until one fails; -1: none does */
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t count, size_t len);
-void *__real_realloc(void *ptr, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t count, size_t len);
-void *__wrap_realloc(void *ptr, size_t len);
-
-static bool fails(void) { return left >= 0 && left-- == 0; }
-
-void *__wrap_malloc(size_t len) { return fails() ? NULL : __real_malloc(len); }
-void *__wrap_calloc(size_t count, size_t len) { return fails() ? NULL : __real_calloc(count, len); }
-void *__wrap_realloc(void *ptr, size_t len) { return fails() ? NULL : __real_realloc(ptr, len); }
+#include "failing_alloc.h"
 
 static const struct lam_label labels[] = {{LAM_SV("food"), LAM_SV("soup bread")}, {LAM_SV("travel"), LAM_SV("train ticket")}};
 static const struct lam_tasks tasks = {
@@ -40,11 +26,11 @@ static void an_answer_survives_each_failed_allocation(void **state)
 
         assert_true(n < 500);
         OK(lam_block_add_row(block, &row, &err));
-        left = n;
+        failing_alloc_after(n);
         rc = lam_analyzer_builtin.open(&tasks, &analyzer, &err);
         if (!rc) {
             rc = lam_analyzer_builtin.submit(analyzer, block, 0, 1, NULL, &err);
-            left = -1;
+            failing_alloc_stop();
             if (rc) {
                 assert_true(lam_block_row(block, 0)->rec.flags & LAM_ROW_PENDING);
                 assert_int_equal(lam_block_row(block, 0)->enr.category.len, 0);
@@ -53,7 +39,7 @@ static void an_answer_survives_each_failed_allocation(void **state)
             assert_true(lam_block_row(block, 0)->enr.category.len > 0);
             lam_analyzer_builtin.close(analyzer);
         }
-        left = -1;
+        failing_alloc_stop();
         assert_true(rc == 0 || rc == LAM_E_MEMORY || rc == LAM_E_LIMIT);
         lam_block_free(block);
     }
@@ -77,11 +63,11 @@ static void training_survives_each_failed_allocation(void **state)
 
         assert_true(n < 500);
         lam_buf_init(&buf, 1 << 20);
-        left = n;
+        failing_alloc_after(n);
         rc = lam_builtin_train(&tasks, docs, 6, NULL, &model, NULL, &err);
         if (!rc && !(rc = lam_builtin_model_write(model, &buf, &err)))
             rc = lam_builtin_model_read(lam_buf_sv(&buf), &back, &err);
-        left = -1;
+        failing_alloc_stop();
         assert_true(rc == 0 || rc == LAM_E_MEMORY);
         lam_buf_release(&buf);
         lam_builtin_model_free(model);

@@ -7,32 +7,13 @@
 
 #include <cmocka.h>
 
+#define FAILING_ALLOC_OF_THREAD
+#include "failing_alloc.h"
 #include "llm_server.h"
 #include "openai/analyzer.h"
 #include "scratch.h"
 
 enum { ROWS = 6, LONG = 24000, FAILURES_MAX = 4000, TURNS_MAX = 4000, HEARD_MAX = 256 };
-
-static _Thread_local long left = -1; /* allocations of this thread until one fails; -1: none does */
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t count, size_t len);
-void *__real_realloc(void *ptr, size_t len);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t count, size_t len);
-void *__wrap_realloc(void *ptr, size_t len);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t len);
-
-static bool fails(void) { return left >= 0 && left-- == 0; }
-
-void *__wrap_malloc(size_t len) { return fails() ? NULL : __real_malloc(len); }
-void *__wrap_calloc(size_t count, size_t len) { return fails() ? NULL : __real_calloc(count, len); }
-void *__wrap_realloc(void *ptr, size_t len) { return fails() ? NULL : __real_realloc(ptr, len); }
-char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(text); }
-char *__wrap_strndup(const char *text, size_t len) { return fails() ? NULL : __real_strndup(text, len); }
 
 /* --- a server that needs no memory --- */
 
@@ -208,7 +189,7 @@ static int run(struct world *world, struct lam_block *block)
             lam_wake_wait(&world->wake, 5000);
             continue;
         }
-        left = -1;
+        failing_alloc_stop();
         failed = failed ? failed : rc;
         lam_openai_cancel(world->openai);
     }
@@ -255,10 +236,9 @@ static void fail_each(const struct way *way, long least)
         assert_true(n < FAILURES_MAX);
         scratch_make(store);
         open_analyzer(&world, store);
-        left = n;
+        failing_alloc_after(n);
         failed = run(&world, block);
-        spent = left < 0;
-        left = -1;
+        spent = failing_alloc_stop() < 0;
         assert_true(failed == 0 || failed == LAM_E_MEMORY || failed == LAM_E_LIMIT);
         errors += failed != 0;
         check_rows(&world, block, failed);

@@ -1,32 +1,12 @@
-/* Every allocation fails in turn: opening, committing and reading say so, and the log is whole. Linked with --wrap for the functions below. */
+/* Every allocation fails in turn: opening, committing and reading say so, and the log is whole. */
 #include <jansson.h>
 #include <unistd.h>
 
+#include "failing_alloc.h"
 #include "faulty_fs.h"
 #include "log_fixture.h"
 
 #define BATCH (1u << LAM_TERM_BATCH)
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *ptr, size_t len);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *ptr, size_t len);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t len);
-
-static uint64_t allocations, fail_at; /* fail_at 0: none fails */
-
-static bool refuse(void) { return fail_at && ++allocations == fail_at; }
-
-void *__wrap_malloc(size_t len) { return refuse() ? NULL : __real_malloc(len); }
-void *__wrap_calloc(size_t count, size_t size) { return refuse() ? NULL : __real_calloc(count, size); }
-void *__wrap_realloc(void *ptr, size_t len) { return refuse() ? NULL : __real_realloc(ptr, len); }
-char *__wrap_strdup(const char *text) { return refuse() ? NULL : __real_strdup(text); }
-char *__wrap_strndup(const char *text, size_t len) { return refuse() ? NULL : __real_strndup(text, len); }
 
 static struct faulty_fs quick;
 
@@ -104,12 +84,10 @@ static void sweep(const char *template, uint64_t count)
 
         scratch_make(root);
         link_log(template, root, count > LAM_CHECKPOINT_EVERY ? LAM_CHECKPOINT_EVERY : 1);
-        allocations = 0;
-        fail_at = n;
+        failing_alloc_after((long)n - 1);
         if (!(rc = lam_commitlog_open(&log, root, &options, &err)))
             rc = commit_everything(log, &err);
-        hit = allocations >= n;
-        fail_at = 0;
+        hit = failing_alloc_stop() < 0;
         if (log && rc == LAM_E_MEMORY && lam_commitlog_peek(log)->segment_count == count - 1)
             OK(commit_everything(log, &err)); /* nothing happened: the same again */
         lam_commitlog_close(log);

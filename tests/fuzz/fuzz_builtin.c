@@ -5,31 +5,10 @@
 #include <lamina/block.h>
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "ai/builtin/builtin.h"
 #include "base/utf8.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(claim) \
-    do {             \
-        if (!(claim)) \
-            abort(); \
-    } while (0)
-
-static struct lam_sv section(const uint8_t **data, size_t *size)
-{
-    const uint8_t *end = memchr(*data, 0, *size);
-    struct lam_sv part = lam_sv("", 0);
-
-    if (end) {
-        part = lam_sv((const char *)*data, (size_t)(end - *data));
-        *size -= part.len + 1;
-        *data = end + 1;
-    }
-    return part;
-}
+#include "fuzz.h"
 
 static void check_row(const struct lam_row *row)
 {
@@ -60,9 +39,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct lam_block *block;
     struct lam_error err;
 
-    labels[0].description = section(&data, &size);
-    labels[1].description = section(&data, &size);
-    row.rec.title = section(&data, &size);
+    labels[0].description = fuzz_part(&data, &size);
+    labels[1].description = fuzz_part(&data, &size);
+    row.rec.title = fuzz_part(&data, &size);
     row.rec.text = lam_sv((const char *)data, size);
     block = lam_block_new(4, 4 * size + 4 * lam_builtin_answer_max(&tasks) + ((size_t)1 << 20));
     CHECK(block && !lam_analyzer_builtin.open(&tasks, &analyzer, &err) && !lam_analyzer_builtin.open(&tasks, &fresh, &err));

@@ -4,34 +4,13 @@
  * gazetteer is learned from the text itself, and besides read from its bytes.
  */
 #include <math.h>
-#include <stdlib.h>
 
 #include "ai/builtin/entities.h"
 #include "ai/builtin/train.h"
 #include "ai/redact/redact.h"
 #include "base/utf8.h"
 #include "model/json.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(claim) \
-    do {             \
-        if (!(claim)) \
-            abort(); \
-    } while (0)
-
-static struct lam_sv part(const uint8_t **data, size_t *size)
-{
-    const uint8_t *end = memchr(*data, 0, *size);
-    struct lam_sv taken = lam_sv("", 0);
-
-    if (end) {
-        taken = lam_sv((const char *)*data, (size_t)(end - *data));
-        *size -= taken.len + 1;
-        *data = end + 1;
-    }
-    return taken;
-}
+#include "fuzz.h"
 
 struct seen {
     struct lam_sv text;
@@ -113,7 +92,7 @@ static void check_redaction(const struct lam_tasks *tasks, struct lam_sv text, s
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct lam_sv time = part(&data, &size), expression = part(&data, &size), entities = part(&data, &size);
+    struct lam_sv time = fuzz_part(&data, &size), expression = fuzz_part(&data, &size), entities = fuzz_part(&data, &size);
     struct lam_sv text = lam_sv((const char *)data, size);
     struct lam_pattern pattern = {LAM_SV("own"), expression};
     struct lam_tasks tasks = {.patterns = &pattern, .pattern_count = 1, .country = LAM_SV("DE")};

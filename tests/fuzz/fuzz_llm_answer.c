@@ -5,18 +5,10 @@
 #include <lamina/block.h>
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "ai/openai/answer.h"
 #include "ai/openai/schema.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(claim) \
-    do {             \
-        if (!(claim)) \
-            abort(); \
-    } while (0)
+#include "fuzz.h"
 
 #define WANTED (LAM_TASK_CLASSIFY | LAM_TASK_ENTITIES | LAM_TASK_SUMMARIZE | LAM_TASK_SENTIMENT | LAM_TASK_KEYWORDS | LAM_TASK_LANGUAGE | LAM_TASK_CUSTOM)
 #define CUSTOM "{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"number\",\"minimum\":0,\"maximum\":1}},\"additionalProperties\":false}"

@@ -14,16 +14,21 @@ static int add_usage(struct lam_buf *json, const char *kind, const char *name, c
                         usage->requests, usage->tokens_in, usage->tokens_out, usage->cached, usage->cost);
 }
 
+static void add_more(struct lam_openai_usage *sum, const struct lam_openai_usage *more)
+{
+    sum->requests += more->requests;
+    sum->tokens_in += more->tokens_in;
+    sum->tokens_out += more->tokens_out;
+    sum->cached += more->cached;
+    sum->cost += more->cost;
+}
+
 static void add_up(struct lam_openai_usage *sum, const struct lam_openai_stats *stats, size_t asks)
 {
     *sum = stats->others;
-    for (size_t i = 0; i < asks; i++) {
-        sum->requests += stats->asks[i].requests;
-        sum->tokens_in += stats->asks[i].tokens_in;
-        sum->tokens_out += stats->asks[i].tokens_out;
-        sum->cached += stats->asks[i].cached;
-        sum->cost += stats->asks[i].cost;
-    }
+    add_more(sum, &stats->trials);
+    for (size_t i = 0; i < asks; i++)
+        add_more(sum, &stats->asks[i]);
 }
 
 /* What no answer came of. */
@@ -43,6 +48,8 @@ static int add_parts(const struct lam_llm_job *llm, const struct lam_openai_stat
         rc = add_usage(json, "task", lam_openai_ask_name(openai, i), &stats->asks[i], i == 0, err);
     if (!rc && deep->agent)
         rc = add_usage(json, "task", "agent", &stats->others, lam_openai_ask_count(openai) == 0, err);
+    if (!rc && stats->trials.requests)
+        rc = add_usage(json, "task", "trial", &stats->trials, lam_openai_ask_count(openai) == 0 && !deep->agent, err);
     if (!rc)
         rc = lam_buf_addf(json, err, "],\"endpoints\":[");
     for (size_t i = 0; !rc && i < deep->endpoint_count; i++)
@@ -60,14 +67,14 @@ int lam_llm_job_report(const struct lam_llm_job *llm, struct lam_buf *json, stru
     struct lam_openai_stats stats;
     struct lam_openai_usage sum;
     struct lam_agent_stats agents;
-    uint64_t timed; /* requests whose latency is known: not those of agents */
+    uint64_t timed; /* requests whose latency is known: not those of agents, nor trials */
     int rc;
 
     if (!llm)
         return 0;
     lam_llm_job_stats(llm, &stats);
     add_up(&sum, &stats, LAM_OPENAI_ASKS);
-    timed = sum.requests - stats.others.requests;
+    timed = sum.requests - stats.others.requests - stats.trials.requests;
     rc = lam_buf_addf(json, err,
                       ",\"llm\":{\"rows\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"rejected\":%" PRIu64 ",\"requests\":%" PRIu64
                       ",\"tokens_in\":%" PRIu64 ",\"tokens_out\":%" PRIu64 ",\"cached_in\":%" PRIu64 ",\"cost\":%.6f,\"cache_hits\":%" PRIu64
@@ -113,6 +120,8 @@ void lam_llm_job_print(const struct lam_llm_job *llm)
         print_usage(lam_openai_ask_name(lam_llm_job_openai(llm), i), &stats.asks[i]);
     if (lam_llm_job_engine(llm)->job->deep.agent)
         print_usage("agent", &stats.others);
+    if (stats.trials.requests)
+        print_usage("trials of endpoints, a harmless text", &stats.trials);
     for (size_t i = 0; i < lam_llm_job_engine(llm)->job->deep.endpoint_count; i++)
         print_usage(lam_llm_job_engine(llm)->job->deep.endpoints[i].url, &stats.endpoints[i]);
     print_usage("all", &sum);

@@ -89,7 +89,7 @@ int lam_openai_open(struct lam_openai **out, const struct lam_openai_options *op
     if (!o->flight || !o->reader || !o->value)
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for the analyzer");
     else if (!(rc = lam_leave_open(o, err)) && !(rc = lam_llm_prompts_open(o->job->deep.prompts, &o->prompts, err)) && !(rc = lam_asks_open(o->job, o->prompts, &o->asks, err)))
-        rc = open_client(o, err);
+        rc = (rc = lam_request_write_trials(o, err)) ? rc : open_client(o, err);
     if (rc) {
         lam_openai_close(o);
         return rc;
@@ -339,6 +339,24 @@ static void add_unseen(const struct lam_openai *o, struct lam_openai_stats *stat
     }
 }
 
+/* Trials of endpoints in this run: paid like any other request. */
+static void add_trials(const struct lam_openai *o, struct lam_openai_stats *stats)
+{
+    for (size_t i = 0; i < o->job->deep.endpoint_count; i++) {
+        const struct lam_openai_usage *before = &o->trials_before[i];
+        struct lam_openai_usage trials = {0};
+        struct lam_llm_counters counters;
+
+        lam_llm_client_counters(o->client, i, &counters);
+        trials.requests = counters.trials - before->requests;
+        trials.tokens_in = counters.trial_in - before->tokens_in;
+        trials.tokens_out = counters.trial_out - before->tokens_out;
+        trials.cost = lam_endpoint_cost(&o->job->deep.endpoints[i], (double)trials.tokens_in, (double)trials.tokens_out);
+        add_usage(&stats->trials, &trials);
+        add_usage(&stats->endpoints[i], &trials);
+    }
+}
+
 void lam_openai_begin(struct lam_openai *o)
 {
     for (size_t i = 0; i < o->job->deep.endpoint_count; i++) {
@@ -346,6 +364,7 @@ void lam_openai_begin(struct lam_openai *o)
 
         lam_llm_client_counters(o->client, i, &counters);
         o->unseen_before[i] = (struct lam_openai_usage){.requests = counters.unseen, .tokens_in = counters.unseen_tokens};
+        o->trials_before[i] = (struct lam_openai_usage){.requests = counters.trials, .tokens_in = counters.trial_in, .tokens_out = counters.trial_out};
     }
     o->stats = (struct lam_openai_stats){0};
     lam_spending_begin(&o->spending);
@@ -386,6 +405,10 @@ void lam_openai_close(struct lam_openai *o)
         o->done = sub->next;
         sub_free(sub);
     }
+    for (size_t i = 0; i < o->asks.count; i++) {
+        lam_buf_release(&o->trials[i][0]);
+        lam_buf_release(&o->trials[i][1]);
+    }
     lam_asks_release(&o->asks);
     lam_llm_prompts_free(o->prompts);
     lam_llm_reader_free(o->reader);
@@ -414,6 +437,7 @@ void lam_openai_stats(struct lam_openai *o, struct lam_openai_stats *stats)
         add_usage(&stats->endpoints[i], &o->others_at[i]);
     pthread_mutex_unlock(&o->lock);
     add_unseen(o, stats);
+    add_trials(o, stats);
 }
 
 void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_stats *more)
@@ -422,6 +446,7 @@ void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_
         add_usage(&sum->asks[i], &more->asks[i]);
     add_usage(&sum->others, &more->others);
     add_usage(&sum->unseen, &more->unseen);
+    add_usage(&sum->trials, &more->trials);
     for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
         add_usage(&sum->endpoints[i], &more->endpoints[i]);
     for (size_t i = 0; i < LAM_JOB_CASCADE_MAX; i++)

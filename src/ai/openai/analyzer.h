@@ -123,7 +123,8 @@ struct lam_openai_usage {
 struct lam_openai_stats {
     struct lam_openai_usage asks[LAM_OPENAI_ASKS]; /* by question: see lam_openai_ask_name */
     struct lam_openai_usage others;   /* agents: what lam_openai_spent was told */
-    struct lam_openai_usage endpoints[LAM_LLM_ENDPOINTS]; /* of both */
+    struct lam_openai_usage trials;   /* about a harmless text, where an endpoint refused one record after another; in no limit of the run */
+    struct lam_openai_usage endpoints[LAM_LLM_ENDPOINTS]; /* of all three */
     uint64_t rows, answered, pending, rejected;
     uint64_t hits, shared;            /* questions answered from the cache; by another's answer that was under way */
     uint64_t saved_in, saved_out;     /* tokens that the cache saved */

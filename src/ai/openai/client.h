@@ -105,6 +105,8 @@ struct lam_llm_request {
     uint64_t prefix;      /* requests with the same constant first part have the same number: they go out together. 0: none */
     unsigned tier;
     uint32_t avoid;       /* 1 << endpoint, or-ed: not there, unless there is nowhere else */
+    struct lam_sv trial;  /* a body as this one about a text that nobody could mind; borrowed until the client is closed. Sent once in place of one that was refused
+                             like all before it, to tell whether the endpoint refuses everything. Empty: it is taken to */
     bool divisible;       /* one that took too long is not sent again: the caller asks for less at once */
     lam_llm_done *done;
     void *arg;
@@ -178,6 +180,7 @@ struct lam_llm_counters {
     uint64_t transport_errors; /* refused, reset, timed out, cut off */
     uint64_t retries, hedges, hedges_won, cancelled;
     uint64_t unseen, unseen_tokens; /* requests that went out and whose answer was not awaited or came to no end; the tokens of their prompts, as estimated */
+    uint64_t trials, trial_in, trial_out; /* of answered: about a harmless text (lam_llm_request.trial), and their tokens */
     uint64_t bytes_out, bytes_in; /* of bodies */
     uint64_t connections;     /* opened */
     uint32_t open, limit;     /* in flight, and what flow control allows at the moment */

@@ -74,6 +74,7 @@ static void call_back(struct lam_llm_client *client, struct job *job, struct lam
 {
     uint32_t slot = job->slot;
 
+    lam_llm_trial_over(client, job);
     response->attempts = job->attempt_count;
     response->hedged = job->hedged;
     response->total_us = client->now_us - job->submitted_us;
@@ -266,6 +267,9 @@ static bool row_is_full(struct lam_llm_client *client, struct endpoint *endpoint
     return doubt->count >= doubt->enough && !endpoint->flow.open;
 }
 
+/* What all hear is the endpoint's no: it has answered nothing yet, or speaks of the setup. */
+static bool is_endpoints(const struct endpoint *endpoint, const struct job *job, bool blamed) { return blamed || !endpoint->answered_number[job->request.kind]; }
+
 /* For as long as answers take, so that one of those sent meanwhile may come. */
 static int64_t doubt_wait_us(struct lam_llm_client *client, const struct endpoint *endpoint, const struct job *job)
 {
@@ -279,7 +283,7 @@ static int64_t doubt_wait_us(struct lam_llm_client *client, const struct endpoin
  * record's quarantine, the second would be all records'. So the request waits a little and is asked again, and what becomes of others decides.
  *
  *     one that was sent later is answered   it was the request. Where the words speak of the setup: one that was sent after they were heard
- *     enough others hear the same           it is the endpoint, if it has answered nothing yet or the words speak of the setup
+ *     enough others hear the same           it is the endpoint, if it has answered nothing yet or the words speak of the setup; and if it refuses a harmless text, too
  *     neither                               nobody knows: later
  */
 static void doubt(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
@@ -297,7 +301,9 @@ static void doubt(struct lam_llm_client *client, struct job *job, const struct a
         return;
     }
     full = row_is_full(client, endpoint, job, lam_llm_problem_likeness(&verdict->problem), blamed);
-    if (full && (blamed || !endpoint->answered_number[job->request.kind]))
+    if (full && lam_llm_try(client, job, attempt->wire.endpoint))
+        ask_again(client, job, 0);
+    else if (full && is_endpoints(endpoint, job, blamed) && !endpoint->trials[job->request.kind].job)
         refuse(client, job, attempt, verdict, "all requests are refused alike");
     else if (job->doubts++ < DOUBTS_MAX || endpoint->flow.open) /* until its deadline */
         ask_again(client, job, doubt_wait_us(client, endpoint, job));
@@ -391,10 +397,30 @@ static void count_end(struct lam_llm_client *client, struct endpoint *endpoint, 
     }
 }
 
+/* False: nothing is settled, and what came back is seen to as ever. */
+static bool end_trial(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+{
+    switch (lam_llm_tried(client, job, attempt, verdict)) {
+    case LAM_LLM_TRIAL_OPEN:
+        return false;
+    case LAM_LLM_TRIAL_REFUSED:
+        if (is_endpoints(&client->endpoints[attempt->wire.endpoint], job, is_blamed(attempt, verdict)))
+            refuse(client, job, attempt, verdict, "all requests are refused alike, and one about a harmless text as well");
+        else
+            leave_for_later(client, job, attempt, verdict, "refused, and so is a harmless text");
+        return true;
+    case LAM_LLM_TRIAL_ANSWERED:
+        break;
+    }
+    if (!job->attempts[0]) /* else its other attempt is its own */
+        ask_again(client, job, 0);
+    return true;
+}
+
 static void act_on(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, struct lam_llm_verdict *verdict)
 {
     job->url = NULL;
-    if (asked_at_home(client, job, attempt, verdict))
+    if (asked_at_home(client, job, attempt, verdict) || (attempt->trial && end_trial(client, job, attempt, verdict)))
         return;
     switch (verdict->action) {
     case LAM_LLM_A_ANSWER:

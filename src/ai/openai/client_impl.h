@@ -5,6 +5,7 @@
  *     client_loop.c  the I/O thread: what comes in, who sends next, hedges, what waited too long
  *     client_send.c  a body put together and sent
  *     client_end.c   an attempt's end: answer, retry, or the reason why not
+ *     client_trial.c is it the endpoint that refuses, or are they the requests?
  */
 #ifndef LAMINA_AI_OPENAI_CLIENT_IMPL_H
 #define LAMINA_AI_OPENAI_CLIENT_IMPL_H
@@ -37,6 +38,7 @@ struct attempt {
     uint64_t number;             /* of the client's: who was sent later has a higher one */
     uint64_t tokens;             /* reserved */
     bool probe, hedge;
+    bool trial;                  /* not the job's own body: client_trial.c */
     const char *sent[SENT_OPTIONS]; /* names of options as sent; NULL: left out */
     uint32_t dropped;
     struct attempt *next, *prev; /* among the endpoint's in flight, oldest first; next alone among the free ones */
@@ -72,6 +74,12 @@ struct doubt {
     int64_t since_us;
 };
 
+/* One request about a harmless text, in place of one that was refused. */
+struct trial {
+    struct job *job; /* that goes out so; NULL: none */
+    unsigned count;  /* since one was answered */
+};
+
 enum option_state { OPTION_PLAIN, OPTION_INSTEAD, OPTION_DROPPED };
 
 struct endpoint {
@@ -88,6 +96,7 @@ struct endpoint {
     struct attempt *first, *last; /* in flight */
     bool refused, later_told; /* later_told: since it answered last */
     struct doubt doubts[LAM_LLM_KINDS];
+    struct trial trials[LAM_LLM_KINDS];
     int64_t too_long_us; /* when something divisible took too long for the first time since an answer; 0: nothing has */
     uint64_t answered_number[LAM_LLM_KINDS]; /* of the attempt that was sent last of those that were answered; 0: none was */
     char problem[LAM_LLM_REASON]; /* the last one, for those who wait in vain */
@@ -98,7 +107,7 @@ struct endpoint {
     /* Any thread reads. */
     struct {
         _Atomic uint64_t requests, answered, rate_limited, server_errors, client_errors, transport_errors, retries, hedges, hedges_won, cancelled, unseen,
-            unseen_tokens, bytes_out, bytes_in, connections, minute_tokens, request_tokens;
+            unseen_tokens, trials, trial_in, trial_out, bytes_out, bytes_in, connections, minute_tokens, request_tokens;
         _Atomic uint32_t open, limit, p50_ms, p95_ms, dropped, waiting, wanted, minute_requests, pause_ms, refused, share_number;
         _Atomic int health;
     } seen;
@@ -166,6 +175,13 @@ static inline bool lam_llm_doubted(const struct endpoint *endpoint, enum lam_llm
 {
     return endpoint->doubts[kind].count && endpoint->doubts[kind].count >= endpoint->doubts[kind].enough && endpoint->flow.open;
 }
+
+/* client_trial.c. try: the job is to go to this endpoint once more, as its trial; false: another one does already, or the endpoint has had all that it may have. */
+enum lam_llm_trial { LAM_LLM_TRIAL_OPEN, LAM_LLM_TRIAL_ANSWERED, LAM_LLM_TRIAL_REFUSED };
+bool lam_llm_try(struct lam_llm_client *client, struct job *job, size_t endpoint);
+bool lam_llm_is_trial(const struct lam_llm_client *client, const struct job *job, size_t endpoint);
+enum lam_llm_trial lam_llm_tried(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict);
+void lam_llm_trial_over(struct lam_llm_client *client, struct job *job); /* it ends, or asks for itself again */
 
 /* client_send.c: sends job, which is in no queue, to an endpoint. What cannot be sent ends as any other attempt does. */
 void lam_llm_send(struct lam_llm_client *client, struct job *job, size_t endpoint, bool hedge);

@@ -70,7 +70,7 @@ static int compose(struct attempt *attempt, const struct job *job, struct endpoi
     if (endpoint->stream && job->request.kind == LAM_LLM_CHAT)
         rc = rc ? rc : add_stream(attempt, endpoint);
     rc = rc ? rc : add_text(buf, ",");
-    rc = rc ? rc : lam_buf_add_sv(buf, job->request.body, NULL);
+    rc = rc ? rc : lam_buf_add_sv(buf, attempt->trial ? job->request.trial : job->request.body, NULL);
     return rc ? rc : add_text(buf, "}");
 }
 
@@ -136,6 +136,8 @@ void lam_llm_send(struct lam_llm_client *client, struct job *job, size_t e, bool
 
     if (job->wait.deadline_us == INT64_MAX)
         job->wait.deadline_us = client->now_us + (int64_t)client->options.deadline_ms * 1000;
+    if (attempt)
+        attempt->trial = !hedge && lam_llm_is_trial(client, job, e);
     if (!attempt || compose(attempt, job, endpoint)) {
         if (attempt)
             lam_llm_attempt_free(client, attempt);

@@ -124,6 +124,7 @@ struct lam_openai {
     const struct lam_job *job;
     struct lam_llm_prompts *prompts;
     struct lam_asks asks;
+    struct lam_buf trials[LAM_ASKS_MAX][2]; /* bodies about a harmless text: alone, packed */
     struct lam_llm_client *client;
     struct lam_llm_reader *reader;
     struct lam_json *value;         /* what the cache gave */
@@ -156,6 +157,7 @@ struct lam_openai {
     struct lam_openai_estimate estimated; /* of the ticket that poll gave last */
     struct lam_openai_stats stats;
     struct lam_openai_usage unseen_before[LAM_LLM_ENDPOINTS]; /* this run: requests and tokens_in */
+    struct lam_openai_usage trials_before[LAM_LLM_ENDPOINTS]; /* the same of trials, with tokens_out */
 
     pthread_mutex_t lock;           /* guards the rest */
     struct lam_openai_request *inbox, **inbox_end;
@@ -222,6 +224,8 @@ struct lam_openai_request *lam_request_new(struct lam_openai *o, uint32_t ask, u
 /* LAM_PENDING: its questions are back in the queue. */
 int lam_request_dispatch(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err);
 int lam_request_pump(struct lam_openai *o, struct lam_error *err);
+/* What goes out in place of a question where an endpoint refuses one after another (client.h). After asks. */
+int lam_request_write_trials(struct lam_openai *o, struct lam_error *err);
 void lam_request_free(struct lam_openai_request *request);
 void lam_request_settle(struct lam_openai *o, struct lam_openai_request *request, uint64_t tokens, double cost);
 

@@ -7,6 +7,7 @@
 
 #include "schema.h"
 
+#define TRIAL_MAX ((size_t)16 << 20) /* bytes of a body without a record */
 
 void lam_request_free(struct lam_openai_request *request)
 {
@@ -109,6 +110,24 @@ static int write_body(struct lam_openai *o, const struct lam_openai_request *req
     return lam_buf_addf(out, err, "]");
 }
 
+/* Nobody's policy forbids it, and it is in no record. */
+#define HARMLESS LAM_SV("The sun rose at six, and the train left on time.")
+
+int lam_request_write_trials(struct lam_openai *o, struct lam_error *err)
+{
+    struct lam_question question = {.title = LAM_SV(""), .text = HARMLESS};
+    int rc = 0;
+
+    for (uint32_t ask = 0; !rc && ask < o->asks.count; ask++)
+        for (int packed = 0; !rc && packed < 2; packed++) {
+            struct lam_openai_request request = {.openai = o, .questions = &question, .count = 1, .ask = ask, .packed = packed};
+
+            lam_buf_init(&o->trials[ask][packed], TRIAL_MAX);
+            rc = lam_ask_embeds(o, ask) ? lam_embed_write(o, &request, &o->trials[ask][packed], err) : write_body(o, &request, &o->trials[ask][packed], err);
+        }
+    return rc;
+}
+
 /* --- sending --- */
 
 /* On the client's thread: what came back is copied, and left for the main one. */
@@ -178,7 +197,8 @@ static int send_request(struct lam_openai *o, struct lam_openai_request *request
     char most[16];
     struct lam_llm_option options[4];
     struct lam_llm_request llm = {.kind = LAM_LLM_CHAT, .tokens = lam_token_correct(&o->tokens[request->tier], request->guess), .max_tokens = answer_tokens,
-                                  .prefix = ask->prefix[request->packed], .tier = request->tier, .avoid = request->questions->avoid | request->questions->slow, .divisible = request->packed, .done = on_done,
+                                  .prefix = ask->prefix[request->packed], .tier = request->tier, .avoid = request->questions->avoid | request->questions->slow, .divisible = request->packed,
+                                  .trial = lam_buf_sv(&o->trials[request->ask][request->packed]), .done = on_done,
                                   .arg = request};
     int rc;
 

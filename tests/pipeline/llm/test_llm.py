@@ -413,6 +413,28 @@ class LlmCase(LlmRuns):
         self.assertEqual((totals["live"], totals["quarantined"], totals["read"], report["balanced"]), (19, 1, 20, True))
         self.assertEqual(report["llm"]["rejected"], 1)
 
+    def test_records_that_a_policy_forbids_end_no_run_even_if_they_come_first(self):
+        number = re.compile(r"number (\d+) ")
+        forbidden = (400, {"error": {"message": "The content violates our policy"}})
+        self.write("a.jsonl", self.records(100))
+        for mode in ("combined", "packed"):
+            self.model.asked.clear()
+            self.model.fail = lambda documents: forbidden if any(number.search(text) and int(number.search(text).group(1)) < 70 for _, _, text in documents) else None
+            llm = self.run_batch(self.llm_job(mode, {"request_mode": mode}, batch={"split": "1 MiB"}, quarantine={"max": 1}), 1)["llm"]
+            self.assertEqual((llm["answered"], llm["rejected"], llm["pending"]), (30, 70, 0), mode)
+            trials = [text for text in self.model.texts() if "number" not in text]
+            tasks = {task["task"]: task for task in llm["tasks"]}
+            if mode == "combined":
+                self.assertTrue(1 <= len(trials) <= 70 // 8, trials)
+            self.assertLessEqual(len(trials), 70 // 8)
+            self.assertEqual(len(set(trials)), min(1, len(trials)))  # always the same text, which is no record's
+            self.assertEqual(tasks.get("trial", {"requests": 0})["requests"], len(trials))
+            for name in ("requests", "tokens_in", "tokens_out"):  # paid, and told
+                self.assertEqual(llm[name], sum(task[name] for task in tasks.values()))
+                self.assertEqual(llm[name], llm["endpoints"][0][name])
+        self.model.fail = lambda documents: forbidden  # and an endpoint that refuses everything ends it as before
+        self.assertIn("The content violates our policy", self.batch(self.llm_job("all"), 1, 2))
+
     def test_a_pending_record_that_no_model_answers_leaves_the_view_for_the_quarantine(self):
         number = re.compile(r"number (\d+) ")
         bad = {4, 14, 24, 34}

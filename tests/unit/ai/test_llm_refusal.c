@@ -160,6 +160,127 @@ static void test_blocked_documents_stop_nothing(void **state)
     kit_free(kit);
 }
 
+/* ---- a trial: one request about a harmless text ---- */
+
+#define TRIAL 100000u
+#define POLICY "{\"error\":{\"message\":\"The content violates our policy\",\"type\":\"invalid_request_error\"}}"
+
+struct trial_script {
+    unsigned bad;             /* requests 0 … bad - 1 are refused; UINT_MAX: all */
+    struct llm_reply refusal;
+    struct llm_reply trial;   /* status 0: answered */
+    unsigned spoiled;         /* trials that are replied to so; others are answered */
+    atomic_uint trials, refused;
+};
+
+static void play_trial(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    struct trial_script *script = arg;
+    bool trial = kit_number(request) == TRIAL;
+
+    if (trial && atomic_fetch_add(&script->trials, 1) < script->spoiled && script->trial.status) {
+        *reply = script->trial;
+    } else if (!trial && kit_number(request) < script->bad) {
+        *reply = script->refusal;
+        atomic_fetch_add(&script->refused, 1);
+    } else {
+        reply->body = "{\"choices\":[{\"message\":{\"content\":\"{}\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":21,\"completion_tokens\":3,\"total_tokens\":24}}";
+    }
+}
+
+static struct kit *run_trial(struct trial_script *script, unsigned count, unsigned concurrency, struct lam_llm_counters *counters)
+{
+    const struct lam_llm_request request = {.tokens = 10, .max_tokens = 20, .trial = LAM_SV("\"messages\":[],\"n\":100000")};
+    struct kit *kit = kit_new(play_trial, script);
+
+    kit->endpoints[0].limits.concurrency = concurrency;
+    kit_open(kit);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(kit_send_as(kit, &request, NULL), 0);
+    kit_wait(kit);
+    lam_llm_client_counters(kit->client, 0, counters);
+    return kit;
+}
+
+/* The first records are all of a kind that a policy forbids, and hear the same: they are rejected, each for itself, and all others answered. */
+static void test_records_that_are_refused_alike_at_the_beginning_end_no_run(void **state)
+{
+    static const struct llm_reply refusals[] = {{.status = 400, .body = POLICY}, {.status = 403, .body = BLOCKED}, {.status = 422, .body = "{\"detail\":\"cannot read: 'Invalid model name'\"}"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        for (unsigned concurrency = 1; concurrency <= 16; concurrency += 15) {
+            struct trial_script script = {.bad = 40, .refusal = refusals[i]};
+            struct lam_llm_counters counters;
+            struct kit *kit = run_trial(&script, 100, concurrency, &counters);
+
+            assert_int_equal(kit_count(kit, LAM_LLM_REJECTED), 40);
+            assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 60);
+            for (unsigned n = 0; n < 100; n++)
+                assert_int_equal(kit->results[n].outcome, n < 40 ? LAM_LLM_REJECTED : LAM_LLM_ANSWERED);
+            assert_true(counters.trials >= 1 && counters.trials <= 1 + 40 / 8); /* the first row may be of two */
+            assert_int_equal(counters.trials, atomic_load(&script.trials));
+            assert_int_equal(counters.trial_in, 21 * counters.trials);
+            assert_int_equal(counters.trial_out, 3 * counters.trials);
+            kit_free(kit);
+        }
+}
+
+/* All of a corpus: rejected, not refused; and never asked more often than it takes to know. */
+static void test_a_corpus_that_is_all_forbidden_is_rejected(void **state)
+{
+    struct trial_script script = {.bad = UINT_MAX, .refusal = {.status = 400, .body = POLICY}};
+    struct lam_llm_counters counters;
+    struct kit *kit;
+
+    (void)state;
+    script.bad = TRIAL;
+    kit = run_trial(&script, 100, 4, &counters);
+    assert_int_equal(kit_count(kit, LAM_LLM_REJECTED) + kit_count(kit, LAM_LLM_LATER), 100);
+    assert_true(kit_count(kit, LAM_LLM_LATER) < 8); /* the last few are no row */
+    assert_true(counters.trials <= 100 / 8);
+    kit_free(kit);
+}
+
+static void test_an_endpoint_that_refuses_a_harmless_text_too_refuses_all(void **state)
+{
+    static const struct llm_reply refusals[] = {{.status = 400, .body = UNKNOWN_MODEL}, {.status = 400, .body = NO_DB}, {.status = 403, .body = BLOCKED}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        for (unsigned concurrency = 1; concurrency <= 16; concurrency += 15) {
+            struct trial_script script = {.bad = UINT_MAX, .refusal = refusals[i], .trial = refusals[i], .spoiled = UINT_MAX};
+            struct lam_llm_counters counters;
+            struct kit *kit = run_trial(&script, 200, concurrency, &counters);
+
+            assert_int_equal(kit_count(kit, LAM_LLM_REFUSED), 200);
+            assert_int_equal(atomic_load(&script.trials), 1);
+            assert_int_equal(counters.trials, 0); /* none was answered: none is paid */
+            assert_true(atomic_load(&script.refused) <= 2 * concurrency + 16);
+            kit_free(kit);
+        }
+}
+
+/* A trial that comes to nothing: neither the end of the run nor a request for ever. One that is only limited is asked again. */
+static void test_a_trial_that_tells_nothing(void **state)
+{
+    struct trial_script limited = {.bad = 20, .refusal = {.status = 400, .body = POLICY}, .trial = {.status = 429, .headers = "retry-after-ms: 50\r\n"}, .spoiled = 2};
+    struct trial_script broken = {.bad = TRIAL, .refusal = {.status = 400, .body = POLICY}, .trial = {.status = 500, .body = "oops"}, .spoiled = UINT_MAX};
+    struct lam_llm_counters counters;
+    struct kit *kit = run_trial(&limited, 40, 4, &counters);
+
+    (void)state;
+    assert_int_equal(kit_count(kit, LAM_LLM_REJECTED), 20);
+    assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 20);
+    assert_true(atomic_load(&limited.trials) >= 3 && atomic_load(&limited.trials) <= 2 + 20 / 8);
+    kit_free(kit);
+    kit = run_trial(&broken, 40, 4, &counters);
+    assert_int_equal(kit_count(kit, LAM_LLM_REJECTED) + kit_count(kit, LAM_LLM_ANSWERED), 0); /* nobody knows */
+    assert_int_equal(counters.trials, 0);
+    assert_true(atomic_load(&broken.trials) <= 3 * 4);
+    kit_free(kit);
+}
+
 /* ---- an endpoint that has answered, and then takes nothing more ---- */
 
 /* Answers so many, and says the same to all others from then on. */
@@ -390,6 +511,10 @@ int main(void)
         cmocka_unit_test(test_several_bad_documents_stop_nothing),
         cmocka_unit_test(test_a_request_that_is_alone),
         cmocka_unit_test(test_blocked_documents_stop_nothing),
+        cmocka_unit_test(test_records_that_are_refused_alike_at_the_beginning_end_no_run),
+        cmocka_unit_test(test_a_corpus_that_is_all_forbidden_is_rejected),
+        cmocka_unit_test(test_an_endpoint_that_refuses_a_harmless_text_too_refuses_all),
+        cmocka_unit_test(test_a_trial_that_tells_nothing),
         cmocka_unit_test(test_money_that_runs_out_costs_no_record),
         cmocka_unit_test(test_an_endpoint_that_takes_nothing_more_is_given_up),
         cmocka_unit_test(test_an_endpoint_that_only_says_not_now_is_given_up),

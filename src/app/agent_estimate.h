@@ -1,6 +1,6 @@
 /*
- * What agents would take in a batch run, record by record, for `--estimate`: those that the rule of deep.agent names, but for those whose answer is kept. Nobody is
- * asked.
+ * What agents would take in a batch run, record by record, for `--estimate`: those that the rule of deep.agent names, but for those whose answer is kept.
+ * Nobody is asked.
  */
 #ifndef LAMINA_APP_AGENT_ESTIMATE_H
 #define LAMINA_APP_AGENT_ESTIMATE_H
@@ -15,6 +15,7 @@ struct lam_agent_need {
 };
 
 /* Adds what the rows of a block need, which have not been answered. */
-int lam_agent_estimate(struct lam_agent_setup *setup, const struct lam_job_deep *deep, struct lam_block *block, struct lam_agent_need *need, struct lam_error *err);
+int lam_agent_estimate(struct lam_agent_setup *setup, const struct lam_job_deep *deep, struct lam_block *block, struct lam_agent_need *need,
+                       struct lam_error *err);
 
 #endif

@@ -77,10 +77,11 @@ bool lam_agents_submit(struct lam_agents *agents, struct lam_agent_task *task);
 struct lam_agent_task *lam_agents_poll(struct lam_agents *agents);
 
 /*
- * In place of submit: what an agent would take for this record, of which nobody is asked. *kept: what it came to is known already, and it takes nothing. The task
- * stays as it is. Any thread.
+ * In place of submit: what an agent would take for this record, of which nobody is asked. *kept: what it came to is known already, and it takes nothing.
+ * The task stays as it is. Any thread.
  */
-int lam_agents_expect(const struct lam_agents *agents, const struct lam_agent_task *task, bool *kept, struct lam_agent_expected *expected, struct lam_error *err);
+int lam_agents_expect(const struct lam_agents *agents, const struct lam_agent_task *task, bool *kept, struct lam_agent_expected *expected,
+                      struct lam_error *err);
 
 size_t lam_agents_open_tasks(const struct lam_agents *agents);
 

@@ -1,7 +1,7 @@
 /*
- * The trial of an endpoint that refuses one request after another: is it the endpoint, or are they all requests that it may refuse? Records that come first may
- * well be alike, and all of a kind that a server's policy forbids. So before it is said of an endpoint that it refuses everything, one of the requests goes out in
- * the same form about a text that nobody could mind (lam_llm_request.trial).
+ * The trial of an endpoint that refuses one request after another: is it the endpoint, or are they all requests that it may refuse? Records that come
+ * first may well be alike, and all of a kind that a server's policy forbids. So before it is said of an endpoint that it refuses everything, one of the
+ * requests goes out in the same form about a text that nobody could mind (lam_llm_request.trial).
  *
  *     answered           the endpoint is all right: those that were refused are asked about again, and are rejected, each for itself
  *     refused as well    the endpoint refuses everything, if it has answered nothing yet or speaks of its setup; else nobody knows, and it is asked another day
@@ -12,7 +12,8 @@
 #include "answer.h"
 #include "token_estimate.h"
 
-#define TRIALS_MAX 3 /* of an endpoint and kind, one after the other, that were not answered; each that is acquits as many requests as were refused alike before it */
+/* Of an endpoint and kind, one after the other, that were not answered. Each that is acquits the endpoint of as many refusals as were alike before it. */
+#define TRIALS_MAX 3
 
 bool lam_llm_try(struct lam_llm_client *client, struct job *job, size_t e)
 {

@@ -7,14 +7,12 @@
 #include <stdlib.h>
 
 #include "base/dict.h"
-#include "batch_job.h"
-#include "cmd_frame.h"
+#include "batch_verb.h"
 #include "eval.h"
 #include "llm_job.h"
 #include "model/json.h"
 #include "process/work.h"
 #include "store_reader.h"
-#include "term_wait.h"
 
 #define PIN_MS 86400000 /* nobody waits for us but who asked */
 #define TEXT_MAX ((size_t)256 << 20)
@@ -60,10 +58,7 @@ struct found {
 
 struct eval_verb {
     struct lam_work work; /* first: what the pool gives back */
-    struct lam_frame *frame;
-    struct lam_batch_job job;
-    struct lam_batch *batch;
-    struct lam_term_wait wait;
+    struct lam_batch_verb batch;
     struct lam_sv labels;
     const char *source;
     bool batch_over, counting;
@@ -122,7 +117,7 @@ static int note_answerer(struct eval_verb *verb, const struct lam_enrichment *en
 static int visit(void *arg, const struct lam_hit *hit, struct lam_error *err)
 {
     struct eval_verb *verb = arg;
-    const struct lam_tasks *tasks = &verb->job.engine->job->tasks;
+    const struct lam_tasks *tasks = &verb->batch.job.engine->job->tasks;
     const struct lam_enrichment *enr = &hit->row.enr;
     struct lam_sv truth, answer = enr->category;
     int rc;
@@ -152,9 +147,9 @@ static int count_all(struct eval_verb *verb, struct lam_error *err)
     struct lam_as_of as_of;
     int rc;
 
-    if (!(verb->json = lam_json_new(FIELDS_MAX, verb->job.engine->job->limits.depth)))
+    if (!(verb->json = lam_json_new(FIELDS_MAX, verb->batch.job.engine->job->limits.depth)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a JSON parser");
-    if ((rc = lam_eval_new(&verb->eval, err)) || (rc = lam_store_reader_new(&store, verb->job.engine, NULL, false, err)))
+    if ((rc = lam_eval_new(&verb->eval, err)) || (rc = lam_store_reader_new(&store, verb->batch.job.engine, NULL, false, err)))
         return rc;
     reader = lam_store_reader(store);
     if (!(rc = reader.ops->pin(reader.arg, PIN_MS, &snapshot, err))) {
@@ -204,7 +199,7 @@ static int add_answerers(struct eval_verb *verb, bool json, struct lam_buf *out,
 
 static int tell_json(struct eval_verb *verb, struct lam_buf *out, struct lam_error *err)
 {
-    const struct lam_job *job = verb->job.engine->job;
+    const struct lam_job *job = verb->batch.job.engine->job;
     const struct found *found = &verb->found;
     int rc;
 
@@ -220,15 +215,15 @@ static int tell_json(struct eval_verb *verb, struct lam_buf *out, struct lam_err
         (rc = add_answerers(verb, true, out, err)))
         return rc;
     rc = lam_buf_addf(out, err, "},\"tokens\":%" PRIu64 ",\"seconds\":{\"batch\":%.3f,\"eval\":%.3f},\"ranks\":%d", found->tokens, verb->batch_seconds,
-                      verb->eval_seconds, verb->job.engine->size);
-    if (rc || (verb->job.llm && (rc = lam_llm_job_report(verb->job.llm, out, err)))) /* what this run asked and paid */
+                      verb->eval_seconds, verb->batch.job.engine->size);
+    if (rc || (verb->batch.job.llm && (rc = lam_llm_job_report(verb->batch.job.llm, out, err)))) /* what this run asked and paid */
         return rc;
     return lam_buf_addf(out, err, "}\n");
 }
 
 static int tell_text(struct eval_verb *verb, struct lam_buf *out, struct lam_error *err)
 {
-    const struct lam_job *job = verb->job.engine->job;
+    const struct lam_job *job = verb->batch.job.engine->job;
     const struct found *found = &verb->found;
     int rc = lam_buf_addf(out, err, "View %" PRIu64 " of %s: %" PRIu64 " labelled records (%.*s), %" PRIu64 " without a label", found->view, job->store.path,
                           verb->result.records, LAM_SV_ARG(verb->labels), found->unlabelled);
@@ -242,17 +237,17 @@ static int tell_text(struct eval_verb *verb, struct lam_buf *out, struct lam_err
     if (rc || (rc = lam_buf_addf(out, err, ".\n\n")) || (rc = lam_eval_text(&verb->result, out, err)) || (rc = lam_buf_addf(out, err, "\n  answered by         ")) ||
         (rc = add_answerers(verb, false, out, err)))
         return rc;
-    return lam_buf_addf(out, err, "\n  cost                %.2f s of analysis on %d rank%s, %" PRIu64 " tokens\n", verb->batch_seconds, verb->job.engine->size,
-                        verb->job.engine->size == 1 ? "" : "s", found->tokens);
+    return lam_buf_addf(out, err, "\n  cost                %.2f s of analysis on %d rank%s, %" PRIu64 " tokens\n", verb->batch_seconds, verb->batch.job.engine->size,
+                        verb->batch.job.engine->size == 1 ? "" : "s", found->tokens);
 }
 
 static int conclude(struct eval_verb *verb)
 {
-    struct lam_session *session = &verb->frame->session;
+    struct lam_session *session = &verb->batch.frame->session;
     struct lam_buf out;
     int rc = verb->rc;
 
-    lam_progress_end(&verb->frame->progress);
+    lam_progress_end(&verb->batch.frame->progress);
     lam_buf_init(&out, TEXT_MAX);
     if (!rc)
         rc = session->cli->json ? tell_json(verb, &out, &verb->err) : tell_text(verb, &out, &verb->err);
@@ -260,8 +255,8 @@ static int conclude(struct eval_verb *verb)
         session->failure = verb->err;
     else
         fwrite(out.ptr, 1, out.len, stdout);
-    if (!rc && !session->cli->json && verb->job.llm)
-        lam_llm_job_print(verb->job.llm);
+    if (!rc && !session->cli->json && verb->batch.job.llm)
+        lam_llm_job_print(verb->batch.job.llm);
     fflush(stdout);
     lam_buf_release(&out);
     return rc ? (rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED) : LAM_EXIT_DONE;
@@ -271,14 +266,14 @@ static void count_done(struct lam_work *work)
 {
     struct eval_verb *verb = (struct eval_verb *)work;
 
-    lam_session_bye(&verb->frame->session, conclude(verb));
+    lam_session_bye(&verb->batch.frame->session, conclude(verb));
 }
 
 static int count_start(struct eval_verb *verb, struct lam_error *err)
 {
     verb->batch_over = verb->counting = true;
     verb->work = (struct lam_work){count_run, count_done};
-    return lam_work_submit(verb->job.engine->storage, &verb->work) ? 0 : LAM_FAIL(err, LAM_E_LIMIT, "the storage thread has too many jobs");
+    return lam_work_submit(verb->batch.job.engine->storage, &verb->work) ? 0 : LAM_FAIL(err, LAM_E_LIMIT, "the storage thread has too many jobs");
 }
 
 /* --- the verb --- */
@@ -288,34 +283,31 @@ static int init(void *arg, struct lam_frame *frame, struct lam_error *err)
     struct eval_verb *verb = arg;
     const struct lam_session *session = &frame->session;
     const char *labels = lam_cli_option(session->cli, "labels");
-    struct lam_batch_options batch_options;
     int rc;
 
-    verb->frame = frame;
     verb->labels = labels ? lam_sv_of(labels) : session->job->label_field;
     verb->source = lam_cli_option(session->cli, "source");
     lam_dict_init(&verb->found.answerers, ANSWERERS_MAX, ANSWERERS_MAX * 128);
-    if ((rc = lam_batch_job_init(&verb->job, &frame->session.engine, err)))
+    if ((rc = lam_batch_verb_open(&verb->batch, frame, false, err)))
         return rc;
     if (!verb->labels.len || verb->labels.ptr[0] != '/')
         return LAM_FAIL(err, LAM_E_INVALID, "--labels: expected a JSON pointer to the field of a record that holds its label, such as /label");
     if (!(session->job->tasks.wanted & LAM_TASK_CLASSIFY))
         return LAM_FAIL(err, LAM_E_INVALID, "the job classifies nothing: it has no tasks.classify");
-    batch_options = lam_batch_job_options(&verb->job);
-    return lam_batch_open(&verb->batch, &batch_options, err);
+    return 0;
 }
 
 static int begin(void *arg, struct lam_error *err)
 {
     struct eval_verb *verb = arg;
 
-    return lam_cli_option(verb->frame->session.cli, "as-is") ? count_start(verb, err) : lam_batch_run(verb->batch, err);
+    return lam_cli_option(verb->batch.frame->session.cli, "as-is") ? count_start(verb, err) : lam_batch_run(verb->batch.batch, err);
 }
 
 /* Nothing was counted. */
 static void give_up(struct eval_verb *verb, int rc, const struct lam_error *err)
 {
-    struct lam_session *session = &verb->frame->session;
+    struct lam_session *session = &verb->batch.frame->session;
 
     verb->batch_over = true;
     if (rc == LAM_E_CANCELLED)
@@ -325,39 +317,14 @@ static void give_up(struct eval_verb *verb, int rc, const struct lam_error *err)
     lam_session_bye(session, rc == LAM_E_CANCELLED ? LAM_EXIT_RESUME : rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED);
 }
 
-/* Another job has the term, and this one waits for its end. */
-static void step_waiting(struct eval_verb *verb)
-{
-    struct lam_session *session = &verb->frame->session;
-    struct lam_error err;
-    int rc = 0;
-
-    if (lam_session_stopping(session))
-        rc = LAM_FAIL(&err, LAM_E_CANCELLED, "stopped while the batch layer waited for another job to end");
-    else if (lam_term_wait_due(&verb->wait, &session->engine))
-        rc = lam_batch_run(verb->batch, &err);
-    if (rc)
-        give_up(verb, rc, &err);
-}
-
 static void step(void *arg)
 {
     struct eval_verb *verb = arg;
-    struct lam_session *session = &verb->frame->session;
+    struct lam_session *session = &verb->batch.frame->session;
     struct lam_error err;
-    int rc;
+    int rc = lam_batch_verb_step(&verb->batch, &err);
 
-    if (session->engine.rank == 0 && lam_session_stopping(session))
-        lam_batch_cancel(verb->batch);
-    rc = lam_batch_step(verb->batch, &err);
-    if (session->engine.rank > 0 || verb->batch_over)
-        return;
-    if (lam_term_wait_on(&verb->wait)) {
-        step_waiting(verb);
-        return;
-    }
-    lam_progress_batch(&verb->frame->progress, verb->batch, &verb->job);
-    if (rc == LAM_PENDING || lam_term_wait_takes(&verb->wait, &session->engine, rc, &err))
+    if (session->engine.rank > 0 || verb->batch_over || (rc = lam_batch_verb_outcome(&verb->batch, rc, &err)) == LAM_PENDING)
         return;
     verb->batch_seconds = (double)(lam_mono_us(&lam_clock_system) - session->started_us) / 1e6;
     if (rc || (rc = count_start(verb, &err)))
@@ -368,8 +335,7 @@ static void release(void *arg)
 {
     struct eval_verb *verb = arg;
 
-    lam_batch_close(verb->batch);
-    lam_batch_job_release(&verb->job);
+    lam_batch_verb_release(&verb->batch);
     lam_eval_free(verb->eval);
     lam_json_free(verb->json);
     lam_dict_release(&verb->found.answerers);

@@ -43,7 +43,7 @@ enum faulty_mode {
 struct faulty_fs {
     struct lam_fs fs; /* give this to the code under test */
     const struct lam_fs *real;
-    pthread_mutex_t lock; /* recursive: `before` calls as well. Guards the rest against calls at once */
+    pthread_mutex_t lock; /* guards the rest against calls at once; not held while `before` is at work */
     uint64_t counts[FAULTY_CALLS], total;
     int call;         /* enum faulty_call that is spoiled, FAULTY_ANY: any */
     uint64_t at, last; /* the at-th to last-th of it, from 1; 0: none */

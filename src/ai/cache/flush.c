@@ -37,9 +37,7 @@ static int start_file(struct lam_cache *cache, struct lam_error *err)
     if ((fd = fs->ops->open(fs->arg, path, O_WRONLY | O_CREAT | O_EXCL, 0644)) < 0)
         return LAM_FAIL(err, LAM_E_IO, "create %s: %s", path, strerror(-fd));
     cache_write_file_header(header, id, lam_wall_us(cache->options.clock));
-    if (!(rc = lam_fs_write_at(fs, fd, header, sizeof header, 0, err)))
-        rc = lam_fs_sync_dir(fs, cache->folder, err);
-    if (!rc) {
+    if (!(rc = lam_fs_write_at(fs, fd, header, sizeof header, 0, err))) {
         struct cache_file *file;
 
         pthread_mutex_lock(&cache->upkeep);
@@ -134,6 +132,8 @@ static int write_batch(struct lam_cache *cache, struct cache_batch *batch, struc
         let_puts(cache, cache->own_at + (uint64_t)len);
     if (!rc && (rc = fs->ops->fsync(fs->arg, cache->own_fd)))
         rc = LAM_FAIL(err, LAM_E_IO, "sync: %s", strerror(-rc));
+    if (!rc && cache->own_at == CACHE_FILE_HEADER) /* its first answers: not before, since others wait to be written until there is a file */
+        rc = lam_fs_sync_dir(fs, cache->folder, err);
     if (!rc)
         return 0;
     LAM_PASS(err, rc, "%s", path);

@@ -1,10 +1,20 @@
 """Ten times kill -9 to one of two ranks at a random moment: what is asked again was in flight at the kill, and nothing else.
 
-In flight is what the server has not answered yet, and what it answered so shortly before that the answer cannot have been flushed: answers are
-flushed 20 ms after the first one that waits (group commit), or later where the machine is busy. Which requests these are the server knows, one by
-one; so the bound is of texts, not only of numbers.
+In flight is what a process has sent and has not shown to have the answer of. It shows that by what it asks next: here each text goes through two models, and
+the second is asked because of what the first one said. An answer is written to the cache's file, though not flushed, before anything follows from
+it; so once the server has seen the second question about a text, no later run asks the first one, however soon the kill came. That holds for each process at
+its own end: of those killed at once, and of the others, which ask on until the launcher ends them. It does not hold for the first answers of a process, whose
+file is being made meanwhile: the kill waits until each has written to its file twice.
+
+Of the second questions nothing follows. What became of their answers is told and not judged: a connection that was cut before its answer was sent, or with
+the answer unread in it, was in flight; one whose answer was read had it in its hands for a moment.
 """
+import glob
+import http.client
+import json
 import os
+import re
+import select
 import signal
 import sys
 import time
@@ -14,58 +24,140 @@ import test_llm
 from test_llm import support
 
 KILLS = 10
-AT_ONCE = 16
-FLUSHED = 0.5  # seconds after an answer was sent: it counts by then, whatever else the machine does
+AT_ONCE = 8  # of each model
+TEXTS = 2000  # more than ten runs come to, with the seconds that a launcher may take
+
+
+class Question:
+    """One question about one text: of which run, and how it ended."""
+
+    def __init__(self, run, model, text):
+        self.run, self.model, self.text, self.end = run, model, text, "cut"
+
+
+class KillHandler(test_llm.Handler):
+    def do_POST(self):
+        server = self.server
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        documents = re.findall(r"<document (\d+)(?: id=\"(d\d+)\")?[^>]*>\n(.*?)\n</document \1>", body["messages"][1]["content"], re.S)
+        text = json.dumps(self.answer(documents, 100)).encode()
+        self.question = server.take(body["model"], documents[0][2])
+        time.sleep(server.slow(documents) if server.slow else 0)
+        if select.select([self.connection], [], [], 0)[0]:  # nobody sends more before it is answered: who asked is gone
+            self.close_connection = True
+            return
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+        self.question.end = "read"  # unless it turns out otherwise
+
+    def handle(self):
+        self.question = None
+        try:
+            super().handle()
+        except OSError:  # a connection that is closed with something unread in it is reset
+            if self.question and self.question.end == "read":
+                self.question.end = "unread"
+
+
+class KillModel(test_llm.Model):
+    """Keeps what each run asked, and kills a process when it is asked about the second step."""
+
+    def __init__(self):
+        self.run, self.questions, self.connections, self.kill = 0, [], 0, None
+        super().__init__()
+        self.RequestHandlerClass = KillHandler
+
+    def process_request(self, request, client_address):
+        with self.lock:
+            self.connections += 1
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        super().shutdown_request(request)
+        with self.lock:
+            self.connections -= 1
+
+    def take(self, model, text):
+        question = Question(self.run, model, text)
+        with self.lock:
+            self.questions.append(question)
+            if model == "strong" and self.kill:
+                left, pid = self.kill
+                self.kill = (left - 1, pid) if left else None
+                if not left:
+                    os.kill(pid, signal.SIGKILL)
+        return question
+
+    def settle(self):
+        """All that the processes which have ended sent is taken, and its end is known."""
+        probe = http.client.HTTPConnection("127.0.0.1", self.server_port)
+        probe.request("GET", "/")  # who came before was accepted before
+        probe.getresponse().read()
+        probe.close()
+        while self.connections:
+            time.sleep(0.01)
 
 
 class KillCase(test_llm.LlmRuns):
-    def wait_for_answers(self, process, goal):
-        deadline = time.time() + 60
-        while len(self.model.sent) < goal and process.poll() is None and time.time() < deadline:
-            time.sleep(0.005)
-        self.assertIsNone(process.poll(), "it ended before it could be killed")
-        time.sleep(self.random.random() * 0.1)
+    def setUp(self):
+        super().setUp()
+        self.model = KillModel()
+        self.addCleanup(self.model.server_close)
+        self.addCleanup(self.model.shutdown)
 
-    def kill_one_rank(self, process):
-        """How many requests were open, how many the server has had when the other rank was gone too, and the texts that were in flight."""
+    def answer_files(self):
+        """{path: size}; none is removed while runs are killed."""
+        return {path: os.path.getsize(path) for path in glob.glob(os.path.join(self.store("out"), "cache", "*.answers"))}
+
+    def wait_for_files(self, process):
+        """Both ranks have a file of this run, and have written to it again."""
+        old, sizes, writes, deadline = set(self.answer_files()), {}, {}, time.time() + 60
+        while sum(count > 1 for count in writes.values()) < 2 and process.poll() is None and time.time() < deadline:
+            for path, size in self.answer_files().items():
+                if path not in old and size > sizes.get(path, 32):  # a header
+                    sizes[path], writes[path] = size, writes.get(path, 0) + 1
+            time.sleep(0.005)
+
+    def run_and_kill(self, job):
+        """One of two ranks is killed when the second model is asked for the so-manieth time; the launcher ends the other, which may send more until then."""
+        process = self.start(job, 2)
+        self.wait_for_files(process)
         ranks = support.ranks_of(process.pid)
+        self.assertEqual(len(ranks), 2, "it ended before it could be killed")
         with self.model.lock:
-            killed_at, opened, had = time.monotonic(), self.model.open, len(self.model.asked)
-            answered = {text for text, at in self.model.sent.items() if at < killed_at - FLUSHED}
-        os.kill(ranks[self.random.randrange(2)], signal.SIGKILL)
-        self.finish(process)  # the launcher ends the other rank, which may have sent more until then
-        while self.model.open:
-            time.sleep(0.01)
-        with self.model.lock:
-            for text in [text for text, at in self.model.sent.items() if at > killed_at]:
-                del self.model.sent[text]  # nobody may have heard it
-            return opened, len(self.model.asked), set(self.model.asked[:had]) - answered | set(self.model.asked[had:])
+            self.model.kill = (self.random.randrange(50), ranks[self.random.randrange(2)])
+        code, out = self.finish(process)
+        self.assertIsNone(self.model.kill, out)
+        self.assertNotEqual(code, 0)
+        self.model.settle()
+
+    def tell(self, again):
+        ends = {end: sum(request.end == end for request in again) for end in ("cut", "unread", "read")}
+        print("asked again after %d kills: %d, of which %d had no answer, %d an unread one, and %d one that was just read" %
+              (KILLS, len(again), ends["cut"], ends["unread"], ends["read"]))
 
     def test_what_is_asked_again_was_in_flight_at_the_kill(self):
-        self.write("a.jsonl", self.records(1000))
-        self.model.slow = lambda documents: 0.2 + zlib.crc32(documents[0][2].encode()) % 1000 / 4000
-        job = self.llm_job(deep={"endpoints": [{"url": self.model.url, "model": "small", "concurrency": AT_ONCE}]})
-        kills = []
-        for _ in range(KILLS):
-            answered = len(self.model.sent)
-            process = self.start(job, 2)
-            self.wait_for_answers(process, answered + self.random.randrange(1, 80))
-            kills.append(self.kill_one_rank(process))
-        self.model.slow = None
+        self.write("a.jsonl", self.records(TEXTS))
+        self.model.slow = lambda documents: 0.1 + zlib.crc32(documents[0][2].encode()) % 1000 / 4000
+        endpoints = [{"url": self.model.url, "model": model, "concurrency": AT_ONCE} for model in ("cheap", "strong")]
+        job = self.llm_job(deep={"endpoints": endpoints, "cascade": [{"model": "cheap", "accept": 0.95}, "strong"]})  # its answers have 0.9: all go on
+        for self.model.run in range(KILLS):
+            self.run_and_kill(job)
+        self.model.run, self.model.slow = KILLS, None
         self.run_batch(job)
-        asked, again, said, first = self.model.texts(), 0, [], 0
-        self.assertEqual(len(set(asked)), 1000)
-        for opened, last, in_flight in kills:
-            repeated = set(asked[first:last]) & set(asked[last:])
-            self.assertFalse(repeated - in_flight, "asked again, though their answers had come")
-            again += len(repeated)
-            said.append("%d of %d" % (len(repeated), opened))
-            first = last
-        print("asked again, of those that were open at the server:", ", ".join(said))
-        self.assertEqual(again, len(asked) - 1000, "asked twice by one run")
+        self.model.settle()
+        last, seconds = {}, {}  # the last run that asked each question; the first that asked the second one about a text
+        for request in self.model.questions:
+            last[request.model, request.text] = request.run
+            if request.model == "strong":
+                seconds.setdefault(request.text, request.run)
+        self.assertEqual((len(last), len(seconds)), (2 * TEXTS, TEXTS))
+        for text, run in seconds.items():
+            self.assertLessEqual(last["cheap", text], run, "asked again though its answer had come: %s" % text)
+        self.tell([request for request in self.model.questions if request.run < last[request.model, request.text]])
         self.check_answers(self.rows())
+        asked = len(self.model.questions)
         self.assertTrue(self.run_batch(job)["nothing_new"])
-        self.assertEqual(len(self.model.texts()), len(asked), "the next run asks nobody")
+        self.assertEqual(len(self.model.questions), asked, "the next run asks nobody")
 
 
 if __name__ == "__main__":

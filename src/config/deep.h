@@ -65,6 +65,7 @@ struct lam_job_deep {
         uint64_t size; /* bytes; 0: no limit */
         int64_t age_us; /* 0: no limit */
     } cache;
+    const char *ca_file;              /* absolute; NULL: the certificates of the system */
     const char *record;               /* absolute; NULL: nothing is recorded */
     struct lam_job_recording *replay; /* NULL: live */
     const char *prompts;              /* absolute folder of templates that stand in for the built-in ones; NULL: none */

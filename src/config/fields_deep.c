@@ -84,6 +84,9 @@ static const struct lam_field deep_fields[] = {
      .doc = "What one request may take."},
     {.name = "patience", .kind = LAM_KIND_DURATION, REST, AT(lam_job_deep, patience_us), .def = "120", .min = 0.1, .max = 86400,
      .doc = "How long requests wait while no endpoint can be used; then their records stay pending for the next run."},
+    {.name = "ca_file", .kind = LAM_KIND_STRING, REST, AT(lam_job_deep, ca_file), .min = 1, .max = 1000,
+     .doc = "Certificates (PEM) to trust in place of the system's, relative to the job file: for servers with certificates of your own. Default: what CURL_CA_BUNDLE or "
+            "SSL_CERT_FILE names, else the system's."},
     {.name = "cascade", .kind = LAM_KIND_LIST, REST, AT(lam_job_deep, cascade), .def = "[]", .max = LAM_JOB_CASCADE_MAX, .shape = &step_shape,
      .doc = "Who is asked first, and who where that one was not sure: \"builtin\" and models of endpoints. Default: no steps."},
     {.name = "cache", .kind = LAM_KIND_OBJECT, REST, .offset = 0, .def = "{}", .shape = &cache_shape,

@@ -245,7 +245,7 @@ static int resolve_listen(struct lam_arena *arena, struct lam_job *job)
 
 static int resolve_deep_paths(struct lam_arena *arena, struct lam_job *job)
 {
-    const char **paths[] = {&job->deep.record, &job->deep.prompts, &job->embed.path, &job->embed.tokenizer, job->deep.replay ? &job->deep.replay->path : NULL};
+    const char **paths[] = {&job->deep.record, &job->deep.ca_file, &job->deep.prompts, &job->embed.path, &job->embed.tokenizer, job->deep.replay ? &job->deep.replay->path : NULL};
 
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         if (paths[i] && *paths[i] && !(*paths[i] = clean_path(arena, job->folder, *paths[i], strlen(*paths[i]))))

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ai/openai/mask.h"
+
 #define URL_MAX 16384
 #define HEADER_MAX 8192
 
@@ -135,6 +137,7 @@ int lam_http_tool_call(void *arg, const struct lam_json *json, uint32_t argument
             curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.ptr);
         }
         rc = perform(easy, &reply, err);
+        out->len = lam_llm_mask(out->ptr, out->len, (const char *const *)&tool->authorization, 1);
     }
     curl_easy_cleanup(easy);
     curl_slist_free_all(headers);

@@ -1,11 +1,15 @@
 #include "client_impl.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "answer.h"
+#include "mask.h"
 #include "model/json.h"
 
 #define DEFAULT_CONCURRENCY 64
@@ -111,10 +115,10 @@ static int read_key(struct lam_llm_client *client, size_t e, const struct lam_ll
         if ((unsigned char)*c <= ' ' || (unsigned char)*c == 0x7f || c - key >= KEY_MAX)
             return LAM_FAIL(err, LAM_E_INVALID, "endpoint %s: what the environment variable %s holds cannot be a key (a blank, a line end, or too long)",
                             given->url, given->key_env);
-    cap = strlen(key) + sizeof "Authorization: Bearer ";
+    cap = strlen(key) + sizeof LAM_LLM_BEARER;
     if (!(client->authorization[e] = malloc(cap)))
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for an endpoint");
-    snprintf(client->authorization[e], cap, "Authorization: Bearer %s", key);
+    snprintf(client->authorization[e], cap, "%s%s", LAM_LLM_BEARER, key);
     if (!strncasecmp(given->url, "http://", 7) && strncmp(given->url + 7, "127.", 4) && strncmp(given->url + 7, "localhost", 9) && strncmp(given->url + 7, "[::1]", 5))
         lam_log_warn(client->options.log, "ai", "the key for %s travels unencrypted: https:// would hide it", given->url);
     return 0;
@@ -177,7 +181,7 @@ static int tables_open(struct lam_llm_client *client, struct lam_error *err)
     client->cancels = calloc(count, sizeof *client->cancels);
     client->submitted = lam_ring_new(sizeof(struct job *), count);
     client->slots = lam_ring_new(sizeof(uint32_t), count);
-    client->json = lam_json_new((size_t)1 << 20, 64);
+    client->json = lam_json_new(client->options.max_answer, LAM_LLM_DEPTH);
     if (!client->jobs || !client->generations || !client->cancels || !client->submitted || !client->slots || !client->json)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for %zu requests", count);
     for (uint32_t slot = 0; slot < count; slot++)
@@ -254,6 +258,8 @@ static int check_options(const struct lam_llm_options *options, struct lam_error
         return LAM_FAIL(err, LAM_E_INVALID, "%zu endpoints: expected 1 to %d", options->endpoint_count, LAM_LLM_ENDPOINTS);
     if (!options->max_open || options->max_open > UINT32_MAX / 2 || !options->max_answer || !options->attempt_timeout_ms || !options->deadline_ms)
         return LAM_FAIL(err, LAM_E_INVALID, "a bound of the model client is 0: requests in flight, answer bytes, timeouts");
+    if (options->ca_file && access(options->ca_file, R_OK)) /* else each request would fail, and its record wait for the next run */
+        return LAM_FAIL(err, LAM_E_INVALID, "deep.ca_file: %s cannot be read: %s", options->ca_file, strerror(errno));
     return 0;
 }
 

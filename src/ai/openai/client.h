@@ -5,13 +5,14 @@
  *     I/O thread: callback <── outcome: answered, or why not <── retries, hedges, budgets
  *
  * What it takes off its callers: endpoints with weights and health, concurrency that follows what each endpoint can take, Retry-After, budgets a
- * minute, retries, hedging, a circuit breaker, deadlines, and option fields that a server does not know. What it leaves to them: what a body
- * means. An answer that is no JSON, has no choices or breaks a schema is LAM_LLM_ANSWERED here; who wants another one submits again, with
- * the endpoint that failed in `avoid`.
+ * minute, retries, hedging, a circuit breaker, deadlines, option fields that a server does not know, and answers that hold no answer: an error sent as a
+ * success, half a document, no choices. What it leaves to them: what the model said. Whatever its message holds is LAM_LLM_ANSWERED here; who wants another
+ * one submits again, with the endpoint that failed in `avoid`.
  *
  * Each request that was taken ends in exactly one callback, whatever happens; lam_llm_client_close makes it happen for those under way.
  *
- * Secrets: a key is read from its environment variable at open, and from then on lives in one header line; no log, error or answer holds it.
+ * Secrets: a key is read from its environment variable at open, and from then on lives in one header line; no log, error or answer holds it, also where a server
+ * repeats it (mask.h).
  */
 #ifndef LAMINA_AI_OPENAI_CLIENT_H
 #define LAMINA_AI_OPENAI_CLIENT_H
@@ -63,7 +64,7 @@ struct lam_llm_options {
     double hedge_factor;         /* of the endpoint's 95th percentile: what is slower is sent again */
     unsigned hedge_min_ms;       /* nothing younger is sent again */
     const char *user_agent;
-    const char *ca_file;         /* certificates to trust instead of the system's; NULL: those */
+    const char *ca_file;         /* certificates to trust instead of the system's; NULL: what CURL_CA_BUNDLE or SSL_CERT_FILE names, else those */
     uint64_t seed;               /* of jitter; 0: from the clock */
     const struct lam_clock *clock;
     const struct lam_log *log;
@@ -113,11 +114,11 @@ struct lam_llm_request {
 };
 
 enum lam_llm_outcome {
-    LAM_LLM_ANSWERED,  /* status 2xx, body whole */
+    LAM_LLM_ANSWERED,  /* status 2xx, with a message of the model, or vectors */
     LAM_LLM_TOO_LONG,  /* more than the model's context or the server's body limit; context tells, where the server did */
-    LAM_LLM_REJECTED,  /* this request will never work there: 4xx, a 500 that stays while others are answered, an answer too large */
+    LAM_LLM_REJECTED,  /* this request will never work there: a 4xx, a failure or no answer that stays while others are answered */
     LAM_LLM_LATER,     /* not now: endpoints down, limits, deadline. The next run may ask again */
-    LAM_LLM_REFUSED,   /* no request of this kind will be answered: 401, 403, no such model or path, redirected to another host */
+    LAM_LLM_REFUSED,   /* no request of this kind will be answered: a bad key, no such model or path, redirected to another host */
     LAM_LLM_CANCELLED  /* by lam_llm_client_cancel or close */
 };
 

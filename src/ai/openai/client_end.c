@@ -3,12 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "answer.h"
+#include "mask.h"
 #include "sse.h"
 
 #define RESHAPED_MAX (2 * LAM_LLM_OPTIONS) /* each option once under each name */
 #define REDIRECTS_MAX 3
 #define DOUBTS_ENOUGH 8     /* requests that hear the same from an endpoint, and nobody is answered in between */
 #define BLAMED_ENOUGH 2     /* the same where it speaks of the model, the key or the account, and has answered nothing yet */
+#define JSON_KEEP ((size_t)4 << 20) /* bytes of an answer whose parser is kept */
 #define DOUBTS_MAX 3        /* times that a request is asked again, to see what becomes of others */
 
 /* ---- taking attempts down ---- */
@@ -100,6 +103,8 @@ static void finish_with(struct lam_llm_client *client, struct job *job, enum lam
     bool whole = attempt->wire.code == LAM_LLM_T_OK || attempt->wire.code == LAM_LLM_T_TOO_LARGE;
     char reason[LAM_LLM_REASON];
 
+    if (outcome == LAM_LLM_LATER && *why)
+        lam_llm_left(client, attempt->wire.endpoint, why, verdict->what, 1);
     snprintf(reason, sizeof reason, "%s%s%.300s", why, *why ? ": " : "", verdict->what);
     call_back(client, job, &(struct lam_llm_response){.outcome = outcome,
                                                       .status = whole ? attempt->wire.status : 0,
@@ -113,14 +118,9 @@ static void finish_with(struct lam_llm_client *client, struct job *job, enum lam
                                                       .reason = outcome == LAM_LLM_ANSWERED ? "" : reason});
 }
 
-/* Nobody knows whose fault it is, so the request may come again another day. The log says so once: the records are pending, and tell no reason. */
+/* Nobody knows whose fault it is, so the request may come again another day. */
 static void leave_for_later(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict, const char *why)
 {
-    struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
-
-    if (!endpoint->later_told)
-        lam_log_warn(client->options.log, "ai", "%s (model %s): requests are left for later (%s): %s", endpoint->base, endpoint->model, why, verdict->what);
-    endpoint->later_told = true;
     finish_with(client, job, LAM_LLM_LATER, attempt, verdict, why);
 }
 
@@ -139,15 +139,16 @@ static void retry(struct lam_llm_client *client, struct job *job, const struct a
     size_t e = attempt->wire.endpoint;
     struct lane *lane = lam_llm_lane_of(client, job->request.tier, job->request.kind);
     uint32_t others = lam_llm_lane_usable(client, lane) & ~(1u << e) & ~job->request.avoid;
-    int64_t wait_us = lam_llm_backoff_us(tries, lam_llm_random(client)), told_ms = attempt->wire.status ? attempt->wire.headers.retry_after_ms : LAM_LLM_HEADER_NONE;
+    int64_t wait_us = lam_llm_backoff_us(tries, lam_llm_random(client)), told_ms = attempt->wire.status && attempt->wire.headers.retry_after_ms > 0 ? attempt->wire.headers.retry_after_ms : 0;
+    char why[LAM_LLM_WHY];
 
     job->wait.avoid = job->request.avoid | 1u << e;
-    if (told_ms >= 0)
+    if (told_ms * 1000 > wait_us) /* a 0, and a date in the past, would be no wait at all */
         wait_us = told_ms * 1000;
     if (others && tries < client->endpoint_count)
         wait_us = 0; /* one round over all of them, then slowly */
     if (lam_llm_lane_hopeless(client, lane)) {
-        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "no endpoint answers");
+        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, lam_llm_hopeless(client, e, job->request.kind, why) ? why : "no endpoint answers");
         return;
     }
     if (client->now_us + wait_us >= job->wait.deadline_us) {
@@ -336,6 +337,7 @@ static void redirect(struct lam_llm_client *client, struct job *job, const struc
         return;
     }
     if (job->redirects++ >= REDIRECTS_MAX || !(fresh = lam_llm_url_keep(endpoint, target))) {
+        snprintf(verdict->what, sizeof verdict->what, "status %d: redirected again and again, the last time to %.200s", attempt->wire.status, target);
         not_followed(client, job, attempt, verdict, "redirected too often");
         return;
     }
@@ -353,7 +355,7 @@ static bool asked_at_home(struct lam_llm_client *client, struct job *job, const 
 {
     struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
     const char **url = &endpoint->urls[attempt->wire.kind], *home = endpoint->home[attempt->wire.kind];
-    bool refused = verdict->action == LAM_LLM_A_REFUSE || verdict->action == LAM_LLM_A_DOUBT;
+    bool refused = verdict->action == LAM_LLM_A_REFUSE || verdict->action == LAM_LLM_A_DOUBT || attempt->wire.status == 401 || attempt->wire.status == 407;
 
     if (!refused || attempt->wire.url == home || job->redirects++ >= REDIRECTS_MAX)
         return false;
@@ -365,7 +367,7 @@ static bool asked_at_home(struct lam_llm_client *client, struct job *job, const 
 
 /* ---- an attempt's end ---- */
 
-static void count_end(struct lam_llm_client *client, struct endpoint *endpoint, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+static void count_end(struct endpoint *endpoint, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
 {
     COUNT(endpoint, bytes_in, attempt->wire.answer.len);
     if (attempt->wire.connected_anew)
@@ -374,11 +376,9 @@ static void count_end(struct lam_llm_client *client, struct endpoint *endpoint, 
     case LAM_LLM_R_ANSWERED:
         COUNT(endpoint, answered, 1);
         endpoint->too_long_us = 0;
-        endpoint->later_told = false;
         if (attempt->number > endpoint->answered_number[attempt->wire.kind])
             endpoint->answered_number[attempt->wire.kind] = attempt->number;
         endpoint->doubts[attempt->wire.kind].count = 0;
-        lam_llm_lane_of(client, endpoint->tier, attempt->wire.kind)->hopeless_told = false;
         break;
     case LAM_LLM_R_LIMITED:
         COUNT(endpoint, rate_limited, 1);
@@ -447,9 +447,6 @@ static void act_on(struct lam_llm_client *client, struct job *job, const struct 
     case LAM_LLM_A_LATER:
         leave_for_later(client, job, attempt, verdict, "it says not to try again");
         break;
-    case LAM_LLM_A_REJECT:
-        finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "");
-        break;
     case LAM_LLM_A_DOUBT:
         doubt(client, job, attempt, verdict);
         break;
@@ -480,6 +477,7 @@ static void unfold(struct lam_llm_client *client, struct lam_llm_attempt *wire)
     whole = client->joined;
     client->joined = wire->answer;
     wire->answer = whole;
+    wire->answer.len = lam_llm_mask(whole.ptr, whole.len, (const char *const *)client->authorization, client->endpoint_count); /* a key in pieces is whole now */
 }
 
 /*
@@ -495,6 +493,17 @@ static bool too_much_again(struct endpoint *endpoint, const struct attempt *atte
     return false;
 }
 
+/* What a large answer made the parser need is many times its size. */
+static void shed(struct lam_llm_client *client)
+{
+    struct lam_json *fresh = lam_json_new(client->options.max_answer, LAM_LLM_DEPTH);
+
+    if (!fresh)
+        return;
+    lam_json_free(client->json);
+    client->json = fresh;
+}
+
 void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
 {
     struct lam_llm_client *client = arg;
@@ -508,11 +517,13 @@ void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
         client->now_us = wire->ended_us;
     unfold(client, wire);
     lam_llm_judge(&verdict, wire, &context, client->json);
+    if (wire->answer.len > JSON_KEEP)
+        shed(client);
     if (is_too_much(job, wire))
         verdict.result = too_much_again(endpoint, attempt) ? LAM_LLM_R_TRANSPORT : LAM_LLM_R_FORGOTTEN;
     if (verdict.result != LAM_LLM_R_ANSWERED)
         snprintf(endpoint->problem, sizeof endpoint->problem, "%s", verdict.what);
-    count_end(client, endpoint, attempt, &verdict);
+    count_end(endpoint, attempt, &verdict);
     if (is_unseen(wire))
         count_unseen(client, attempt);
     if (verdict.action == LAM_LLM_A_ANSWER && attempt->hedge)

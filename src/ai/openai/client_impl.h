@@ -26,6 +26,8 @@
 #define KNOWN_OPTIONS 32          /* names that a run uses */
 #define KEEP_BYTES ((size_t)256 << 10) /* a buffer that grew beyond goes back to the system after use */
 #define BODY_MAX ((size_t)256 << 20)
+#define LAM_LLM_WHY 96            /* bytes of why a request is left for later */
+#define LEFTS 12                  /* such reasons that are told apart */
 #define URLS_MAX 16               /* of an endpoint, with those that redirects led to */
 
 struct job;
@@ -80,6 +82,12 @@ struct trial {
     unsigned count;  /* since one was answered */
 };
 
+/* Requests that were left for later, by the reason; the last place is for all others. */
+struct left {
+    char why[LAM_LLM_WHY];
+    uint64_t count;
+};
+
 enum option_state { OPTION_PLAIN, OPTION_INSTEAD, OPTION_DROPPED };
 
 struct endpoint {
@@ -94,7 +102,8 @@ struct endpoint {
     double weight, pass;        /* pass: of stride scheduling */
     struct lam_llm_flow flow;
     struct attempt *first, *last; /* in flight */
-    bool refused, later_told; /* later_told: since it answered last */
+    bool refused;
+    struct left lefts[LEFTS];
     struct doubt doubts[LAM_LLM_KINDS];
     struct trial trials[LAM_LLM_KINDS];
     int64_t too_long_us; /* when something divisible took too long for the first time since an answer; 0: nothing has */
@@ -119,7 +128,6 @@ struct lane {
     enum lam_llm_kind kind;
     uint32_t members; /* 1 << endpoint */
     double now;       /* of stride scheduling */
-    bool hopeless_told; /* since one of them answered last */
     struct lam_llm_queue queue;
 };
 
@@ -166,8 +174,12 @@ const char *lam_llm_url_keep(struct endpoint *endpoint, const char *text);
 void *lam_llm_client_loop(void *arg);
 /* Endpoints of the lane that could take a request now or soon, 1 << endpoint. */
 uint32_t lam_llm_lane_usable(const struct lam_llm_client *client, const struct lane *lane);
-/* None of them will for longer than requests may wait. */
+/* It will not for longer than requests may wait; why tells the reason. */
+bool lam_llm_hopeless(const struct lam_llm_client *client, size_t endpoint, enum lam_llm_kind kind, char why[LAM_LLM_WHY]);
+/* None of them will. */
 bool lam_llm_lane_hopeless(const struct lam_llm_client *client, const struct lane *lane);
+/* So many requests end as LAM_LLM_LATER, and their records are pending without a word: the log has the first of each reason, and then how many they are at 10, 100, … */
+void lam_llm_left(struct lam_llm_client *client, size_t endpoint, const char *why, const char *what, uint64_t count);
 struct lane *lam_llm_lane_of(struct lam_llm_client *client, unsigned tier, enum lam_llm_kind kind);
 
 /* Enough has been said against the endpoint: nothing more goes there while one that is under way may yet be answered. */

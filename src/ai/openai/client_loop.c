@@ -1,9 +1,11 @@
 #include "client_impl.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define TICK_US INT64_C(100000)       /* hedges, deadlines, timeouts, numbers to show: what may be late by so much, or twice where nothing else happens */
+#define LATE "no endpoint took it again before its deadline"
 #define SOON_US INT64_C(5000000)      /* an endpoint that pauses for less is worth waiting for */
 
 struct lane *lam_llm_lane_of(struct lam_llm_client *client, unsigned tier, enum lam_llm_kind kind)
@@ -145,6 +147,7 @@ static int64_t dispatch(struct lam_llm_client *client, struct lane *lane)
 
         lam_llm_queue_remove(&lane->queue, &job->wait);
         if (job->wait.deadline_us <= client->now_us) {
+            lam_llm_left(client, e, LATE, endpoint->problem, 1);
             lam_llm_finish(client, job, LAM_LLM_LATER, e, endpoint->problem);
             continue;
         }
@@ -199,29 +202,78 @@ static void hedge(struct lam_llm_client *client, struct endpoint *endpoint)
 
 /* ---- what waited too long ---- */
 
-static bool hopeless(const struct lam_llm_client *client, const struct endpoint *endpoint, enum lam_llm_kind kind)
+bool lam_llm_hopeless(const struct lam_llm_client *client, size_t e, enum lam_llm_kind kind, char why[LAM_LLM_WHY])
 {
     int64_t give_up_us = (int64_t)client->options.give_up_ms * 1000;
+    const struct endpoint *endpoint = &client->endpoints[e];
     const struct lam_llm_flow *flow = &endpoint->flow;
     const struct doubt *doubt = &endpoint->doubts[kind];
+    int64_t pause_us = lam_llm_flow_paused_until_us(flow) - client->now_us;
 
-    return (doubt->count && doubt->count >= doubt->enough && client->now_us - doubt->since_us > give_up_us) || (flow->breaker.state != LAM_LLM_CLOSED && client->now_us - flow->breaker.down_since_us > give_up_us) ||
-           lam_llm_flow_paused_until_us(flow) - client->now_us > give_up_us || lam_llm_flow_refusing_us(flow) > give_up_us;
+    if (pause_us > give_up_us)
+        snprintf(why, LAM_LLM_WHY, "it asks to wait %" PRId64 " s, longer than deep.patience", (pause_us + 500000) / 1000000);
+    else if (flow->breaker.state != LAM_LLM_CLOSED && client->now_us - flow->breaker.down_since_us > give_up_us)
+        snprintf(why, LAM_LLM_WHY, "it is down for longer than deep.patience");
+    else if (lam_llm_flow_refusing_us(flow) > give_up_us)
+        snprintf(why, LAM_LLM_WHY, "it has answered nothing but 429 and 503 for longer than deep.patience");
+    else if (doubt->count && doubt->count >= doubt->enough && client->now_us - doubt->since_us > give_up_us)
+        snprintf(why, LAM_LLM_WHY, "it has refused all requests for longer than deep.patience");
+    else
+        return false;
+    return true;
 }
 
 bool lam_llm_lane_hopeless(const struct lam_llm_client *client, const struct lane *lane)
 {
+    char why[LAM_LLM_WHY];
+
     for (size_t e = 0; e < client->endpoint_count; e++)
-        if (lane->members >> e & 1 && !hopeless(client, &client->endpoints[e], lane->kind))
+        if (lane->members >> e & 1 && !lam_llm_hopeless(client, e, lane->kind, why))
             return false;
     return true;
+}
+
+/* Waits differ from one to the next; the reason does not. */
+static bool are_alike(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += strspn(a, "0123456789");
+        b += strspn(b, "0123456789");
+        if (*a != *b || !*a)
+            return *a == *b;
+    }
+}
+
+static unsigned digits_of(uint64_t count)
+{
+    unsigned digits = 0;
+
+    for (; count; count /= 10)
+        digits++;
+    return digits;
+}
+
+void lam_llm_left(struct lam_llm_client *client, size_t e, const char *why, const char *what, uint64_t count)
+{
+    struct endpoint *endpoint = &client->endpoints[e];
+    uint64_t before;
+    size_t i = 0;
+
+    while (i < LEFTS - 1 && endpoint->lefts[i].count && !are_alike(endpoint->lefts[i].why, why))
+        i++;
+    before = endpoint->lefts[i].count;
+    endpoint->lefts[i].count += count;
+    snprintf(endpoint->lefts[i].why, sizeof endpoint->lefts[i].why, "%s", why);
+    if (digits_of(before) != digits_of(before + count))
+        lam_log_warn(client->options.log, "ai", "%s (model %s): %" PRIu64 " requests so far are left for later: %s: %s", endpoint->base, endpoint->model, before + count, why,
+                     *what ? what : "no answer came");
 }
 
 /* No endpoint of the lane will take anything for a long time, or ever: what waits there ends, with the last word of one of them. */
 static void give_up(struct lam_llm_client *client, struct lane *lane)
 {
     enum lam_llm_outcome outcome = LAM_LLM_LATER;
-    char reason[LAM_LLM_REASON];
+    char reason[LAM_LLM_REASON], why[LAM_LLM_WHY] = "no endpoint accepts such requests";
     struct lam_llm_wait *wait;
     size_t last = client->endpoint_count;
 
@@ -235,11 +287,9 @@ static void give_up(struct lam_llm_client *client, struct lane *lane)
     }
     if (!lane->members)
         outcome = LAM_LLM_REFUSED;
-    else if (!lane->hopeless_told)
-        lam_log_warn(client->options.log, "ai", "%s answers nothing for so long that %zu requests are given up: %.300s", client->endpoints[last].base, lane->queue.count,
-                     client->endpoints[last].problem);
-    lane->hopeless_told = true;
-    snprintf(reason, sizeof reason, "%s: %.300s", lane->members ? "no endpoint answers" : "no endpoint accepts such requests", client->endpoints[last].problem);
+    else if (lam_llm_hopeless(client, last, lane->kind, why))
+        lam_llm_left(client, last, why, client->endpoints[last].problem, lane->queue.count);
+    snprintf(reason, sizeof reason, "%s: %.290s", why, client->endpoints[last].problem);
     while ((wait = lam_llm_queue_any(&lane->queue)))
         end_job(client, job_of(wait), outcome, last, reason);
 }
@@ -247,9 +297,14 @@ static void give_up(struct lam_llm_client *client, struct lane *lane)
 static void expire(struct lam_llm_client *client, struct lane *lane)
 {
     struct lam_llm_wait *wait;
+    size_t first = 0;
 
-    while ((wait = lam_llm_queue_expired(&lane->queue, client->now_us)))
-        end_job(client, job_of(wait), LAM_LLM_LATER, 0, "no endpoint took it again before its deadline");
+    while (first + 1 < client->endpoint_count && !(lane->members >> first & 1))
+        first++;
+    while ((wait = lam_llm_queue_expired(&lane->queue, client->now_us))) {
+        lam_llm_left(client, first, LATE, client->endpoints[first].problem, 1);
+        end_job(client, job_of(wait), LAM_LLM_LATER, first, LATE);
+    }
 }
 
 /* ---- numbers to show ---- */

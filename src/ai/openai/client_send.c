@@ -141,8 +141,10 @@ void lam_llm_send(struct lam_llm_client *client, struct job *job, size_t e, bool
     if (!attempt || compose(attempt, job, endpoint)) {
         if (attempt)
             lam_llm_attempt_free(client, attempt);
-        if (!hedge)
+        if (!hedge) {
+            lam_llm_left(client, e, "no memory for the request's body", "", 1);
             lam_llm_finish(client, job, LAM_LLM_LATER, e, "no memory for the request's body");
+        }
         return;
     }
     fill(client, attempt, job, e, hedge);

@@ -318,6 +318,15 @@ static void refusing(struct lam_llm_flow *flow, int64_t sent_us, int64_t now_us)
 
 int64_t lam_llm_flow_refusing_us(const struct lam_llm_flow *flow) { return flow->refusing_to_us == INT64_MIN ? 0 : flow->refusing_to_us - flow->refusing_from_us; }
 
+/* What a 429 says of its limits, where it says nothing plainer. */
+static void used_up(struct lam_llm_flow *flow, const struct lam_llm_headers *headers, int64_t now_us)
+{
+    if (headers->remaining_requests == 0 && headers->reset_requests_ms > 0)
+        pause_until(flow, now_us + headers->reset_requests_ms * 1000);
+    if (headers->remaining_tokens == 0 && headers->reset_tokens_ms > 0)
+        pause_until(flow, now_us + headers->reset_tokens_ms * 1000);
+}
+
 static void limited(struct lam_llm_flow *flow, const struct lam_llm_end *end, int64_t now_us)
 {
     int64_t wait_ms = end->headers ? end->headers->retry_after_ms : LAM_LLM_HEADER_NONE;
@@ -325,6 +334,8 @@ static void limited(struct lam_llm_flow *flow, const struct lam_llm_end *end, in
     refusing(flow, end->sent_us, now_us);
     if (wait_ms >= 0)
         pause_until(flow, now_us + wait_ms * 1000);
+    else if (end->headers)
+        used_up(flow, end->headers, now_us);
     if (end->sent_us < flow->limited_us)
         return; /* sent before the limit fell: the same news */
     flow->limited_rounds = flow->success_since ? 0 : flow->limited_rounds + 1;
@@ -333,7 +344,7 @@ static void limited(struct lam_llm_flow *flow, const struct lam_llm_end *end, in
     flow->limited_us = now_us;
     flow->probe_wait = PROBE_WINDOWS;
     set_limit(flow, lam_llm_flow_limit(flow) * DECREASE, now_us);
-    if (wait_ms < 0 && flow->limited_rounds) /* it lets nothing through and says nothing */
+    if (flow->limited_rounds) /* it lets nothing through, whatever it says */
         pause_until(flow, now_us + lam_llm_backoff_us(flow->limited_rounds - 1, end->jitter));
 }
 

@@ -92,11 +92,11 @@ static int64_t days_of(int64_t year, int month, int day)
     return era * 146097 + (year - era * 400) * 365 + (year - era * 400) / 4 - (year - era * 400) / 100 + (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1 - 719468;
 }
 
-/* "Sun, 22 Nov 2026 18:05:01 GMT": the one form that servers send today. */
+/* "Sun, 22 Nov 2026 18:05:01 GMT", and the two that RFC 9110 has for old servers: "Sunday, 22-Nov-26 18:05:01 GMT", "Sun Nov 22 18:05:01 2026". */
 static bool read_date(struct lam_sv text, int64_t *seconds)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char copy[40], name[4];
+    char copy[40], name[4] = "";
     const char *month;
     int day, year, h, m, s;
 
@@ -104,7 +104,10 @@ static bool read_date(struct lam_sv text, int64_t *seconds)
         return false;
     memcpy(copy, text.ptr, text.len);
     copy[text.len] = '\0';
-    if (sscanf(copy, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT", &day, name, &year, &h, &m, &s) != 6)
+    if (sscanf(copy, "%*9[A-Za-z], %2d-%3[A-Za-z]-%2d %2d:%2d:%2d", &day, name, &year, &h, &m, &s) == 6)
+        year += year < 70 ? 2000 : 1900;
+    else if (sscanf(copy, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d", &day, name, &year, &h, &m, &s) != 6 &&
+             sscanf(copy, "%*3[A-Za-z] %3[A-Za-z] %2d %2d:%2d:%2d %4d", name, &day, &h, &m, &s, &year) != 6)
         return false;
     if (strlen(name) != 3 || !(month = strstr(months, name)) || (month - months) % 3 || day < 1 || year < 1970)
         return false;

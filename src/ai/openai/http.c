@@ -218,6 +218,8 @@ static bool make_headers(struct lam_llm_transport *http, size_t endpoint)
 
 static void copy_options(struct lam_llm_transport *http, const struct lam_llm_options *options)
 {
+    const char *ca_file = options->ca_file;
+
     http->clock = options->clock;
     http->max_answer = options->max_answer;
     http->endpoint_count = options->endpoint_count;
@@ -225,7 +227,11 @@ static void copy_options(struct lam_llm_transport *http, const struct lam_llm_op
     http->connect_timeout_ms = options->connect_timeout_ms;
     http->stall_timeout_ms = options->stall_timeout_ms;
     snprintf(http->user_agent, sizeof http->user_agent, "User-Agent: %s", options->user_agent); /* as one of the headers it is formatted once a request, not twice */
-    snprintf(http->ca_file, sizeof http->ca_file, "%s", options->ca_file ? options->ca_file : "");
+    if (!ca_file || !*ca_file)
+        ca_file = getenv("CURL_CA_BUNDLE");
+    if (!ca_file || !*ca_file)
+        ca_file = getenv("SSL_CERT_FILE");
+    snprintf(http->ca_file, sizeof http->ca_file, "%s", ca_file ? ca_file : "");
     for (size_t i = 0; i < options->endpoint_count; i++) {
         http->loopback[i] = is_loopback(options->endpoints[i].url);
         http->tls[i] = !strncasecmp(options->endpoints[i].url, "https:", 6);

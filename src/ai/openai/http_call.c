@@ -8,6 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "mask.h"
+
+#define LINE_MAX_KEPT 8192 /* of a header: room for the longest key, and for what stands before it */
+
 /* ---- sockets ---- */
 
 static struct socket *socket_of(struct lam_llm_transport *http, int fd)
@@ -109,13 +113,23 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 static size_t on_header(char *line, size_t one, size_t len, void *arg)
 {
     struct call *call = arg;
+    struct lam_llm_transport *http = call->shard->http;
+    char copy[LINE_MAX_KEPT];
+    size_t kept = len;
 
     (void)one;
-    call->byte_us = call->shard->http->now_us;
-    if (len > 5 && memcmp(line, "HTTP/", 5) == 0) /* again behind a 100 */
+    call->byte_us = http->now_us;
+    if (len > 5 && memcmp(line, "HTTP/", 5) == 0) { /* again behind a 100 */
         lam_llm_headers_init(&call->attempt->headers);
-    else
-        lam_llm_headers_add(&call->attempt->headers, lam_sv(line, len), lam_wall_us(call->shard->http->clock));
+        return len;
+    }
+    if (len && (line[0] | 0x20) == 'l') { /* location: the only one whose text is kept, and its beginning alone */
+        kept = len < sizeof copy ? len : sizeof copy;
+        memcpy(copy, line, kept);
+        line = copy;
+        kept = lam_llm_mask(copy, kept, http->init.authorization, http->endpoint_count);
+    }
+    lam_llm_headers_add(&call->attempt->headers, lam_sv(line, kept), lam_wall_us(http->clock));
     return len;
 }
 
@@ -355,6 +369,8 @@ void lam_llm_http_finish(struct lam_llm_transport *http, struct call *call, enum
     attempt->status = (int)status;
     attempt->connected_anew = connects > 0;
     attempt->ended_us = lam_mono_us(http->clock);
+    attempt->answer.len = lam_llm_mask(attempt->answer.ptr, attempt->answer.len, http->init.authorization, http->endpoint_count);
+    lam_llm_mask_string(call->detail, http->init.authorization, http->endpoint_count);
     if (code != LAM_LLM_T_OK && !*attempt->detail)
         snprintf(attempt->detail, sizeof attempt->detail, "%.150s", call->detail);
     land(http, call);

@@ -1,7 +1,10 @@
 #include "verdict.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
+
+#include "model/json.h"
 
 static const char *transport_text(enum lam_llm_transport_code code)
 {
@@ -25,28 +28,29 @@ static const char *transport_text(enum lam_llm_transport_code code)
 
 static void broken(struct lam_llm_verdict *verdict, const struct lam_llm_attempt *attempt)
 {
-    verdict->action = attempt->code == LAM_LLM_T_TOO_LARGE ? LAM_LLM_A_REJECT : LAM_LLM_A_AGAIN_TRANSPORT;
-    verdict->result = attempt->code == LAM_LLM_T_TOO_LARGE ? LAM_LLM_R_CLIENT : LAM_LLM_R_TRANSPORT;
-    snprintf(verdict->what, sizeof verdict->what, "%s%s%s", transport_text(attempt->code), *attempt->detail ? ": " : "", attempt->detail);
+    bool untrusted = attempt->code == LAM_LLM_T_TLS && strstr(attempt->detail, "certificate");
+
+    verdict->action = attempt->code == LAM_LLM_T_TOO_LARGE ? LAM_LLM_A_AGAIN_ERROR : LAM_LLM_A_AGAIN_TRANSPORT;
+    verdict->result = attempt->code == LAM_LLM_T_TOO_LARGE ? LAM_LLM_R_ERROR : LAM_LLM_R_TRANSPORT;
+    snprintf(verdict->what, sizeof verdict->what, "%s%s%s%s", transport_text(attempt->code), *attempt->detail ? ": " : "", attempt->detail,
+             untrusted ? "; deep.ca_file can name the certificates to trust" : "");
 }
 
-static bool begins_as_json(struct lam_sv body)
+static bool is_error(const struct lam_json *json)
 {
-    size_t i = 0;
+    enum lam_json_type type = lam_json_type(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("error")));
 
-    while (i < body.len && strchr(" \t\r\n", body.ptr[i]))
-        i++;
-    return i < body.len && (body.ptr[i] == '{' || body.ptr[i] == '[');
+    return type == LAM_JSON_OBJECT || type == LAM_JSON_STRING;
 }
 
-/* A page of a proxy with status 200 is no answer of the model. */
-static void no_json(struct lam_llm_verdict *verdict, const struct lam_llm_attempt *attempt)
+/* Does it hold what was asked for: a message of the model, or vectors? What they are worth is the caller's to judge. */
+static bool is_envelope(const struct lam_json *json, enum lam_llm_kind kind)
 {
-    struct lam_sv body = lam_buf_sv(&attempt->answer);
-
-    verdict->action = LAM_LLM_A_AGAIN_ERROR;
-    verdict->result = LAM_LLM_R_ERROR;
-    snprintf(verdict->what, sizeof verdict->what, "status %d with %s instead of JSON: %.80s", attempt->status, body.len ? "something" : "nothing", verdict->problem.message);
+    if (is_error(json))
+        return false;
+    if (kind == LAM_LLM_CHAT)
+        return lam_json_type(json, lam_json_find(json, LAM_JSON_ROOT, LAM_SV("/choices/0/message"))) == LAM_JSON_OBJECT;
+    return lam_json_type(json, lam_json_find(json, LAM_JSON_ROOT, LAM_SV("/data/0"))) == LAM_JSON_OBJECT;
 }
 
 /* The longest name that the server mentions: it may quote max_completion_tokens where max_tokens is part of the sentence. */
@@ -75,7 +79,10 @@ static bool find_option(struct lam_llm_verdict *verdict, const struct lam_llm_co
 static void of_4xx(struct lam_llm_verdict *verdict, int status, const struct lam_llm_context *context)
 {
     verdict->result = LAM_LLM_R_CLIENT;
-    if (status == 401 || status == 402 || status == 407) {
+    if ((status == 401 || status == 407) && context->answered_before) { /* the same key was good: a proxy that lost its base, a key that is being replaced */
+        verdict->action = LAM_LLM_A_AGAIN_TRANSPORT;
+        verdict->result = LAM_LLM_R_ERROR;
+    } else if (status == 401 || status == 402 || status == 407) {
         verdict->action = LAM_LLM_A_REFUSE;
     } else if (status == 408 || status == 409 || status == 425) {
         verdict->action = LAM_LLM_A_AGAIN_TRANSPORT;
@@ -112,6 +119,34 @@ static void of_5xx(struct lam_llm_verdict *verdict, int status, const struct lam
 }
 
 /*
+ * 2xx without an answer: a page of a proxy, an error that travels as a success, half a document. It is the endpoint's as a 5xx is, and what an error gives
+ * as its code is taken for its status where that means a failure of the server.
+ */
+static void no_answer(struct lam_llm_verdict *verdict, const struct lam_llm_attempt *attempt, struct lam_json *json, const struct lam_llm_context *context)
+{
+    struct lam_sv body = lam_buf_sv(&attempt->answer);
+    struct lam_error err;
+    const char *instead;
+    long code;
+
+    if (lam_json_parse(json, body, &err) || lam_json_type(json, LAM_JSON_ROOT) != LAM_JSON_OBJECT)
+        instead = body.len ? "something instead of JSON" : "nothing instead of JSON";
+    else if (is_error(json))
+        instead = "an error";
+    else
+        instead = attempt->kind == LAM_LLM_CHAT ? "no choices" : "no vectors";
+    lam_llm_problem_read(&verdict->problem, json, body);
+    code = strtol(verdict->problem.code, NULL, 10);
+    if (code == 429) {
+        verdict->action = LAM_LLM_A_AGAIN_RATE;
+        verdict->result = LAM_LLM_R_LIMITED;
+    } else {
+        of_5xx(verdict, code == 502 || code == 503 || code == 504 ? (int)code : 500, context);
+    }
+    snprintf(verdict->what, sizeof verdict->what, "status %d with %s: %.200s", attempt->status, instead, verdict->problem.message);
+}
+
+/*
  * x-should-retry: a server that knows better than its status. "No" from one that is busy or out of reach means not now; from one that failed it may
  * mean this request, which what becomes of others tells.
  */
@@ -139,6 +174,7 @@ static const char *hint(const struct lam_llm_verdict *verdict, int status)
 void lam_llm_judge(struct lam_llm_verdict *verdict, const struct lam_llm_attempt *attempt, const struct lam_llm_context *context, struct lam_json *json)
 {
     int status = attempt->status;
+    struct lam_error err;
 
     verdict->what[0] = '\0';
     verdict->option = 0;
@@ -148,16 +184,16 @@ void lam_llm_judge(struct lam_llm_verdict *verdict, const struct lam_llm_attempt
         broken(verdict, attempt);
         return;
     }
-    if (status >= 200 && status < 300 && begins_as_json(lam_buf_sv(&attempt->answer))) { /* nearly always */
+    if (status >= 200 && status < 300) {
+        if (lam_json_parse(json, lam_buf_sv(&attempt->answer), &err) || !is_envelope(json, attempt->kind)) {
+            no_answer(verdict, attempt, json, context);
+            return;
+        }
         verdict->action = LAM_LLM_A_ANSWER;
         verdict->result = LAM_LLM_R_ANSWERED;
         return;
     }
     lam_llm_problem_read(&verdict->problem, json, lam_buf_sv(&attempt->answer));
-    if (status >= 200 && status < 300) {
-        no_json(verdict, attempt);
-        return;
-    }
     if (status >= 500) {
         of_5xx(verdict, status, context);
     } else if (status >= 400) {

@@ -1,16 +1,17 @@
 /*
  * What an attempt's end means: for its request, and for the endpoint's flow control. Pure functions: the whole policy of statuses stands here.
  *
- *     2xx with a body            answered
+ *     2xx with a message, vectors  answered
+ *     other 2xx, or too large    as the 5xx that it is: an error sent as a success, half a document, a page
  *     408 409, transport         once more, counted as transport errors
  *     429 503                    once more, counted as rate limits
  *     other 5xx                  once more, a few times: some servers answer 500 to what will never work
  *     400 422 naming an option   once more without it
  *     413, context overflow      too long: the caller's to cut
- *     401 402, 404 405 410 501 before any answer   refused: every later request would fail as well
+ *     401 404 405 407 410 501 before any answer, 402   refused: every later request would fail as well
+ *     401 407 after one          once more, as transport errors: the key was good
  *     3xx                        once more at that path of the same host
  *     other 4xx                  in doubt: of the request, or of the endpoint (client_end.c)
- *     2xx beyond the size limit  rejected: nothing else is, by itself
  *
  * x-should-retry overrides what is retried and what is not.
  */
@@ -30,7 +31,6 @@ enum lam_llm_action {
     LAM_LLM_A_REDIRECT,       /* headers.location tells where to; the caller judges it with lam_llm_same_host */
     LAM_LLM_A_TOO_LONG,
     LAM_LLM_A_LATER,
-    LAM_LLM_A_REJECT,
     LAM_LLM_A_DOUBT,          /* rejected, refused or later: what becomes of others will tell */
     LAM_LLM_A_REFUSE
 };

@@ -294,6 +294,14 @@ static void test_pauses_are_obeyed(void **state)
         {LAM_LLM_R_LIMITED, "Retry-After: 2.5", 2500},
         {LAM_LLM_R_LIMITED, "Retry-After: Sat, 22 Nov 2025 18:05:31 GMT", 30000},
         {LAM_LLM_R_LIMITED, "Retry-After: Sat, 22 Nov 2025 18:04:31 GMT", 0},
+        {LAM_LLM_R_LIMITED, "Retry-After: Saturday, 22-Nov-25 18:05:31 GMT", 30000},
+        {LAM_LLM_R_LIMITED, "Retry-After: Sat Nov 22 18:05:31 2025", 30000},
+        {LAM_LLM_R_LIMITED, "Retry-After: Sun Jan  4 18:05:31 1970", 0},
+        {LAM_LLM_R_LIMITED, "Retry-After: Monday, 04-Jan-99 18:05:31 GMT", 0},
+        {LAM_LLM_R_LIMITED, "x-ratelimit-limit-requests: 100|x-ratelimit-remaining-requests: 0|x-ratelimit-reset-requests: 3s", 3000},
+        {LAM_LLM_R_LIMITED, "x-ratelimit-remaining-tokens: 0|x-ratelimit-reset-tokens: 6m0s", 360000},
+        {LAM_LLM_R_LIMITED, "x-ratelimit-remaining-requests: 0|x-ratelimit-reset-requests: 3s|Retry-After: 1", 1000},
+        {LAM_LLM_R_LIMITED, "x-ratelimit-remaining-requests: 2|x-ratelimit-reset-requests: 3s", 0},
         {LAM_LLM_R_LIMITED, "llm_provider-retry-after: 60", 60000},
         {LAM_LLM_R_LIMITED, "llm_provider-retry-after: 60|retry-after: 3", 3000},
         {LAM_LLM_R_LIMITED, "retry-after: soon", 0},
@@ -317,6 +325,30 @@ static void test_pauses_are_obeyed(void **state)
         end_with(&flow, cases[i].result, cases[i].headers, now_us, now_us);
         if (lam_llm_flow_ready_us(&flow, 0, now_us) != now_us + cases[i].wait_ms * 1000)
             fail_msg("%s: %lld", cases[i].headers, (long long)(lam_llm_flow_ready_us(&flow, 0, now_us) - now_us));
+    }
+}
+
+/* One that lets nothing through waits longer and longer, whatever it says of the time. */
+static void test_a_word_of_no_wait_does_not_end_the_back_off(void **state)
+{
+    static const char *const words[] = {"Retry-After: 0", "Retry-After: Sat, 22 Nov 2025 18:04:31 GMT", "retry-after-ms: 10", ""};
+    static const int64_t waits_ms[] = {0, 500, 1000, 2000, 4000, 8000, 8000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        struct lam_llm_share share = {.limits = {.concurrency = 10}};
+        struct lam_llm_flow flow;
+        int64_t now_us = 5 * SECOND, at_us;
+
+        lam_llm_flow_init(&flow, &share, 10, now_us);
+        for (size_t round = 0; round < sizeof waits_ms / sizeof *waits_ms; round++) {
+            lam_llm_flow_sent(&flow, 0, now_us);
+            end_with(&flow, LAM_LLM_R_LIMITED, words[i], now_us, now_us + 1000);
+            at_us = lam_llm_flow_ready_us(&flow, 0, now_us + 1000);
+            assert_true(at_us - now_us >= waits_ms[round] * 1000);
+            assert_true(at_us - now_us <= waits_ms[round] * 1000 + 11000);
+            now_us = at_us;
+        }
     }
 }
 
@@ -514,6 +546,7 @@ int main(void)
         cmocka_unit_test_setup(test_429_bring_the_limit_down_and_it_comes_back, seed_random),
         cmocka_unit_test_setup(test_who_lets_nothing_through_is_asked_more_and_more_rarely, seed_random),
         cmocka_unit_test(test_pauses_are_obeyed),
+        cmocka_unit_test(test_a_word_of_no_wait_does_not_end_the_back_off),
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_no_minute_sees_more_than_its_budget),
         cmocka_unit_test(test_unused_tokens_come_back_to_the_budget),

@@ -54,6 +54,7 @@ static int open_client(struct lam_openai *o, struct lam_error *err)
     options.give_up_ms = (unsigned)(o->job->deep.patience_us / 1000);
     if (options.deadline_ms < 4 * options.attempt_timeout_ms)
         options.deadline_ms = 4 * options.attempt_timeout_ms;
+    options.ca_file = deep->ca_file;
     options.clock = o->options.clock;
     options.log = o->options.log;
     options.transport = o->options.transport;

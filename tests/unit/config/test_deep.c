@@ -11,7 +11,7 @@
 static void what_is_said_of_endpoints_is_in_the_struct(void **state)
 {
     struct lam_job *job = good(MODELS, SETS("deep.record=rec.jsonl", "deep.timeout=5 s", "deep.cache.size=1 GiB", "deep.cascade=['builtin', 'cheap', 'strong']",
-                                            "deep.replay=old.jsonl", "deep.request_mode=packed", "deep.prompts=words"));
+                                            "deep.replay=old.jsonl", "deep.request_mode=packed", "deep.prompts=words", "deep.ca_file=own.pem"));
 
     (void)state;
     assert_int_equal(job->deep.analyzer, LAM_JOB_DEEP_OPENAI);
@@ -32,6 +32,7 @@ static void what_is_said_of_endpoints_is_in_the_struct(void **state)
     assert_string_equal(job->deep.record, "/home/me/jobs/rec.jsonl");
     assert_string_equal(job->deep.replay->path, "/home/me/jobs/old.jsonl");
     assert_string_equal(job->deep.prompts, "/home/me/jobs/words");
+    assert_string_equal(job->deep.ca_file, "/home/me/jobs/own.pem");
     assert_true(job->tasks.wanted & LAM_TASK_CUSTOM);
     assert_sv(job->tasks.custom_prompt, "Who?");
     assert_non_null(strstr(job->tasks.custom_schema.ptr, "\"maxLength\":9"));
@@ -56,6 +57,7 @@ static void models_steps_and_questions_are_analysis_and_the_way_to_them_is_free(
         {"deep.cache.age=1 day", false},
         {"deep.record=r", false},
         {"deep.replay=r", false},
+        {"deep.ca_file=own.pem", false},
         {"deep.endpoints.0.model=other", true},
         {"deep.cascade=['cheap', 'strong']", true},
         {"deep.prompts=words", true},

@@ -14,8 +14,6 @@ struct lam_speed_part {
     struct lam_buf bytes;
 };
 
-enum { ID, CODE, MORE, RANGES, HEAD };
-
 /* An answer in the making: rows go into the part at its end. */
 struct asked {
     uint64_t id;
@@ -39,7 +37,7 @@ static void free_parts(struct lam_speed_part *part)
 
 static int begin_part(struct asked *asked, const struct lam_tail_range *ranges, size_t count, struct lam_error *err)
 {
-    const uint64_t head[HEAD] = {[ID] = asked->id, [RANGES] = count};
+    const struct lam_speed_answer_head head = {.id = asked->id, .ranges = count};
     struct lam_speed_part *part = calloc(1, sizeof *part);
     int rc;
 
@@ -49,9 +47,9 @@ static int begin_part(struct asked *asked, const struct lam_tail_range *ranges, 
     *asked->end = part;
     asked->end = &part->next;
     asked->open = &part->bytes;
-    rc = lam_buf_add(asked->open, head, sizeof head, err);
+    rc = lam_buf_add(asked->open, &head, sizeof head, err);
     for (size_t i = 0; !rc && i < count; i++)
-        rc = lam_buf_add(asked->open, (uint64_t[]){ranges[i].partition, ranges[i].end}, 2 * sizeof(uint64_t), err);
+        rc = lam_buf_add(asked->open, &(struct lam_speed_next){ranges[i].partition, ranges[i].end}, sizeof(struct lam_speed_next), err);
     return rc ? rc : lam_wire_begin(&asked->wire, asked->open, err);
 }
 
@@ -60,7 +58,7 @@ static int end_part(struct asked *asked, bool more, struct lam_error *err)
     const uint64_t value = more;
     int rc = lam_wire_end(&asked->wire, err);
 
-    memcpy(asked->open->ptr + MORE * sizeof value, &value, sizeof value);
+    memcpy(asked->open->ptr + offsetof(struct lam_speed_answer_head, more), &value, sizeof value);
     asked->bytes += asked->open->len;
     return rc;
 }
@@ -110,7 +108,7 @@ void lam_speed_answers_send(struct lam_speed_answers *answers)
 
 void lam_speed_answers_take(struct lam_speed_answers *answers, struct lam_tail_log *tail, struct lam_sv ask)
 {
-    uint64_t head[3];
+    struct lam_speed_ask_head head;
     struct asked asked = {.bytes = answers->bytes};
     struct lam_speed_part **end = &answers->first;
     struct lam_error err;
@@ -118,17 +116,17 @@ void lam_speed_answers_take(struct lam_speed_answers *answers, struct lam_tail_l
 
     if (ask.len < sizeof head)
         return;
-    memcpy(head, ask.ptr, sizeof head);
-    asked.id = head[0];
+    memcpy(&head, ask.ptr, sizeof head);
+    asked.id = head.id;
     asked.end = &asked.first;
-    if (head[2])
+    if (head.has_key)
         asked.key = lam_sv(ask.ptr + sizeof head, ask.len - sizeof head);
-    if ((rc = collect(tail, head[1], &asked, &err))) {
-        const uint64_t refusal[HEAD] = {[ID] = asked.id, [CODE] = (uint64_t)(int64_t)rc};
+    if ((rc = collect(tail, head.commit, &asked, &err))) {
+        const struct lam_speed_answer_head refusal = {.id = asked.id, .code = rc};
 
         lam_log_warn(&answers->engine->log, "speed", "a query was refused: %s", err.text);
         free_parts(asked.first);
-        lam_speed_rank_send(answers->engine, MSG_SPEED_ANSWER, lam_sv((const char *)refusal, sizeof refusal));
+        lam_speed_rank_send(answers->engine, MSG_SPEED_ANSWER, lam_sv((const char *)&refusal, sizeof refusal));
         return;
     }
     while (*end)

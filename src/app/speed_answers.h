@@ -1,8 +1,6 @@
 /*
- * Answers of a speed rank to questions for its tail (speed_asks.h has the other side), in parts that wait until the outbox to rank 0 takes them.
- *
- * ASK: id u64, commit u64, has_key u64, key. ANSWER, one or more: id u64, code i64, more u64 (another one follows), ranges u64, {partition u64, next u64}…, one
- * wire frame. Ranges stand in the first.
+ * Answers of a speed rank to questions for its tail (speed_asks.h has the other side, speed_parts.h the bytes), in parts that wait until the outbox to rank 0
+ * takes them.
  *
  * Main thread; inside of speed_*.c only.
  */

@@ -31,22 +31,23 @@ static struct lam_speed_ask *find_ask(struct lam_speed_asks *asks, uint64_t id)
 
 void lam_speed_asks_take(struct lam_speed_asks *asks, struct lam_sv bytes)
 {
-    uint64_t head[4], pair[2]; /* id, code, whether more follows, ranges: speed_answers.h */
+    struct lam_speed_answer_head head;
+    struct lam_speed_next range;
     struct lam_error err;
     struct lam_speed_ask *ask;
     size_t at = sizeof head;
 
     if (bytes.len < sizeof head)
         return;
-    memcpy(head, bytes.ptr, sizeof head);
+    memcpy(&head, bytes.ptr, sizeof head);
     pthread_mutex_lock(&asks->lock);
-    if ((ask = find_ask(asks, head[0]))) { /* else it has given up waiting */
-        ask->missing -= !head[2];
-        if (head[1])
-            ask->code = (int)(int64_t)head[1];
-        for (uint64_t i = 0; i < head[3] && at + sizeof pair <= bytes.len && !ask->code; i++, at += sizeof pair) {
-            memcpy(pair, bytes.ptr + at, sizeof pair);
-            ask->code = lam_buf_addf(&ask->speed, &err, "%s\"%" PRIu64 "\":%" PRIu64, ask->speed.len ? "," : "", pair[0], pair[1]);
+    if ((ask = find_ask(asks, head.id))) { /* else it has given up waiting */
+        ask->missing -= !head.more;
+        if (head.code)
+            ask->code = (int)head.code;
+        for (uint64_t i = 0; i < head.ranges && at + sizeof range <= bytes.len && !ask->code; i++, at += sizeof range) {
+            memcpy(&range, bytes.ptr + at, sizeof range);
+            ask->code = lam_buf_addf(&ask->speed, &err, "%s\"%" PRIu64 "\":%" PRIu64, ask->speed.len ? "," : "", range.partition, range.next);
         }
         if (!ask->code)
             ask->code = lam_buf_add(&ask->frames, bytes.ptr + at, bytes.len - at, &err);
@@ -60,13 +61,13 @@ static int speed_ranks(const struct lam_speed_asks *asks) { return asks->engine-
 
 static int send_one(struct lam_speed_asks *asks, const struct lam_speed_ask *ask, struct lam_error *err)
 {
-    uint64_t head[3] = {ask->id, ask->commit, ask->key.ptr != NULL};
+    const struct lam_speed_ask_head head = {ask->id, ask->commit, ask->key.ptr != NULL};
     char *bytes = malloc(sizeof head + ask->key.len);
     int rc = 0;
 
     if (!bytes)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a question");
-    memcpy(bytes, head, sizeof head);
+    memcpy(bytes, &head, sizeof head);
     if (ask->key.len)
         memcpy(bytes + sizeof head, ask->key.ptr, ask->key.len);
     for (int r = 0; !rc && r < speed_ranks(asks); r++)

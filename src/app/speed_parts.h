@@ -13,6 +13,24 @@ struct lam_speed_committed {
     uint64_t roll, commit;
 };
 
+/* ASK: this, and the key. */
+struct lam_speed_ask_head {
+    uint64_t id, commit;
+    uint64_t has_key; /* 0: all rows */
+};
+
+/* ANSWER, one or more: this, a struct lam_speed_next for each range, and one wire frame. */
+struct lam_speed_answer_head {
+    uint64_t id;
+    int64_t code;
+    uint64_t more;   /* another one follows */
+    uint64_t ranges; /* they stand in the first */
+};
+
+struct lam_speed_next {
+    uint64_t partition, next;
+};
+
 /* Where consuming starts, and what the rows say of their source. The same on every rank but for the partitions. */
 struct lam_speed_setup {
     char run[LAM_RUN_ID];

@@ -25,9 +25,7 @@ static int compare_job(struct lam_batch_job *batch, const struct lam_state *stat
     batch->rebuild = state->view.number == 0 || change.analysis;
     if (change.analysis && state->view.number)
         lam_log_info(log, "batch", "the analysis changed (%s): this is a new full view", change.analysis_fields);
-    if (change.sources_gone[0] && batch->rebuild && state->view.number)
-        lam_log_warn(log, "batch", "sources that are no longer in the job are not part of the new view: %s", change.sources_gone);
-    else if (change.sources_gone[0])
+    if (change.sources_gone[0])
         lam_log_warn(log, "batch", "sources that are no longer in the job keep their rows: %s", change.sources_gone);
     return 0;
 }
@@ -82,7 +80,7 @@ static int set_cutoff(struct lam_batch_job *batch, struct lam_error *err)
     int rc;
 
     lam_cutoff_release(&batch->cutoff);
-    if (!batch->rebuild && (rc = lam_cutoff_copy(&batch->cutoff, &state->view.cutoff, err))) /* a view made anew covers what it has read */
+    if ((rc = lam_cutoff_copy(&batch->cutoff, &state->view.cutoff, err))) /* of sources that are no longer in the job too: their rows stay */
         return rc;
     for (size_t i = 0; i < batch->source_count; i++) {
         const struct lam_batch_source *source = &batch->sources[i];
@@ -260,7 +258,8 @@ static int init_source(struct lam_batch_job *batch, size_t i, struct lam_error *
     source->files.root = source->root;
     source->files.csv_delimiter = job->sources[i].csv.delimiter;
     source->files.csv_header = (enum lam_csv_header)job->sources[i].csv.header;
-    source->files.max_record = source->files.max_document = job->limits.record;
+    source->files.max_record = job->limits.record;
+    source->files.max_document = job->limits.document;
     source->files.max_raw = job->limits.raw;
     return 0;
 }
@@ -285,6 +284,7 @@ int lam_batch_job_init(struct lam_batch_job *batch, struct lam_engine *engine, s
     *batch = (struct lam_batch_job){.engine = engine, .analyzer = &lam_analyzer_builtin};
     lam_buf_init(&batch->results, (size_t)1 << 30);
     lam_buf_init(&batch->resolved_paths, (size_t)1 << 30);
+    lam_buf_init(&batch->kept_copies, (size_t)1 << 30);
     lam_cutoff_init(&batch->cutoff);
     batch->source_count = engine->job->source_count + (engine->job->stream ? 1 : 0);
     if (!(batch->sources = calloc(batch->source_count + 1, sizeof *batch->sources)))
@@ -312,6 +312,7 @@ void lam_batch_job_release(struct lam_batch_job *batch)
     lam_batch_files_free(batch->files);
     lam_staged_list_release(&batch->adopted);
     lam_buf_release(&batch->resolved_paths);
+    lam_buf_release(&batch->kept_copies);
     lam_batch_tally_release(&batch->tally);
     lam_batch_inputs_release(&batch->planned);
     lam_batch_again_forget(batch);

@@ -44,8 +44,8 @@ int lam_tools_new(struct lam_tools **out, struct lam_engine *engine, enum lam_la
     const struct lam_job *job = engine->job;
     struct lam_tools *tools = calloc(1, sizeof *tools);
     struct lam_parse_limits limits = lam_parse_limits_default;
-    struct lam_refine_options options = {.max_record = job->limits.record, .max_depth = job->limits.depth, .max_raw = job->limits.raw, .tasks = &job->tasks,
-                                         .layer = layer, .depth = depth, .clock = engine->clock, .open_analyzer = open_builtin,
+    struct lam_refine_options options = {.max_record = job->limits.record, .max_document = job->limits.document, .max_depth = job->limits.depth,
+                                         .max_raw = job->limits.raw, .tasks = &job->tasks, .layer = layer, .depth = depth, .clock = engine->clock, .open_analyzer = open_builtin,
                                          .arg = tools, .analyzer = &lam_analyzer_builtin, .parse = parse};
     int rc;
 
@@ -61,8 +61,7 @@ int lam_tools_new(struct lam_tools **out, struct lam_engine *engine, enum lam_la
         tools->tasks.wanted &= ~(uint32_t)LAM_TASK_EMBED;
         options.analyzer = &lam_analyzer_static;
     }
-    if (limits.max_bytes > job->limits.record)
-        limits.max_bytes = job->limits.record;
+    limits.max_bytes = job->limits.document > job->limits.record ? job->limits.document : job->limits.record;
     if (!(tools->parser = lam_parser_new(&limits)))
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a parser");
     else {

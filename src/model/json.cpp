@@ -20,7 +20,8 @@ extern "C" {
 #include "json.h" /* and the C headers that it includes, which know nothing of C++ */
 }
 
-#define FIRST_CAPACITY 65536 /* of documents; grows by doubling */
+#define FIRST_CAPACITY 65536     /* of documents; grows by doubling */
+#define KEPT_CAPACITY (1 << 21) /* more is given back with the next document */
 
 static const uint64_t PAYLOAD = ((uint64_t)1 << 56) - 1;
 
@@ -72,9 +73,10 @@ static void release(lam_json *json)
 /* Room for a document of len bytes. What was parsed is gone. */
 static int make_room(lam_json *json, size_t len, lam_error *err)
 {
-    size_t capacity = json->capacity ? json->capacity : FIRST_CAPACITY;
+    bool much = json->capacity > KEPT_CAPACITY && len <= KEPT_CAPACITY; /* of a large one before: some twenty bytes of memory a byte of text */
+    size_t capacity = json->capacity && !much ? json->capacity : FIRST_CAPACITY;
 
-    if (json->bytes && len <= json->capacity)
+    if (json->bytes && len <= json->capacity && !much)
         return 0;
     while (capacity < len)
         capacity *= 2;

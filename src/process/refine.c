@@ -11,6 +11,7 @@ struct lam_refiner {
 
 int lam_refiner_new(struct lam_refiner **out, const struct lam_refine_options *options, struct lam_error *err)
 {
+    size_t most = options->max_document > options->max_record ? options->max_document : options->max_record;
     struct lam_refiner *refiner = calloc(1, sizeof *refiner);
     int rc;
 
@@ -18,8 +19,8 @@ int lam_refiner_new(struct lam_refiner **out, const struct lam_refine_options *o
     if (!refiner)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a refiner");
     refiner->options = *options;
-    lam_extractor_init(&refiner->extractor, options->max_record);
-    if (!(refiner->json = lam_json_new(options->max_record, options->max_depth)))
+    lam_extractor_init(&refiner->extractor, most);
+    if (!(refiner->json = lam_json_new(most, options->max_depth)))
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a JSON parser");
     else
         rc = options->open_analyzer(options->arg, &refiner->analyzer, err);
@@ -81,6 +82,13 @@ static int understand(struct lam_refiner *refiner, const struct lam_raw *raw, st
     return 0;
 }
 
+static int too_large(const struct lam_refiner *refiner, const struct lam_raw *raw, struct lam_error *err)
+{
+    if (raw->document)
+        return LAM_FAIL(err, LAM_E_LIMIT, "a document of %zu bytes, more than limits.document (%zu)", raw->bytes.len, refiner->options.max_document);
+    return LAM_FAIL(err, LAM_E_LIMIT, "a record of %zu bytes, more than limits.record (%zu)", raw->bytes.len, refiner->options.max_record);
+}
+
 int lam_refiner_add(struct lam_refiner *refiner, const struct lam_raw *raw, struct lam_block *block, struct lam_error *err)
 {
     struct lam_extract_input input = {.pos = raw->pos, .path = raw->path, .arrival_us = raw->arrival_us, .mtime_us = raw->mtime_us,
@@ -89,8 +97,8 @@ int lam_refiner_add(struct lam_refiner *refiner, const struct lam_raw *raw, stru
     struct lam_error why;
     int rc;
 
-    if (raw->bytes.len > refiner->options.max_record)
-        rc = LAM_FAIL(&why, LAM_E_LIMIT, "a record of %zu bytes, more than limits.record (%zu)", raw->bytes.len, refiner->options.max_record);
+    if (raw->bytes.len > (raw->document ? refiner->options.max_document : refiner->options.max_record))
+        rc = too_large(refiner, raw, &why);
     else if (!(rc = understand(refiner, raw, &input, &why)))
         rc = lam_extract_record(&refiner->extractor, raw->settings, &input, &row.rec, &why);
     if (!rc)

@@ -22,7 +22,8 @@ struct lam_document {
 };
 
 struct lam_refine_options {
-    size_t max_record;    /* bytes of one record or document */
+    size_t max_record;    /* bytes of a line, row or message */
+    size_t max_document;  /* bytes of a file that is one document */
     unsigned max_depth;   /* of JSON */
     size_t max_raw;       /* bytes of a reject's raw that are kept */
     const struct lam_tasks *tasks;

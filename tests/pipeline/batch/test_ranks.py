@@ -3,6 +3,7 @@
 
     test_ranks.py LAMINA [TEST…]
 """
+import json
 import sys
 
 from support import MIB, BatchCase, Store, csv_bytes, gz, jsonl, main, naive_upsert, peak_of, records, report_of, sentence, text_of, time_us, zst
@@ -136,6 +137,19 @@ class SameOnAnyRanks(BatchCase):
         self.batch(self.job("b", limits={"document": "1 MiB"}), 0)
         self.assertTrue(Store(self.store("a")).answer() == Store(self.store("b")).answer())
         self.assertEqual(len(Store(self.store("a")).rows()), len({rec["id"] for _, rec in known}))
+
+    def test_a_document_may_be_larger_than_a_line(self):
+        text = "Invoice 7 was charged twice. " * 100000
+        for name, content in {"large.txt": text, "large.md": "# Title\n\n" + text, "large.json": json.dumps({"id": "json", "text": text}), "larger.txt": 2 * text,
+                              "lines.jsonl": json.dumps({"id": "line", "text": text}) + "\n" + json.dumps({"id": "short", "text": "Hello."})}.items():
+            self.write(name, content)
+        self.batch(self.job(dataset={"order_by": None}, limits={"document": "4 MiB"}, quarantine={"max": 0.5}), 0)
+        store = Store(self.store())
+        rows = {row["key"]: row for row in store.rows()}
+        self.assertEqual(set(rows), {b"large.txt", b"large.md", b"json", b"short"})
+        self.assertEqual(len(rows[b"large.txt"]["text"]), len(text))
+        self.assertEqual(sorted(reject["reason"] for reject in store.rejects()),
+                         [b"larger.txt at byte 0: a document of more than 4194304 bytes", b"lines.jsonl at byte 0: a record of more than 1048576 bytes"])
 
 
 class Bounded(BatchCase):

@@ -97,7 +97,8 @@ static const struct lam_tasks plain = {.wanted = LAM_TASK_CLASSIFY};
 
 static struct lam_refine_options options(void)
 {
-    return (struct lam_refine_options){.max_record = 1000, .max_depth = 10, .max_raw = 16, .tasks = &plain, .layer = LAM_LAYER_SPEED, .depth = LAM_DEPTH_DEEP, .clock = &still,
+    return (struct lam_refine_options){.max_record = 1000, .max_document = 2000, .max_depth = 10, .max_raw = 16, .tasks = &plain,
+                                       .layer = LAM_LAYER_SPEED, .depth = LAM_DEPTH_DEEP, .clock = &still,
                                        .open_analyzer = open_tiny, .analyzer = &tiny, .parse = parse};
 }
 
@@ -221,6 +222,26 @@ static void a_rejects_raw_is_cut_and_a_record_above_the_limit_is_a_reject(void *
     assert_int_equal(lam_block_rejects(world->block), 1);
     assert_int_equal(lam_block_rows(world->block), 1);
     assert_int_equal(lam_block_reject(world->block, 0)->raw.len, 16);
+}
+
+static void a_document_has_a_limit_of_its_own(void **state)
+{
+    struct world *world = *state;
+    char large[2002];
+    struct lam_raw raw;
+
+    memset(large, 'a', sizeof large);
+    large[2001] = '\0';
+    raw = record(&whole, large);
+    raw.document = true;
+    raw.media_type = NULL;
+    add(world, raw);
+    assert_int_equal(lam_block_rejects(world->block), 1);
+    assert_true(lam_sv_eq(lam_block_reject(world->block, 0)->reason, LAM_SV("a document of 2001 bytes, more than limits.document (2000)")));
+    raw.bytes.len = 2000; /* exactly the limit, and more than a record may have */
+    add(world, raw);
+    assert_int_equal(lam_block_rejects(world->block), 1);
+    assert_int_equal(lam_block_rows(world->block), 1);
 }
 
 static void a_parsers_refusal_is_a_reject_and_its_lack_of_memory_an_error(void **state)
@@ -409,6 +430,7 @@ int main(void)
         TEST(a_record_becomes_a_row),
         TEST(a_document_has_the_parsers_text_and_one_that_is_json_its_fields),
         TEST(what_is_wrong_with_a_record_is_a_reject_with_a_reason),
+        TEST(a_document_has_a_limit_of_its_own),
         TEST(a_rejects_raw_is_cut_and_a_record_above_the_limit_is_a_reject),
         TEST(a_parsers_refusal_is_a_reject_and_its_lack_of_memory_an_error),
         TEST(a_message_without_a_value_deletes_in_upsert_and_is_rejected_in_append),

@@ -56,11 +56,14 @@ static int conclude(struct lam_session *session, struct lam_batch_job *batch, in
 
     if (rc == LAM_E_CANCELLED) {
         lam_log_info(&session->engine.log, "batch", "%s", err->text);
+        lam_report_batch_ended(session, batch, LAM_EXIT_RESUME, err->text);
         return LAM_EXIT_RESUME;
     }
     if (rc) {
         session->failure = *err;
-        return rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
+        code = rc == LAM_E_INVALID ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
+        lam_report_batch_ended(session, batch, code, err->text);
+        return code;
     }
     if (batch->estimate) {
         struct lam_estimate_sums sums;

@@ -391,8 +391,8 @@ int lam_llm_job_analyzed(struct lam_llm_job *llm, bool last, struct lam_batch_pi
     *piece = NULL;
     lam_openai_drain(llm->openai, last);
     rc = next_done(llm, piece, err);
-    if (lam_mono_us(llm->engine->clock) - llm->told_us >= TELL_US)
-        tell(llm);
+    if ((rc && rc != LAM_PENDING && rc != LAM_END) || lam_mono_us(llm->engine->clock) - llm->told_us >= TELL_US)
+        tell(llm); /* with an error the run ends: what was paid is known before */
     if (!*piece)
         return rc;
     if (--llm->out == 0)
@@ -426,6 +426,20 @@ void lam_llm_job_agents(const struct lam_llm_job *llm, struct lam_agent_stats *s
     *stats = (struct lam_agent_stats){0};
     for (int rank = 0; llm->all && rank < llm->engine->size; rank++)
         lam_agent_stats_add(stats, &llm->all[rank].agents);
+}
+
+bool lam_llm_job_asked(const struct lam_llm_job *llm)
+{
+    struct lam_openai_stats stats;
+    uint64_t requests;
+
+    if (!llm || llm->engine->estimate)
+        return false;
+    lam_llm_job_stats(llm, &stats);
+    requests = stats.unseen.requests;
+    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
+        requests += stats.endpoints[i].requests;
+    return requests > 0;
 }
 
 const char *lam_llm_job_limit(const struct lam_llm_job *llm)

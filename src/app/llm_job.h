@@ -60,6 +60,9 @@ void lam_llm_job_stats(const struct lam_llm_job *llm, struct lam_openai_stats *s
 /* The same of agents. */
 void lam_llm_job_agents(const struct lam_llm_job *llm, struct lam_agent_stats *stats);
 
+/* Coordinator (llm may be NULL): a model was asked in this run. */
+bool lam_llm_job_asked(const struct lam_llm_job *llm);
+
 /* Coordinator (llm may be NULL): "" or the limit that ended the asking, on whichever rank. */
 const char *lam_llm_job_limit(const struct lam_llm_job *llm);
 

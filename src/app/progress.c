@@ -70,7 +70,7 @@ void lam_progress_of_batch(char *text, size_t cap, const struct lam_batch *batch
 
 void lam_progress_batch(struct lam_progress *progress, const struct lam_batch *batch, const struct lam_batch_job *job)
 {
-    char text[256], models[128];
+    char text[256], models[1024];
 
     if (!lam_progress_due(progress))
         return;

@@ -210,26 +210,56 @@ bool lam_report_over_quarantine(const struct lam_session *session, uint64_t bad,
     return true;
 }
 
+/* Into the store, and to standard output for programs. rc: of what made json. */
+static void keep_report(struct lam_session *session, const struct lam_batch_job *batch, const struct lam_buf *json, int rc, struct lam_error *err)
+{
+    char path[LAM_PATH_MAX];
+
+    if (!rc && snprintf(path, sizeof path, "%s/runs/%s/report.json", session->job->store.path, batch->run) < (int)sizeof path)
+        rc = lam_fs_replace(session->engine.fs, path, lam_buf_sv(json), err);
+    if (rc)
+        lam_log_warn(&session->engine.log, "job", "no report could be written: %s", err->text);
+    if (session->cli->json)
+        fwrite(json->ptr, 1, json->len, stdout);
+}
+
 void lam_report_batch(struct lam_session *session, const struct lam_batch_job *batch, int code)
 {
     const struct lam_state *state = lam_engine_state(&session->engine);
     double seconds = (double)(lam_mono_us(&lam_clock_system) - session->started_us) / 1e6;
-    char path[LAM_PATH_MAX];
     struct lam_error err;
     struct lam_buf json;
     int rc;
 
     lam_buf_init(&json, (size_t)64 << 20);
     rc = write_json(session, batch, state, code, seconds, &json, &err);
-    if (!rc && snprintf(path, sizeof path, "%s/runs/%s/report.json", session->job->store.path, batch->run) < (int)sizeof path)
-        rc = lam_fs_replace(session->engine.fs, path, lam_buf_sv(&json), &err);
-    if (rc)
-        lam_log_warn(&session->engine.log, "job", "no report could be written: %s", err.text);
-    if (session->cli->json)
-        fwrite(json.ptr, 1, json.len, stdout);
-    else
+    keep_report(session, batch, &json, rc, &err);
+    if (!session->cli->json)
         print_table(session, batch, state, seconds);
     fflush(stdout);
     lam_buf_release(&json);
     lam_state_unref(state);
+}
+
+void lam_report_batch_ended(struct lam_session *session, const struct lam_batch_job *batch, int code, const char *why)
+{
+    double seconds = (double)(lam_mono_us(&lam_clock_system) - session->started_us) / 1e6;
+    struct lam_error err;
+    struct lam_buf json;
+    int rc;
+
+    if (!batch->run[0] || !lam_llm_job_asked(batch->llm))
+        return;
+    lam_buf_init(&json, (size_t)1 << 20);
+    if (!(rc = lam_buf_addf(&json, &err, "{\"job\":")) && !(rc = lam_buf_add_json(&json, lam_sv_of(session->job->name), &err)) &&
+        !(rc = lam_buf_addf(&json, &err, ",\"run\":\"%s\",\"exit\":%d,\"ended\":", batch->run, code)) && !(rc = lam_buf_add_json(&json, lam_sv_of(why), &err)) &&
+        !(rc = lam_buf_addf(&json, &err, ",\"seconds\":%.3f,\"ranks\":%d", seconds, session->engine.size)) && !(rc = lam_llm_job_report(batch->llm, &json, &err)))
+        rc = lam_buf_addf(&json, &err, "}\n");
+    keep_report(session, batch, &json, rc, &err);
+    if (!session->cli->json) {
+        printf("No view was published: %s\n\n", why);
+        lam_llm_job_print(batch->llm);
+    }
+    fflush(stdout);
+    lam_buf_release(&json);
 }

@@ -31,6 +31,9 @@ bool lam_report_over_quarantine(const struct lam_session *session, uint64_t bad,
 /* Writes a batch's report. Rank 0, when the storage thread is idle. */
 void lam_report_batch(struct lam_session *session, const struct lam_batch_job *batch, int code);
 
+/* The same of a run that came to no view: why, and what it paid models; nothing where it asked none. Rank 0. */
+void lam_report_batch_ended(struct lam_session *session, const struct lam_batch_job *batch, int code, const char *why);
+
 /* Resident memory of this process in KiB, anonymous and shared pages (of Linux's smaps); -1 where it is not told. */
 void lam_report_memory(long *anon_kib, long *shmem_kib);
 

@@ -224,6 +224,8 @@ static void conclude(struct lam_run_job *run)
     lam_progress_end(run->progress);
     if (code == LAM_EXIT_DONE || code == LAM_EXIT_RESUME)
         lam_run_report(run, &code);
+    else
+        lam_report_batch_ended(run->session, &run->batch_job, code, run->session->failure.text);
     run->code = code;
     lam_session_bye(run->session, code);
 }

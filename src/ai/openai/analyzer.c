@@ -9,6 +9,7 @@
  *     request.c    from the queue to the client, within the limits
  *     pack.c       several documents in one request
  *     respond.c    what came back
+ *     account.c    what it cost
  */
 #include "own.h"
 
@@ -310,12 +311,13 @@ void lam_openai_drain(struct lam_openai *o, bool draining)
 void lam_openai_estimate(struct lam_openai *o) { o->estimating = true; }
 void lam_openai_estimated(const struct lam_openai *o, struct lam_openai_estimate *estimate) { *estimate = o->estimated; }
 
-static void add_usage(struct lam_openai_usage *sum, const struct lam_openai_usage *more)
+void lam_openai_usage_add(struct lam_openai_usage *sum, const struct lam_openai_usage *more)
 {
     sum->requests += more->requests;
     sum->tokens_in += more->tokens_in;
     sum->tokens_out += more->tokens_out;
     sum->cached += more->cached;
+    sum->estimated += more->estimated;
     sum->cost += more->cost;
 }
 
@@ -336,7 +338,7 @@ static void add_unseen(const struct lam_openai *o, struct lam_openai_stats *stat
         unseen.tokens_in = counters.unseen_tokens - o->unseen_before[i].tokens_in;
         unseen.tokens_out = unseen.requests * answer;
         unseen.cost = lam_endpoint_cost(endpoint, (double)unseen.tokens_in, (double)unseen.tokens_out);
-        add_usage(&stats->unseen, &unseen);
+        lam_openai_usage_add(&stats->unseen, &unseen);
     }
 }
 
@@ -353,8 +355,8 @@ static void add_trials(const struct lam_openai *o, struct lam_openai_stats *stat
         trials.tokens_in = counters.trial_in - before->tokens_in;
         trials.tokens_out = counters.trial_out - before->tokens_out;
         trials.cost = lam_endpoint_cost(&o->job->deep.endpoints[i], (double)trials.tokens_in, (double)trials.tokens_out);
-        add_usage(&stats->trials, &trials);
-        add_usage(&stats->endpoints[i], &trials);
+        lam_openai_usage_add(&stats->trials, &trials);
+        lam_openai_usage_add(&stats->endpoints[i], &trials);
     }
 }
 
@@ -435,7 +437,7 @@ void lam_openai_stats(struct lam_openai *o, struct lam_openai_stats *stats)
     pthread_mutex_lock(&o->lock);
     stats->others = o->others;
     for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
-        add_usage(&stats->endpoints[i], &o->others_at[i]);
+        lam_openai_usage_add(&stats->endpoints[i], &o->others_at[i]);
     pthread_mutex_unlock(&o->lock);
     add_unseen(o, stats);
     add_trials(o, stats);
@@ -444,14 +446,17 @@ void lam_openai_stats(struct lam_openai *o, struct lam_openai_stats *stats)
 void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_stats *more)
 {
     for (size_t i = 0; i < LAM_OPENAI_ASKS; i++)
-        add_usage(&sum->asks[i], &more->asks[i]);
-    add_usage(&sum->others, &more->others);
-    add_usage(&sum->unseen, &more->unseen);
-    add_usage(&sum->trials, &more->trials);
+        lam_openai_usage_add(&sum->asks[i], &more->asks[i]);
+    lam_openai_usage_add(&sum->others, &more->others);
+    lam_openai_usage_add(&sum->unseen, &more->unseen);
+    lam_openai_usage_add(&sum->trials, &more->trials);
     for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
-        add_usage(&sum->endpoints[i], &more->endpoints[i]);
-    for (size_t i = 0; i < LAM_JOB_CASCADE_MAX; i++)
+        lam_openai_usage_add(&sum->endpoints[i], &more->endpoints[i]);
+    for (size_t i = 0; i < LAM_JOB_CASCADE_MAX; i++) {
+        lam_openai_usage_add(&sum->tiers[i], &more->tiers[i]);
+        sum->asked[i] += more->asked[i];
         sum->steps[i] += more->steps[i];
+    }
     sum->rows += more->rows;
     sum->answered += more->answered;
     sum->pending += more->pending;

@@ -115,7 +115,9 @@ void lam_openai_estimated(const struct lam_openai *openai, struct lam_openai_est
 #define LAM_OPENAI_ASKS 9
 
 struct lam_openai_usage {
-    uint64_t requests, tokens_in, tokens_out, cached; /* cached: of tokens_in, by the server's own word */
+    uint64_t requests, tokens_in, tokens_out;
+    uint64_t cached;    /* of tokens_in, by the server's own word */
+    uint64_t estimated; /* of tokens_in and tokens_out: of answers without a count that can be believed */
     double cost;
 };
 
@@ -125,6 +127,8 @@ struct lam_openai_stats {
     struct lam_openai_usage others;   /* agents: what lam_openai_spent was told */
     struct lam_openai_usage trials;   /* about a harmless text, where an endpoint refused one record after another; in no limit of the run */
     struct lam_openai_usage endpoints[LAM_LLM_ENDPOINTS]; /* of all three */
+    struct lam_openai_usage tiers[LAM_JOB_CASCADE_MAX];   /* of asks, those to chat models, by step among the models */
+    uint64_t asked[LAM_JOB_CASCADE_MAX];                  /* documents in the requests of each */
     uint64_t rows, answered, pending, rejected;
     uint64_t hits, shared;            /* questions answered from the cache; by another's answer that was under way */
     uint64_t saved_in, saved_out;     /* tokens that the cache saved */
@@ -148,6 +152,7 @@ void lam_openai_stats(struct lam_openai *openai, struct lam_openai_stats *stats)
 bool lam_openai_reserve(struct lam_openai *openai, unsigned tier, uint64_t tokens_in, uint64_t tokens_out);
 void lam_openai_spent(struct lam_openai *openai, unsigned tier, const struct lam_openai_usage *reserved, const struct lam_openai_usage *used, size_t endpoint);
 
+void lam_openai_usage_add(struct lam_openai_usage *sum, const struct lam_openai_usage *more);
 void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_stats *more);
 size_t lam_openai_ask_count(const struct lam_openai *openai);
 const char *lam_openai_ask_name(const struct lam_openai *openai, size_t ask);

@@ -167,14 +167,16 @@ int lam_embed_take(struct lam_openai *o, struct lam_openai_request *request, str
     *reply = (struct lam_llm_reply){0};
     if (rc || (rc = lam_json_parse(json, lam_sv(request->body, request->body_len), err)) == LAM_E_MEMORY)
         goto cleanup;
+    if (!rc) {
+        reply->model = lam_json_string(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("model")));
+        reply->tokens_in = lam_llm_count(json, "/usage/prompt_tokens");
+    }
+    lam_request_account(o, request, reply); /* paid, whatever it holds */
     if (rc || !sort_vectors(json, request->count, by_index)) {
         rc = 0;
         lam_request_wrong(o, request, "the answer has not one vector for each text");
         goto cleanup;
     }
-    reply->model = lam_json_string(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("model")));
-    reply->tokens_in = lam_llm_count(json, "/usage/prompt_tokens");
-    lam_request_account(o, request, reply);
     while (!rc && request->questions)
         rc = take_one(o, request, reply, json, by_index[at++], &vector, err);
 cleanup:

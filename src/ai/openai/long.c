@@ -62,7 +62,8 @@ static int reduce(struct lam_openai *o, struct lam_question *question, struct la
     question->text = lam_buf_sv(&text);
     question->guess = lam_token_guess(question->title) + lam_token_guess(question->text);
     question->cut = true;
-    o->stats.cut++;
+    o->stats.cut += !question->doc->cut;
+    question->doc->cut = true;
     lam_long_free(question);
     lam_question_push(o, question);
     return 0;

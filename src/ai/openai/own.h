@@ -24,6 +24,7 @@ struct lam_openai_doc {
     size_t index;           /* in its block */
     unsigned left;          /* questions without an end */
     bool pending, rejected;
+    bool cut;               /* some question about it did not show all of it */
     struct lam_buf asks, steps; /* JSON, for the trace: what each question and each step of the cascade said */
     struct lam_sv category; /* that the step before gave; in the block */
     uint32_t tokens, version;
@@ -150,7 +151,7 @@ struct lam_openai {
     int64_t packing_since_us;       /* since when questions wait for a fuller pack; 0: none do */
     bool draining, cancelled, estimating;
     bool vectors_fit;               /* a vector had the job's dimension */
-    bool usage_doubted;             /* a server counted what cannot be */
+    bool usage_doubted;             /* a server counted what cannot be, or nothing; it was said */
     struct lam_error failed;        /* code 0: nothing */
     struct lam_spending spending;
     char limit[64];                 /* its limit in words, once it was asked for */
@@ -196,9 +197,11 @@ int lam_embed_write(struct lam_openai *o, const struct lam_openai_request *reque
 int lam_embed_take(struct lam_openai *o, struct lam_openai_request *request, struct lam_llm_reply *reply, struct lam_error *err);
 int lam_embed_apply(struct lam_openai *o, struct lam_question *question, struct lam_error *err); /* of the value that stands in o->value */
 
+/* account.c: each answer, before it is looked at. Counts in reply that cannot be are made 0. */
+void lam_request_account(struct lam_openai *o, struct lam_openai_request *request, struct lam_llm_reply *reply);
+
 /* respond.c, for embed.c */
 struct lam_question *lam_request_take_first(struct lam_openai_request *request);
-void lam_request_account(struct lam_openai *o, struct lam_openai_request *request, struct lam_llm_reply *reply); /* counts in it that cannot be are made 0 */
 void lam_request_wrong(struct lam_openai *o, struct lam_openai_request *request, const char *why); /* nothing of it can be used */
 /* Once more, elsewhere, or the quarantine. */
 void lam_question_wrong(struct lam_openai *o, struct lam_question *question, size_t endpoint, struct lam_sv answer, const char *why);

@@ -137,7 +137,8 @@ int lam_question_shorten(struct lam_openai *o, struct lam_question *question, ui
     question->seen = head.len + tail.len;
     question->guess = lam_token_guess(question->title) + lam_token_guess(question->text);
     question->cut = true;
-    o->stats.cut++;
+    o->stats.cut += !question->doc->cut;
+    question->doc->cut = true;
     return 0;
 }
 

@@ -10,7 +10,6 @@
 
 #define REPAIRS_MAX 1
 #define BAD_MAX ((size_t)16 << 10) /* bytes of a wrong answer that are kept */
-#define USAGE_FACTOR 8u            /* so many times what a request can have at all are not believed */
 
 struct lam_question *lam_request_take_first(struct lam_openai_request *request)
 {
@@ -21,70 +20,6 @@ struct lam_question *lam_request_take_first(struct lam_openai_request *request)
         question->next = NULL;
     }
     return question;
-}
-
-/* --- what it cost --- */
-
-static void add_usage(struct lam_openai_usage *usage, const struct lam_llm_reply *reply, uint64_t in, uint64_t out, double cost)
-{
-    usage->requests++;
-    usage->tokens_in += in;
-    usage->tokens_out += out;
-    usage->cached += reply->cached;
-    usage->cost += cost;
-}
-
-/* Counts that are far beyond any context would use up a limit at once: as if they were not told. */
-static void doubt_usage(struct lam_openai *o, const struct lam_openai_request *request, struct lam_llm_reply *reply)
-{
-    bool embeds = lam_ask_embeds(o, request->ask);
-    uint64_t most = (uint64_t)lam_asks_context(o->job, embeds ? 0 : request->tier, embeds ? LAM_JOB_EMBEDDINGS : LAM_JOB_CHAT) + o->asks.items[request->ask].answer_tokens + request->guess;
-
-    most *= USAGE_FACTOR;
-    if (reply->tokens_in <= most && reply->tokens_out <= most)
-        return;
-    if (!o->usage_doubted)
-        lam_log_warn(o->options.log, "llm", "%s counts %" PRIu32 " tokens in and %" PRIu32 " out for one request: estimates take the place of what cannot be",
-                     o->job->deep.endpoints[request->endpoint].url, reply->tokens_in, reply->tokens_out);
-    o->usage_doubted = true;
-    reply->tokens_in = reply->tokens_in > most ? 0 : reply->tokens_in;
-    reply->tokens_out = reply->tokens_out > most ? lam_token_guess(reply->content) : reply->tokens_out;
-    reply->cached = reply->tokens_in ? reply->cached : 0;
-}
-
-/* Each document of a pack has its part by its size. Where a server does not count, the estimate stands. */
-void lam_request_account(struct lam_openai *o, struct lam_openai_request *request, struct lam_llm_reply *reply)
-{
-    const struct lam_job_endpoint *endpoint = &o->job->deep.endpoints[request->endpoint];
-    struct lam_token_estimate *tokens = lam_ask_embeds(o, request->ask) ? &o->embed_tokens : &o->tokens[request->tier];
-    uint64_t in, out;
-    double cost, sum = 0;
-
-    doubt_usage(o, request, reply);
-    in = reply->tokens_in ? reply->tokens_in : lam_token_correct(tokens, request->guess);
-    out = reply->tokens_out ? reply->tokens_out : reply->tokens_in ? 0 : lam_token_correct(tokens, lam_token_guess(reply->content));
-    cost = lam_endpoint_cost(endpoint, (double)in, (double)out);
-    lam_request_settle(o, request, in + out, cost);
-    o->stats.latency_s += (double)request->latency_us / 1e6;
-    add_usage(&o->stats.asks[request->ask], reply, in, out, cost);
-    add_usage(&o->stats.endpoints[request->endpoint], reply, in, out, cost);
-    if (reply->tokens_in) {
-        o->stats.estimates++;
-        o->stats.estimate_error += fabs((double)lam_token_correct(tokens, request->guess) - reply->tokens_in) / reply->tokens_in;
-        lam_token_learn(tokens, request->guess, reply->tokens_in);
-        if (reply->tokens_in > o->fitted[request->endpoint])
-            o->fitted[request->endpoint] = reply->tokens_in;
-    }
-    for (struct lam_question *question = request->questions; question; question = question->next)
-        sum += question->guess + 1;
-    for (struct lam_question *question = request->questions; question; question = question->next) {
-        double part = (question->guess + 1) / sum;
-
-        question->requests++;
-        question->tokens_in += (uint32_t)lround((double)in * part);
-        question->tokens_out += (uint32_t)lround((double)out * part);
-        question->cost += cost * part;
-    }
 }
 
 /* --- answers that are none --- */

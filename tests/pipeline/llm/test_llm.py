@@ -27,6 +27,7 @@ class Model(http.server.ThreadingHTTPServer):
         self.asked, self.open, self.tokens_in, self.tokens_out = [], 0, 0, 0
         self.sent = {}  # text: when its answer was, if it was since it was last asked
         self.delay, self.fail, self.slow = 0.0, None, None
+        self.dim, self.vectors_after, self.vector_requests = 16, 0, 0  # of vectors; once so many texts were asked about
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request, client_address):
@@ -50,6 +51,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         server = self.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "input" in body:
+            self.reply(200, self.vectors(body["input"]))
+            return
         documents = re.findall(r"<document (\d+)(?: id=\"(d\d+)\")?[^>]*>\n(.*?)\n</document \1>", body["messages"][1]["content"], re.S)
         with server.lock:
             server.asked += [text for _, _, text in documents]
@@ -60,18 +64,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status, answer = 200, self.answer(documents, len(json.dumps(body)) // 4)
         if server.fail and server.fail(documents):
             status, answer = server.fail(documents)
-        text = json.dumps(answer).encode()
         with server.lock:
             server.open -= 1
+        if self.reply(status, answer):
+            server.sent.update((text, time.monotonic()) for _, _, text in documents)
+
+    def reply(self, status, answer):
+        text = json.dumps(answer).encode()
         try:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
-            server.sent.update((text, time.monotonic()) for _, _, text in documents)
+            return True
         except OSError:
-            pass
+            return False
+
+    def vectors(self, texts):
+        server = self.server
+        while len(server.texts()) < server.vectors_after or (server.vectors_after and server.open):
+            time.sleep(0.1)
+        with server.lock:
+            server.tokens_in += 5 * len(texts)
+            server.vector_requests += 1
+        return {"model": "vectors-1", "data": [{"index": i, "embedding": [1.0 + i] * server.dim} for i in range(len(texts))], "usage": {"prompt_tokens": 5 * len(texts)}}
 
     def answer(self, documents, tokens):
         def one(text):
@@ -104,8 +121,7 @@ class LlmRuns(support.BatchCase):
                 "answer_tokens": 128, **(deep or {})}
         dataset = {"key": ["/id"], "order_by": None, "event_time": None, "text": ["/text"], "deleted": None, **fields.pop("dataset", {})}
         return self.job(store, dataset=dataset, deep=deep,
-                        tasks={"classify": {"labels": LABELS}, "sentiment": {}, "keywords": {"max": 3}, "summarize": {"sentences": 1}},
-                        **{"batch": {"split": "4 KiB"}, **fields})
+                        **{"tasks": {"classify": {"labels": LABELS}, "sentiment": {}, "keywords": {"max": 3}, "summarize": {"sentences": 1}}, "batch": {"split": "4 KiB"}, **fields})
 
     def run_batch(self, job, ranks=2, expect=0):
         self.batch(job, ranks, expect)

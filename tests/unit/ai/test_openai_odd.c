@@ -11,7 +11,8 @@ enum { ROOM = 16 << 20 };
 /* What is answered about "text 1"; about others something usual. */
 struct odd {
     char *content; /* of a chat; with quotes as \" */
-    const char *vector, *usage;
+    const char *vector, *usage, *all_usage; /* of every answer */
+    unsigned short_ones; /* answers of vectors that lack the last one */
     char *kept[1024]; /* bodies: the server reads them until it ends */
     unsigned count;
 };
@@ -50,15 +51,17 @@ static void embed(struct odd *odd, const struct llm_request *request, struct llm
 
         more = end[1] == ',';
         at = end + 2;
-        out += sprintf(out, "%s{\"index\":%u,\"embedding\":%s}", i ? "," : "", i, it ? odd->vector : "[3,4,0,0]");
+        if (more || !i || !odd->short_ones)
+            out += sprintf(out, "%s{\"index\":%u,\"embedding\":%s}", i ? "," : "", i, it && odd->vector ? odd->vector : "[3,4,0,0]");
     }
-    sprintf(out, "]}");
+    odd->short_ones -= odd->short_ones > 0;
+    sprintf(out, "],\"usage\":{\"prompt_tokens\":7}}");
 }
 
 static void choose(void *arg, const struct llm_request *request, struct llm_reply *reply)
 {
     struct odd *odd = arg;
-    const char *usual = "{\"prompt_tokens\":100,\"completion_tokens\":20}";
+    const char *usual = odd->all_usage ? odd->all_usage : "{\"prompt_tokens\":100,\"completion_tokens\":20}";
 
     if (strstr(request->path, "/embeddings"))
         embed(odd, request, reply);
@@ -194,6 +197,56 @@ static void usage_that_cannot_be_is_not_believed(void **state)
     }
 }
 
+static void vectors_that_are_not_all_there_are_paid_and_counted(void **state)
+{
+    struct odd odd = {.short_ones = 2};
+    struct openai_kit *kit = kit_begin(choose, &odd, "\"embed\":{\"dim\":8}", VECTORS, 4, NULL);
+    struct lam_block *block = kit_rows(20, "text %u", ROOM);
+    struct lam_openai_stats stats;
+    uint64_t asked;
+
+    (void)state;
+    assert_int_equal(kit_run(kit->openai, &kit->wake, block), 0);
+    assert_int_equal(kit_pending(block), 0);
+    stats = kit_stats(kit->openai);
+    assert_true(stats.endpoints[1].requests > 2);
+    assert_int_equal(stats.endpoints[1].tokens_in, 7 * stats.endpoints[1].requests);
+    assert_int_equal(stats.endpoints[1].estimated, 0);
+    assert_int_equal(stats.unseen.requests, 0);
+    asked = stats.endpoints[1].requests;
+    assert_int_equal(kit_end(kit), asked);
+    lam_block_free(block);
+    forget(&odd);
+}
+
+static void tokens_that_nobody_counted_are_told_as_estimates(void **state)
+{
+    static const struct {
+        const char *usage;
+        bool in, out; /* are estimated */
+    } cases[] = {{"null", true, true}, {"{\"prompt_tokens\":-5,\"completion_tokens\":-1}", true, true}, {"{\"prompt_tokens\":100}", false, true},
+                 {"{\"prompt_tokens\":4000000000,\"completion_tokens\":20}", true, false}, {"{\"prompt_tokens\":100,\"completion_tokens\":20}", false, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct odd odd = {.all_usage = cases[i].usage};
+        struct openai_kit *kit = kit_begin(choose, &odd, CLASSIFY, CHAT, 0, NULL);
+        struct lam_block *block = kit_rows(5, "text %u", ROOM);
+        struct lam_openai_usage told;
+
+        assert_int_equal(kit_run(kit->openai, &kit->wake, block), 0);
+        told = kit_stats(kit->openai).asks[0];
+        assert_int_equal(told.requests, 5);
+        assert_true(told.tokens_in > 0 && told.tokens_out > 0);
+        if (told.estimated != (cases[i].in ? told.tokens_in : 0) + (cases[i].out ? told.tokens_out : 0))
+            fail_msg("%s: %llu of %llu and %llu are estimates", cases[i].usage, (unsigned long long)told.estimated, (unsigned long long)told.tokens_in, (unsigned long long)told.tokens_out);
+        assert_int_equal(kit_stats(kit->openai).endpoints[0].estimated, told.estimated);
+        kit_end(kit);
+        lam_block_free(block);
+        forget(&odd);
+    }
+}
+
 static void what_a_chat_may_cost_is_not_the_price_of_vectors(void **state)
 {
     struct odd odd = {0};
@@ -233,6 +286,8 @@ int main(void)
         cmocka_unit_test(a_row_whose_answer_has_no_room_waits_and_the_others_do_not),
         cmocka_unit_test(a_vector_that_is_none_costs_its_record_alone),
         cmocka_unit_test(usage_that_cannot_be_is_not_believed),
+        cmocka_unit_test(vectors_that_are_not_all_there_are_paid_and_counted),
+        cmocka_unit_test(tokens_that_nobody_counted_are_told_as_estimates),
         cmocka_unit_test(what_a_chat_may_cost_is_not_the_price_of_vectors),
         cmocka_unit_test(an_estimate_knows_how_many_documents_an_answer_can_be_about),
     };

@@ -34,7 +34,8 @@ enum lam_row_flag {
     LAM_ROW_ESCALATED = 8,   /* answered by the escalation, not by the fast path */
     LAM_ROW_OTHER_ANALYSIS = 16, /* answered by a speed job whose analysis was not the store's */
     LAM_ROW_TITLE_MADE = 32, /* the title is the analyzer's: the document had none */
-    LAM_ROW_REJECTED = 64    /* in staged rows alone: the view's row at this position, which is pending, is to leave it; no model has an answer to it */
+    LAM_ROW_REJECTED = 64,   /* in staged rows alone: the view's row at this position, which is pending, is to leave it; no model has an answer to it */
+    LAM_ROW_UNAVAILABLE = 128 /* its bytes were gone when its view was made anew: it is as an older view had it */
 };
 
 struct lam_record {

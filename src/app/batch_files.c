@@ -298,13 +298,12 @@ void lam_batch_stamps_release(struct lam_batch_stamps *stamps)
     *stamps = (struct lam_batch_stamps){0};
 }
 
-int lam_batch_stamps_load(struct lam_batch_job *batch, uint32_t number, struct lam_batch_stamps *stamps, struct lam_error *err)
+static int load_stamps(struct lam_batch_job *batch, uint32_t number, struct lam_batch_stamps *stamps, struct lam_error *err)
 {
     const struct lam_state_segment *segment;
     int rc;
 
-    *stamps = (struct lam_batch_stamps){0};
-    for (size_t at = 0; !batch->rebuild && (segment = lam_state_next(batch->state, LAM_SEGMENT_MANIFEST, &at));) {
+    for (size_t at = 0; (segment = lam_state_next(batch->state, LAM_SEGMENT_MANIFEST, &at));) {
         if (segment->entry->source != number)
             continue;
         if ((rc = lam_map_cache_get(batch->engine->maps, segment->entry, &stamps->map, err)) || (rc = lam_map_need(stamps->map, LAM_COLUMNS_ALL, err)))
@@ -329,7 +328,60 @@ int lam_batch_stamps_load(struct lam_batch_job *batch, uint32_t number, struct l
     return 0;
 }
 
+int lam_batch_stamps_load(struct lam_batch_job *batch, uint32_t number, struct lam_batch_stamps *stamps, struct lam_error *err)
+{
+    int rc;
+
+    *stamps = (struct lam_batch_stamps){0};
+    rc = load_stamps(batch, number, stamps, err);
+    if (!batch->rebuild || (rc != LAM_E_CORRUPT && rc != LAM_E_NOT_FOUND))
+        return rc;
+    lam_log_warn(&batch->engine->log, "batch", "which files have vanished is not known: %s", err->text);
+    lam_batch_stamps_release(stamps);
+    return 0;
+}
+
 static int by_path(const void *a, const void *b) { return lam_sv_cmp(((const struct lam_manifest_row *)a)->path, ((const struct lam_manifest_row *)b)->path); }
+
+/* A full view: rows of this file were carried over as an older one had them. Should it be there to the next scan, it has changed, whatever is in it. */
+static void mark_unread(const struct lam_batch_job *batch, struct lam_manifest_row *row)
+{
+    if (!batch->rebuild)
+        return;
+    row->digest = (struct lam_digest){0};
+    row->mtime_ns = INT64_MIN;
+    row->ended = false;
+}
+
+int lam_batch_write_gone_manifest(struct lam_batch_job *batch, const struct lam_segment_entry *old, struct lam_segment_entry *entry, struct lam_error *err)
+{
+    struct lam_manifest_row *rows = NULL;
+    char path[LAM_SEGMENT_PATH];
+    const struct lam_target target = {batch->engine->fs, batch->engine->job->store.path, path, LAM_SEGMENT_MANIFEST};
+    struct lam_map *map = NULL;
+    int rc = lam_map_cache_get(batch->engine->maps, old, &map, err);
+
+    if (!rc)
+        rc = lam_map_need(map, LAM_COLUMNS_ALL, err);
+    if (rc == LAM_E_CORRUPT || rc == LAM_E_NOT_FOUND) {
+        lam_log_warn(&batch->engine->log, "batch", "%s", err->text);
+        lam_map_unref(map);
+        return 0;
+    }
+    if (!rc && !(rows = calloc(lam_map_rows(map) + 1, sizeof *rows)))
+        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a manifest");
+    for (uint64_t i = 0; !rc && i < lam_map_rows(map); i++) {
+        lam_manifest_get(map, i, &rows[i]);
+        mark_unread(batch, &rows[i]);
+    }
+    if (!rc && !(rc = lam_namer_next(&batch->namer, LAM_SEGMENT_MANIFEST, path, err)) && !(rc = lam_manifest_write(&target, rows, lam_map_rows(map), entry, err))) {
+        entry->source = old->source;
+        entry->life = old->life;
+    }
+    free(rows);
+    lam_map_unref(map);
+    return rc;
+}
 
 int lam_batch_write_manifest(struct lam_batch_job *batch, size_t source, struct lam_segment_entry *entry, struct lam_error *err)
 {
@@ -352,13 +404,18 @@ int lam_batch_write_manifest(struct lam_batch_job *batch, size_t source, struct 
         if (file->source != source || (file->state == LAM_FILE_VANISHED && !file->failed && lam_batch_deletes(batch, source))) /* should it come back, it is new */
             continue;
         if (file->failed) { /* to the next scan it is what it was before this one: the view's rows of it still are those */
-            count += stamps.map && !lam_manifest_find(stamps.map, lam_sv(file->path, file->path_len), row);
+            if (stamps.map && !lam_manifest_find(stamps.map, lam_sv(file->path, file->path_len), row)) {
+                mark_unread(batch, row);
+                count++;
+            }
             continue;
         }
         *row = (struct lam_manifest_row){.path = lam_sv(file->path, file->path_len), .size = file->size, .mtime_ns = file->mtime_ns, .ended = file->ended,
                                          .rows = file->rows, .life = file->life};
         memcpy(row->partition, partition.bytes, sizeof row->partition);
         row->digest = read ? lam_digest_of_blocks(file->blocks, file->block_count) : file->digest;
+        if (!read)
+            mark_unread(batch, row);
         count++;
     }
     qsort(rows, count, sizeof *rows, by_path);

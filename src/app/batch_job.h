@@ -7,6 +7,8 @@
  *     batch_list.c    what a scan finds, and what of it is to be read      coordinator
  *     batch_estimate.c what models would take, from a sample              coordinator, workers
  *     batch_missing.c deletes of what a scan did not find any more         coordinator
+ *     batch_carry.c   what a full view does not read again                 coordinator
+ *     batch_staged.c  what is staged, as these two look into it            coordinator
  *     batch_plan.c    what is staged, what of it counts, ranges            coordinator
  *     batch_publish.c the commit                                           coordinator
  *     batch_tally.c   counts by source and life                            coordinator
@@ -66,6 +68,7 @@ struct lam_batch_report {
     uint64_t splits, ranges;
     uint64_t decoded_bytes;
     uint64_t asked_again;           /* rows of the view that were pending */
+    uint64_t carried, carried_files; /* a full view: rows of the one before that were not read again, and their files */
     struct lam_error first_failure; /* of a file, code 0: none */
 };
 
@@ -107,7 +110,7 @@ struct lam_batch_job {
     const struct lam_state *state; /* as of the commit that the run began with */
     struct lam_batch_source *sources; /* source_count of the job, then the stream */
     size_t source_count;
-    bool rebuild; /* nothing of the old view is taken over */
+    bool rebuild; /* a full view: all is read again, and of the old view stays what cannot be */
     bool estimate;   /* nothing is asked, staged or published: what models would take is counted */
     struct lam_batch_estimate *estimator; /* batch_estimate.h; NULL: no estimate, or nothing to be estimated */
     bool asks_again; /* coordinator: rows of the view that wait for their answer are asked for in this run */
@@ -133,6 +136,7 @@ struct lam_batch_job {
     struct lam_staged_list adopted; /* until it is gathered */
     struct lam_batch_inputs planned;
     struct lam_buf resolved_paths;  /* of staged rows that ranges take, each with its NUL */
+    struct lam_buf kept_copies;     /* batch_carry.c: paths of segments that stay, each with its NUL */
     struct lam_batch_tally tally;
     bool gathered;           /* planned and tally have what is staged */
     uint64_t gathered_pending; /* rows of it that have no answer */
@@ -182,12 +186,21 @@ int lam_batch_changed(struct lam_batch_job *batch, int (*each)(void *arg, uint32
 int lam_batch_missing(struct lam_batch_job *batch, int (*each)(void *arg, uint32_t source, struct lam_sv path, struct lam_error *err), void *arg,
                       struct lam_error *err);
 
+/*
+ * A full view: adds what it does not read again of the view before to what is planned, less what is newer there. Storage thread, when all else is planned.
+ */
+int lam_batch_carry(struct lam_batch_job *batch, struct lam_error *err);
+bool lam_batch_carry_keeps(const struct lam_batch_job *batch, const char *path); /* a segment of copies: are there some of what was carried over? */
+
 /* Adds the deletes of on_missing to what is planned. Storage thread, when all else is planned. */
 int lam_batch_delete_missing(struct lam_batch_job *batch, struct lam_error *err);
 
 /* Whether anything in the files of this source is not as the manifest has it; writes the new manifest. */
 bool lam_batch_files_news(const struct lam_batch_files *files, size_t source);
 int lam_batch_write_manifest(struct lam_batch_job *batch, size_t source, struct lam_segment_entry *entry, struct lam_error *err);
+
+/* A full view: that of a source which is no longer in the job, with all its files as such that were not read. No path: the old one is damaged, and there is none. */
+int lam_batch_write_gone_manifest(struct lam_batch_job *batch, const struct lam_segment_entry *old, struct lam_segment_entry *entry, struct lam_error *err);
 
 /* batch_pending.c: rows of a run of the view that are owed an answer; map and mask are held until close, which is fine after a failed open. */
 struct lam_batch_owed {
@@ -232,7 +245,7 @@ bool lam_batch_together(void *arg, struct lam_sv note, struct lam_sv with);
 int lam_batch_stage(void *arg, struct lam_batch_piece *const *pieces, size_t count, struct lam_error *err);
 int lam_batch_write_copies(struct lam_batch_job *batch, const struct lam_bronze_row *rows, size_t count, struct lam_segment_entry *entry,
                            struct lam_error *err);
-/* Adds ",\"counts\":[[source,life,live,superseded,deleted,pending,quarantined]]" to a note. */
+/* Adds ",\"counts\":[[source,life,live,superseded,deleted,pending,quarantined,unavailable]]" to a note. */
 int lam_batch_write_counts(const struct lam_count_deltas *counts, struct lam_buf *note, struct lam_error *err);
 int lam_batch_prepare(void *arg, struct lam_sv bytes, struct lam_error *err);
 int lam_batch_resolve(void *arg, unsigned worker, struct lam_sv range, void **made, struct lam_error *err);

@@ -129,14 +129,33 @@ static int emit_splits(struct lam_batch_job *batch, struct lam_batch_lister *lis
     return rc == LAM_END ? 0 : rc;
 }
 
+/* A full view reads each file from its beginning, whatever was known of it. */
+static bool read_anew(const struct lam_batch_job *batch, const struct lam_scan_file *found, struct lam_scan_file *anew)
+{
+    if (!batch->rebuild || (found->state != LAM_FILE_UNCHANGED && found->state != LAM_FILE_GROWN && found->state != LAM_FILE_CHANGED))
+        return false;
+    *anew = *found;
+    anew->state = LAM_FILE_NEW;
+    anew->before = NULL;
+    anew->blocks = NULL;
+    anew->block_count = 0;
+    return true;
+}
+
 /* Enters what the scan found of one file. What is to be read is cut and emitted. */
 static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *lister, uint32_t source, const struct lam_scan_file *found,
                      const struct lam_batch_stamps *stamps, struct lam_error *err)
 {
     struct lam_batch_files *files = batch->files;
-    bool read = found->state == LAM_FILE_NEW || found->state == LAM_FILE_CHANGED || found->state == LAM_FILE_GROWN;
+    const struct lam_file_stamp *before = found->before;
     struct lam_batch_file *file = NULL;
+    struct lam_scan_file anew;
+    bool read;
     int rc;
+
+    if (read_anew(batch, found, &anew))
+        found = &anew;
+    read = found->state == LAM_FILE_NEW || found->state == LAM_FILE_CHANGED || found->state == LAM_FILE_GROWN;
 
     pthread_mutex_lock(&files->lock);
     rc = lam_batch_files_add(files, source, found->path, &file, err);
@@ -147,6 +166,10 @@ static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *liste
         free(file->blocks);
         *file = (struct lam_batch_file){.source = source, .state = found->state, .format = found->format, .path = path, .path_len = found->path.len, .size = found->size,
                               .mtime_ns = found->mtime_ns, .relists = relists, .life = batch->sources[source].life};
+        if (before) {
+            file->before = before->digest;
+            file->before_life = stamps->lives[before - stamps->items];
+        }
         if (found->before && !read) {
             file->digest = found->before->digest;
             file->ended = found->before->ended;

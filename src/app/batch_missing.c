@@ -7,16 +7,13 @@
  * that no record has, 2^63 and above, from the key's hash: the same whatever the order in which the view is read. They are one more staged segment, or
  * several, and are resolved with all the others; so nothing of them counts before the view is published, and the next attempt makes them anew.
  */
-#include "batch_job.h"
+#include "batch_staged.h"
 
 #include "base/dict.h"
 #include "model/order.h"
-#include "store/lookup.h"
 
 #include <stdlib.h>
 
-#define SEGMENT_ROWS ((size_t)1 << 17)
-#define SEGMENT_BYTES ((size_t)128 << 20) /* of keys and order strings */
 #define FILES_MAX ((size_t)64 << 20)
 #define PATHS_MAX ((size_t)16 << 30)
 #define COLUMNS (LAM_ROWS_SORT | LAM_ROWS_POSITION | LAM_COLUMN(LAM_ROWS_OP) | LAM_COLUMN(LAM_ROWS_FLAGS) | LAM_COLUMN(LAM_ROWS_EVENT_TIME))
@@ -26,8 +23,7 @@ struct missing {
     struct lam_dict files; /* source and partition to index in paths */
     struct lam_sv *paths;  /* of the table of files */
     size_t count, cap;
-    struct lam_batch_mapped *staged; /* of this run, mapped, with what does not count masked */
-    size_t staged_count;
+    struct lam_batch_staged staged;
     struct lam_block *block;
     struct lam_buf order;
 };
@@ -64,74 +60,6 @@ static int collect(void *arg, uint32_t source, struct lam_sv path, struct lam_er
     return 0;
 }
 
-/* Maps what is planned so far: the keys that this scan has. */
-static int map_staged(struct missing *missing, struct lam_error *err)
-{
-    const struct lam_batch_inputs *planned = &missing->batch->planned;
-    int rc = 0;
-
-    if (!(missing->staged = calloc(planned->count + 1, sizeof *missing->staged)))
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a plan");
-    for (size_t i = 0; !rc && i < planned->count; i++) {
-        const struct lam_batch_input *from = &planned->items[i];
-        struct lam_batch_mapped *to = &missing->staged[missing->staged_count];
-        struct lam_count_deltas none = {0};
-
-        if (from->entry.kind != LAM_SEGMENT_RUN)
-            continue;
-        missing->staged_count++;
-        if ((rc = lam_map_cache_get(missing->batch->engine->maps, &from->entry, &to->map, err)) ||
-            (rc = lam_map_need(to->map, LAM_ROWS_SORT | LAM_ROWS_POSITION, err)) || !from->rule_count)
-            continue;
-        if (!(rc = lam_mask_init(&to->mask, lam_map_rows(to->map), NULL, err)))
-            rc = lam_resolve_mask(to->map, from->rules, from->rule_count, &to->mask, &none, err);
-        lam_count_deltas_release(&none);
-    }
-    return rc;
-}
-
-/* Does this scan have the key, in whatever file of the source? (A renamed file has all of them.) */
-static bool is_staged(const struct missing *missing, const struct lam_record *rec)
-{
-    for (size_t i = 0; i < missing->staged_count; i++) {
-        const struct lam_batch_mapped *input = &missing->staged[i];
-        int64_t row = lam_lookup_map(input->map, input->mask.bits, rec->hash, rec->key);
-
-        if (row >= 0 && lam_map_u32(input->map, LAM_ROWS_SOURCE)[row] == rec->pos.source)
-            return true;
-    }
-    return false;
-}
-
-/* What stands in the block becomes a staged segment of the plan. */
-static int flush(struct missing *missing, struct lam_error *err)
-{
-    struct lam_batch_job *batch = missing->batch;
-    struct lam_batch_input *grown;
-    struct lam_segment_entry entry;
-    char path[LAM_SEGMENT_PATH];
-    struct lam_target target = {batch->engine->fs, batch->engine->job->store.path, path, LAM_SEGMENT_RUN};
-    int rc;
-
-    if (!lam_block_rows(missing->block))
-        return 0;
-    lam_segment_entry_init(&entry);
-    if (!(rc = lam_namer_staged(&batch->namer, path, err)))
-        rc = lam_rows_write(&target, &missing->block, 1, batch->engine->job->tasks.dim, true, &entry, NULL, err);
-    if (!rc && !(grown = realloc(batch->planned.items, (batch->planned.count + 1) * sizeof *grown)))
-        rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a plan");
-    if (rc) {
-        lam_segment_entry_release(&entry);
-        return rc;
-    }
-    memcpy(entry.run, batch->run, LAM_RUN_ID);
-    batch->planned.items = grown;
-    batch->planned.cap = batch->planned.count + 1;
-    grown[batch->planned.count++] = (struct lam_batch_input){.entry = entry};
-    lam_block_clear(missing->block);
-    return 0;
-}
-
 static uint32_t life_of(const struct lam_batch_job *batch, uint32_t source)
 {
     for (size_t i = 0; i < batch->source_count; i++)
@@ -140,9 +68,9 @@ static uint32_t life_of(const struct lam_batch_job *batch, uint32_t source)
     return 0;
 }
 
-static int delete_row(struct missing *missing, const struct lam_row *row, struct lam_sv path, struct lam_error *err)
+int lam_batch_delete_row(struct lam_batch_job *batch, const struct lam_row *row, struct lam_sv path, struct lam_buf *order, struct lam_block *block,
+                         struct lam_error *err)
 {
-    struct lam_batch_job *batch = missing->batch;
     struct lam_row gone = {.enr = {.sentiment = __builtin_nanf(""), .layer = LAM_LAYER_BATCH, .depth = LAM_DEPTH_DEEP}};
     struct lam_sv value;
     int rc;
@@ -152,14 +80,14 @@ static int delete_row(struct missing *missing, const struct lam_row *row, struct
     gone.rec.pos.life = life_of(batch, row->rec.pos.source);
     gone.rec.pos.offset = (uint64_t)1 << 63 | row->rec.hash >> 1;
     gone.enr.processed_us = batch->arrival_us;
-    lam_buf_clear(&missing->order);
-    if ((rc = lam_order_value(row->rec.order, batch->engine->job->dataset.order_by, &value, err)) || (rc = lam_buf_add_sv(&missing->order, value, err)) ||
-        (rc = lam_order_add_position(&missing->order, &gone.rec.pos, path, err)))
+    lam_buf_clear(order);
+    if ((rc = lam_order_value(row->rec.order, batch->engine->job->dataset.order_by, &value, err)) || (rc = lam_buf_add_sv(order, value, err)) ||
+        (rc = lam_order_add_position(order, &gone.rec.pos, path, err)))
         return rc;
-    gone.rec.order = lam_buf_sv(&missing->order);
-    if ((rc = lam_block_add_row(missing->block, &gone, err)) != LAM_E_LIMIT)
+    gone.rec.order = lam_buf_sv(order);
+    if ((rc = lam_block_add_row(block, &gone, err)) != LAM_E_LIMIT)
         return rc;
-    return (rc = flush(missing, err)) ? rc : lam_block_add_row(missing->block, &gone, err);
+    return (rc = lam_batch_stage_rows(batch, block, err)) ? rc : lam_block_add_row(block, &gone, err);
 }
 
 static int visit_run(struct missing *missing, const struct lam_state_segment *segment, struct lam_error *err)
@@ -181,8 +109,8 @@ static int visit_run(struct missing *missing, const struct lam_state_segment *se
         if (lam_mask_test(bits, i) || lam_map_u8(map, LAM_ROWS_OP)[i] == LAM_OP_DELETE)
             continue;
         lam_rows_get(map, i, COLUMNS, &row);
-        if ((index = lam_dict_find(&missing->files, file_key(key, row.rec.pos.source, row.rec.pos.partition))) && !is_staged(missing, &row.rec))
-            rc = delete_row(missing, &row, missing->paths[*index], err);
+        if ((index = lam_dict_find(&missing->files, file_key(key, row.rec.pos.source, row.rec.pos.partition))) && !lam_batch_staged_has(&missing->staged, &row.rec))
+            rc = lam_batch_delete_row(missing->batch, &row, missing->paths[*index], &missing->order, missing->block, err);
     }
     lam_map_unref(map);
     lam_map_unref(mask);
@@ -198,21 +126,17 @@ int lam_batch_delete_missing(struct lam_batch_job *batch, struct lam_error *err)
     if (batch->rebuild || batch->engine->job->dataset.kind != LAM_JOB_UPSERT)
         return 0;
     lam_dict_init(&missing.files, FILES_MAX, PATHS_MAX);
-    lam_buf_init(&missing.order, SEGMENT_BYTES);
+    lam_buf_init(&missing.order, LAM_BATCH_STAGE_BYTES);
     rc = lam_batch_missing(batch, collect, &missing, err);
-    if (!rc && missing.count && !(missing.block = lam_block_new(SEGMENT_ROWS, SEGMENT_BYTES)))
+    if (!rc && missing.count && !(missing.block = lam_block_new(LAM_BATCH_STAGE_ROWS, LAM_BATCH_STAGE_BYTES)))
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for a block");
     if (!rc && missing.count)
-        rc = map_staged(&missing, err);
+        rc = lam_batch_staged_open(batch, &missing.staged, err);
     for (size_t at = 0; !rc && missing.count && (segment = lam_state_next(batch->state, LAM_SEGMENT_RUN, &at));)
         rc = visit_run(&missing, segment, err);
     if (!rc && missing.count)
-        rc = flush(&missing, err);
-    for (size_t i = 0; i < missing.staged_count; i++) {
-        lam_map_unref(missing.staged[i].map);
-        lam_mask_release(&missing.staged[i].mask);
-    }
-    free(missing.staged);
+        rc = lam_batch_stage_rows(batch, missing.block, err);
+    lam_batch_staged_close(&missing.staged);
     free(missing.paths);
     lam_block_free(missing.block);
     lam_buf_release(&missing.order);

@@ -315,7 +315,7 @@ int lam_batch_plan(void *arg, struct lam_batch_lister *lister, struct lam_buf *o
         return LAM_END;
     }
     batch->old_bits = batch->state->view.range_bits;
-    if ((rc = lam_batch_commit_model(batch, err)) || (rc = lam_batch_gather(batch, err)) || (rc = lam_batch_delete_missing(batch, err)))
+    if ((rc = lam_batch_commit_model(batch, err)) || (rc = lam_batch_gather(batch, err)) || (rc = lam_batch_delete_missing(batch, err)) || (rc = lam_batch_carry(batch, err)))
         return rc;
     if (batch->llm && batch->engine->job->deep.require && batch->gathered_pending)
         return LAM_FAIL(err, LAM_E_CANCELLED, "%" PRIu64 " records have no answer yet and deep.require is set: no view was published; run it again to go on",

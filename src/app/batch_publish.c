@@ -76,7 +76,7 @@ static int commit_range(struct lam_batch_job *batch, struct lam_commit *commit, 
         const struct lam_count_delta delta = {(uint32_t)json_integer_value(json_array_get(item, 0)), (uint32_t)json_integer_value(json_array_get(item, 1)),
                                               json_integer_value(json_array_get(item, 2)), json_integer_value(json_array_get(item, 3)),
                                               json_integer_value(json_array_get(item, 4)), json_integer_value(json_array_get(item, 5)),
-                                              json_integer_value(json_array_get(item, 6))};
+                                              json_integer_value(json_array_get(item, 6)), json_integer_value(json_array_get(item, 7))};
 
         rc = lam_batch_tally_delta(&batch->tally, &delta, err);
     }
@@ -224,6 +224,14 @@ static int commit_staged(struct lam_batch_job *batch, struct lam_commit *commit,
     return rc;
 }
 
+static bool is_corpus(const struct lam_batch_job *batch, uint32_t source)
+{
+    for (size_t i = 0; i < batch->source_count; i++)
+        if (!batch->sources[i].stream && batch->sources[i].number == source)
+            return true;
+    return false;
+}
+
 /* Segments that the new view replaces: manifests, what speed holds below the cutoff, and (made anew) all of the old view. */
 static int commit_removals(struct lam_batch_job *batch, struct lam_commit *commit, struct lam_error *err)
 {
@@ -236,9 +244,8 @@ static int commit_removals(struct lam_batch_job *batch, struct lam_commit *commi
 
         switch (entry->kind) {
         case LAM_SEGMENT_MANIFEST:
-            gone = batch->rebuild; /* of sources that are no longer in the job too: the new view has no rows of them */
-            for (size_t i = 0; i < batch->source_count; i++)
-                gone = gone || (!batch->sources[i].stream && batch->sources[i].number == entry->source);
+            gone = batch->rebuild; /* of sources that are no longer in the job there is another one */
+            gone = gone || is_corpus(batch, entry->source);
             break;
         case LAM_SEGMENT_SPEED:
         case LAM_SEGMENT_QUARANTINE:
@@ -249,8 +256,10 @@ static int commit_removals(struct lam_batch_job *batch, struct lam_commit *commi
             break;
         case LAM_SEGMENT_RUN:
         case LAM_SEGMENT_SILVER:
+            gone = batch->rebuild; /* what could not be read again was carried over */
+            break;
         case LAM_SEGMENT_BRONZE_CORPUS:
-            gone = batch->rebuild;
+            gone = batch->rebuild && !lam_batch_carry_keeps(batch, entry->path);
             break;
         default:
             break;
@@ -261,22 +270,35 @@ static int commit_removals(struct lam_batch_job *batch, struct lam_commit *commi
     return rc;
 }
 
+/* Takes entry; rc: of what made it. */
+static int commit_manifest(struct lam_batch_job *batch, struct lam_commit *commit, struct lam_segment_entry *entry, int rc, struct lam_error *err)
+{
+    if (!rc && entry->path[0]) {
+        memcpy(entry->run, batch->run, LAM_RUN_ID);
+        entry->view = batch->state->view.number + 1;
+        rc = lam_commit_add(commit, entry, err);
+    }
+    lam_segment_entry_release(entry);
+    return rc;
+}
+
 static int commit_manifests(struct lam_batch_job *batch, struct lam_commit *commit, struct lam_error *err)
 {
+    const struct lam_state_segment *segment;
+    struct lam_segment_entry entry;
     int rc = 0;
 
     for (size_t i = 0; !rc && i < batch->source_count; i++) {
-        struct lam_segment_entry entry;
-
         if (batch->sources[i].stream || !batch->sources[i].number)
             continue;
         lam_segment_entry_init(&entry);
-        if (!(rc = lam_batch_write_manifest(batch, i, &entry, err))) {
-            memcpy(entry.run, batch->run, LAM_RUN_ID);
-            entry.view = batch->state->view.number + 1;
-            rc = lam_commit_add(commit, &entry, err);
-        }
-        lam_segment_entry_release(&entry);
+        rc = commit_manifest(batch, commit, &entry, lam_batch_write_manifest(batch, i, &entry, err), err);
+    }
+    for (size_t at = 0; !rc && batch->rebuild && (segment = lam_state_next(batch->state, LAM_SEGMENT_MANIFEST, &at));) {
+        if (is_corpus(batch, segment->entry->source))
+            continue;
+        lam_segment_entry_init(&entry);
+        rc = commit_manifest(batch, commit, &entry, lam_batch_write_gone_manifest(batch, segment->entry, &entry, err), err);
     }
     return rc;
 }

@@ -21,6 +21,8 @@ struct lam_batch_file {
     size_t block_count;
     uint64_t rows, splits, splits_done;
     uint32_t life;
+    struct lam_digest before; /* a full view: what the view before had of it, and since which scan; 0: nothing */
+    uint32_t before_life;
     bool ended, failed;
     bool restless, lost; /* it changed while it was read; and another look has not found it yet */
     unsigned relists;
@@ -57,7 +59,7 @@ struct lam_batch_stamps {
     int64_t began_ns;
 };
 
-/* The manifest of a source's last complete scan; none where there is none, or the view is made anew. */
+/* The manifest of a source's last complete scan; none where there is none, or where it is damaged and a full view is made. */
 int lam_batch_stamps_load(struct lam_batch_job *batch, uint32_t number, struct lam_batch_stamps *stamps, struct lam_error *err);
 void lam_batch_stamps_release(struct lam_batch_stamps *stamps);
 

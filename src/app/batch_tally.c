@@ -27,7 +27,18 @@ int lam_batch_tally_delta(struct lam_batch_tally *tally, const struct lam_count_
     counts->deleted += delta->deleted;
     counts->pending += delta->pending;
     counts->quarantined += delta->quarantined;
+    counts->unavailable += delta->unavailable;
     counts->read += delta->live + delta->superseded + delta->deleted + delta->quarantined;
+    return 0;
+}
+
+int lam_batch_tally_add(struct lam_batch_tally *tally, uint32_t source, uint32_t life, const struct lam_counts *more, struct lam_error *err)
+{
+    struct lam_counts *counts = at(tally, source, life);
+
+    if (!counts)
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for counts");
+    lam_counts_add(counts, more);
     return 0;
 }
 

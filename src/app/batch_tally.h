@@ -14,6 +14,7 @@ struct lam_batch_tally {
     size_t count;
 };
 
+int lam_batch_tally_add(struct lam_batch_tally *tally, uint32_t source, uint32_t life, const struct lam_counts *more, struct lam_error *err);
 int lam_batch_tally_delta(struct lam_batch_tally *tally, const struct lam_count_delta *delta, struct lam_error *err);
 int lam_batch_tally_piece(struct lam_batch_tally *tally, const struct lam_piece *piece, bool append, struct lam_error *err);
 

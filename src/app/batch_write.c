@@ -388,13 +388,13 @@ int lam_batch_write_counts(const struct lam_count_deltas *counts, struct lam_buf
     for (size_t i = 0; !rc && i < counts->count; i++) {
         const struct lam_count_delta *delta = &counts->items[i];
 
-        rc = lam_buf_addf(note, err, "%s[%" PRIu32 ",%" PRIu32 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 "]", i ? "," : "", delta->source, delta->life,
-                          delta->live, delta->superseded, delta->deleted, delta->pending, delta->quarantined);
+        rc = lam_buf_addf(note, err, "%s[%" PRIu32 ",%" PRIu32 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 "]", i ? "," : "", delta->source, delta->life,
+                          delta->live, delta->superseded, delta->deleted, delta->pending, delta->quarantined, delta->unavailable);
     }
     return rc ? rc : lam_buf_addf(note, err, "]");
 }
 
-/* {"run":entry|absent,"masks":[{"path":…,"entry":…}],"removed":[…],"counts":[[source,life,live,superseded,deleted,pending,quarantined]]} */
+/* {"run":entry|absent,"masks":[{"path":…,"entry":…}],"removed":[…],"counts":[[source,life,live,superseded,deleted,pending,quarantined,unavailable]]} */
 static int write_note(struct made *made, struct lam_resolve_result *result, struct lam_buf *note, struct lam_error *err)
 {
     int rc = lam_buf_addf(note, err, "{\"masks\":[");

@@ -64,6 +64,8 @@ static int count_winner(struct lam_resolve *resolve, struct lam_pick row, int ti
     delta->live += times;
     if (lam_map_u32(map, LAM_ROWS_FLAGS)[row.row] & LAM_ROW_PENDING)
         delta->pending += times;
+    if (lam_map_u32(map, LAM_ROWS_FLAGS)[row.row] & LAM_ROW_UNAVAILABLE)
+        delta->unavailable += times;
     return 0;
 }
 

@@ -40,6 +40,7 @@ struct lam_count_delta {
     int64_t live, superseded, deleted;
     int64_t pending; /* of live */
     int64_t quarantined;
+    int64_t unavailable; /* of live */
 };
 
 /* Sorted by (source, life). Release with lam_count_deltas_release. */

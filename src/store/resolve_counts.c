@@ -45,6 +45,7 @@ int lam_count_deltas_add(struct lam_count_deltas *deltas, const struct lam_count
         to->deleted += from->deleted;
         to->pending += from->pending;
         to->quarantined += from->quarantined;
+        to->unavailable += from->unavailable;
     }
     return 0;
 }

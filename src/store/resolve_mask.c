@@ -48,6 +48,7 @@ static int count_masked(struct lam_count_deltas *deltas, uint32_t source, uint32
     } else {
         delta->live--;
         delta->pending -= (flags & LAM_ROW_PENDING) != 0;
+        delta->unavailable -= (flags & LAM_ROW_UNAVAILABLE) != 0;
     }
     return 0;
 }

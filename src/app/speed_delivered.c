@@ -46,6 +46,8 @@ static int commit_position(struct lam_speed_thread *t)
         lam_speed_positions_forget(t->positions);
     free(offsets);
     free(notes);
+    if (rc == LAM_E_TIMEOUT)
+        lam_log_warn(&t->engine->log, "speed", "outputs wait for the broker: %s", err.text);
     if (!rc || rc == LAM_E_TIMEOUT)
         return 0;
     t->err = err;

@@ -48,7 +48,7 @@ struct lam_speed_stats {
     struct lam_speed_agents_stats agents;
     uint64_t tail_rows, tail_bytes;
     uint64_t latency[LAM_SPEED_BUCKETS]; /* event to queryable, by the message's timestamp */
-    uint64_t at_end;                     /* partitions that are read to their end */
+    uint64_t at_end;                     /* partitions that are read to their end; 0 while an output is on its way */
 };
 
 /* One partition where it starts. */

@@ -283,6 +283,13 @@ int lam_speed_sender_send(struct lam_speed_sender *sender, const struct lam_row 
 
 void lam_speed_sender_poll(struct lam_speed_sender *sender) { lam_producer_poll(sender->producer, 0); }
 
+bool lam_speed_sender_idle(const struct lam_speed_sender *sender)
+{
+    struct lam_producer_stats stats = lam_producer_stats(sender->producer);
+
+    return stats.sent == stats.delivered + stats.failed;
+}
+
 /* Everything that is queued has its report; refusals and failures are on_report's. */
 static int flush(struct lam_speed_sender *sender, int timeout_ms, struct lam_error *err)
 {

@@ -34,6 +34,9 @@ int lam_speed_sender_send(struct lam_speed_sender *sender, const struct lam_row 
 /* Takes in reports. */
 void lam_speed_sender_poll(struct lam_speed_sender *sender);
 
+/* Has every output that was sent its report? */
+bool lam_speed_sender_idle(const struct lam_speed_sender *sender);
+
 /*
  * Waits until everything sent so far is delivered or given up. LAM_E_TIMEOUT: the broker owes reports, ask again; else an output can neither be delivered nor
  * be given up, and the position must not pass it.

@@ -87,10 +87,11 @@ static void close_all(struct lam_speed_thread *t)
 
 static void share_stats(struct lam_speed_thread *t)
 {
+    bool idle = lam_speed_agents_idle(t->agents) && lam_speed_sender_idle(t->sender); /* else something is still owed */
     struct lam_speed_agents_stats agents;
     uint64_t at_end = 0;
 
-    for (size_t i = 0; i < t->setup->start_count && lam_speed_agents_idle(t->agents); i++)
+    for (size_t i = 0; i < t->setup->start_count && idle; i++)
         at_end += t->ended[i];
     lam_speed_agents_stats(t->agents, &agents);
     pthread_mutex_lock(&t->lock);

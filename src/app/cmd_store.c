@@ -185,8 +185,8 @@ static int show_json(struct lam_engine *engine, const struct lam_state *state, s
 
 static int show_counts(const struct lam_state *state, struct lam_buf *out, struct lam_error *err)
 {
-    int rc = lam_buf_addf(out, err, "\n%-28s %5s %10s %10s %10s %10s %11s %9s %8s\n", "source", "life", "read", "live",
-                          "superseded", "deleted", "quarantined", "filtered", "pending");
+    int rc = lam_buf_addf(out, err, "\n%-28s %5s %10s %10s %10s %10s %11s %9s %8s %11s\n", "source", "life", "read", "live",
+                          "superseded", "deleted", "quarantined", "filtered", "pending", "unavailable");
 
     for (uint32_t s = 0; !rc && s < state->source_count; s++)
         for (uint32_t l = 0; !rc && l < state->sources[s].life_count; l++) {
@@ -194,9 +194,9 @@ static int show_counts(const struct lam_state *state, struct lam_buf *out, struc
 
             rc = lam_buf_addf(out, err,
                               "%-28s %5" PRIu32 " %10" PRId64 " %10" PRId64 " %10" PRId64 " %10" PRId64 " %11" PRId64
-                              " %9" PRId64 " %8" PRId64 "\n",
+                              " %9" PRId64 " %8" PRId64 " %11" PRId64 "\n",
                               state->sources[s].name, state->sources[s].lives[l]->number, c->read, c->live,
-                              c->superseded, c->deleted, c->quarantined, c->filtered, c->pending);
+                              c->superseded, c->deleted, c->quarantined, c->filtered, c->pending, c->unavailable);
         }
     return rc ? rc : lam_buf_addf(out, err, "%s\n", lam_report_balanced(state) ? "counts balance" : "COUNTS DO NOT BALANCE");
 }

@@ -147,11 +147,11 @@ static int write_json(const struct lam_session *session, const struct lam_batch_
                            ",\"run\":\"%s\",\"exit\":%d,\"view\":%" PRIu64
                            ",\"nothing_new\":%s,\"rebuilt\":%s,\"seconds\":%.3f,\"ranks\":%d,\"files\":%" PRIu64
                            ",\"files_unchanged\":%" PRIu64 ",\"files_failed\":%" PRIu64 ",\"splits\":%" PRIu64
-                           ",\"adopted\":%" PRIu64 ",\"ranges\":%" PRIu64
+                           ",\"adopted\":%" PRIu64 ",\"ranges\":%" PRIu64 ",\"carried\":%" PRIu64 ",\"carried_files\":%" PRIu64
                            ",\"rss_anon_kib\":%ld,\"rss_shmem_kib\":%ld,\"added\":{",
                            batch->run, code, r->view, r->nothing_new ? "true" : "false", r->rebuilt ? "true" : "false",
                            seconds, session->engine.size, r->files, r->files_unchanged, r->files_failed, r->splits,
-                           r->adopted, r->ranges, anon, shmem)) ||
+                           r->adopted, r->ranges, r->carried, r->carried_files, anon, shmem)) ||
         (rc = add_counts(&r->counts, json, err)) || (rc = lam_buf_addf(json, err, "},\"model\":")) ||
         (rc = lam_report_model(state, &r->model, json, err)) || (rc = lam_buf_addf(json, err, ",\"each_rank\":")) ||
         (rc = lam_report_ranks(&session->engine, json, err)) ||
@@ -180,6 +180,9 @@ static void print_table(const struct lam_session *session, const struct lam_batc
                r->model.number, r->model.training.documents, r->model.training.rounds, r->model.training.died_out, r->model.training.unseen);
     else if (r->model.number)
         printf("  answers: model %" PRIu32 "\n\n", r->model.number);
+    if (r->carried)
+        printf("  %" PRIu64 " records of %" PRIu64 " files could not be read again and stay as they were; %" PRId64 " records are unavailable\n\n", r->carried,
+               r->carried_files, state->totals.unavailable);
     printf("  %-28s %5s %10s %10s %10s %10s %11s %9s\n", "source", "life", "read", "live", "superseded", "deleted",
            "quarantined", "filtered");
     for (uint32_t s = 0; s < state->source_count; s++)

@@ -83,6 +83,7 @@ static int check_rows(struct check *check, struct lam_map *map, const uint8_t *m
         check->view.live += row.rec.op != LAM_OP_DELETE;
         check->view.deleted += row.rec.op == LAM_OP_DELETE;
         check->view.pending += row.rec.op != LAM_OP_DELETE && (row.rec.flags & LAM_ROW_PENDING);
+        check->view.unavailable += row.rec.op != LAM_OP_DELETE && (row.rec.flags & LAM_ROW_UNAVAILABLE);
     }
     return 0;
 }
@@ -168,10 +169,11 @@ static int check_counts(struct check *check, struct lam_error *err)
         LAM_FAIL(&found, LAM_E_CORRUPT, "the counts of the log do not balance");
         rc = tell(check, "log", &found, "restore log/ from a backup, or " ANEW, err);
     }
-    if (!rc && !check->unreadable && (check->view.live != totals->live || check->view.deleted != totals->deleted || check->view.pending != totals->pending)) {
+    if (!rc && !check->unreadable && (check->view.live != totals->live || check->view.deleted != totals->deleted || check->view.pending != totals->pending ||
+                                     check->view.unavailable != totals->unavailable)) {
         LAM_FAIL(&found, LAM_E_CORRUPT,
-                 "the view has %" PRId64 " live, %" PRId64 " deleted, %" PRId64 " pending rows; the log counts %" PRId64 ", %" PRId64 ", %" PRId64, check->view.live,
-                 check->view.deleted, check->view.pending, totals->live, totals->deleted, totals->pending);
+                 "the view has %" PRId64 " live, %" PRId64 " deleted, %" PRId64 " pending, %" PRId64 " unavailable rows; the log counts %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64,
+                 check->view.live, check->view.deleted, check->view.pending, check->view.unavailable, totals->live, totals->deleted, totals->pending, totals->unavailable);
         rc = tell(check, "log", &found, "restore log/ from a backup, or " ANEW, err);
     }
     check->result->rows = (uint64_t)check->view.live;

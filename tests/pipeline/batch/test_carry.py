@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+"""A full view keeps what it cannot read again: vanished and unreadable files, what edited files no longer have, sources that were taken out of the job.
+
+    test_carry.py LAMINA [TEST…]
+"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+from support import LIMIT, BatchCase, Store, jsonl, main, naive_upsert, records, report_of, text_of
+
+APPEND = {"kind": "append", "key": None, "deleted": None, "order_by": None}
+OTHER = {"classify": {"labels": {"money": "invoice, refund, charged", "trouble": "down, error, server"}}, "sentiment": {}, "embed": {"dim": 16}}
+UNAVAILABLE = 128
+
+
+def lines(*made):
+    return "".join(json.dumps(rec) + "\n" for rec in made)
+
+
+def source(name="data", path="data/**", **fields):
+    return {"type": "files", "name": name, "path": path, **fields}
+
+
+class Carried(BatchCase):
+    def check(self, store="out"):
+        """Whole, and its counts are those of its rows; what it has."""
+        found = Store(self.store(store))
+        found.check_counts(self)
+        marked = sum(row["op"] == 0 and row["flags"] & UNAVAILABLE > 0 for row in found.rows())
+        self.assertEqual(sum(counts["unavailable"] for counts in found.counts.values()), marked)
+        run = subprocess.run([self.lamina, "store", "check", self.store(store)], capture_output=True, text=True, timeout=LIMIT)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        return found
+
+    def texts(self, store="out"):
+        return sorted(row["text"].decode() for row in self.check(store).rows() if row["op"] == 0)
+
+    def copies(self, store="out"):
+        return {(row["partition"], row["life"], row["offset"]): row["raw"] for segment in Store(self.store(store)).segments("bronze_corpus") for row in segment.dicts()}
+
+    def away(self, name):
+        os.rename(os.path.join(self.data, name), os.path.join(self.folder, "away-" + name))
+
+    def back(self, name):
+        os.rename(os.path.join(self.folder, "away-" + name), os.path.join(self.data, name))
+
+    def test_rows_of_vanished_files_stay_as_they_were(self):
+        """Invariant 2: rows, positions, answers; and the copies of their bytes."""
+        for kind, dataset in (("u", {}), ("a", APPEND)):
+            for bronze in ("copy", "reference"):
+                for ranks in (0, 3):
+                    with self.subTest(kind=kind, bronze=bronze, ranks=ranks):
+                        self.stays("%s-%s-%d" % (kind, bronze, ranks), dataset, bronze, ranks)
+
+    def stays(self, name, dataset, bronze, ranks):
+        shutil.rmtree(self.data)
+        os.mkdir(self.data)
+        self.write("a.jsonl", lines({"id": "a", "at": 1, "text": "The invoice was charged twice."}, {"id": "b", "at": 2, "text": "The server is down."}) + "broken\n")
+        self.write("b.jsonl", lines({"id": "c", "at": 3, "text": "A refund please."}))
+        self.write("c.jsonl", lines({"id": "a", "at": 0, "text": "Older than the other one."}))
+        fields = {"dataset": dataset, "sources": [source(bronze=bronze)]}
+        self.batch(self.job(name, **fields), ranks)
+        before = {(row["partition"], row["offset"]): row for row in Store(self.store(name)).rows()}
+        copied = self.copies(name)
+        self.assertEqual(bool(copied), bronze == "copy")
+        self.away("a.jsonl")
+        out = self.batch(self.job(name, tasks=OTHER, **fields), ranks)
+        store = self.check(name)
+        gone = next(row["partition"] for row in before.values() if row["text"] == b"The server is down.")
+        after = {(row["partition"], row["offset"]): row for row in store.rows()}
+        self.assertEqual(sorted(after), sorted(before), "no record is lost")
+        for place, row in after.items():
+            if place[0] != gone:
+                self.assertEqual((row["life"], row["summary"]), (2, b""), "read again, by the new analysis")
+                continue
+            self.assertEqual(row["flags"] & UNAVAILABLE > 0, bronze == "reference")
+            self.assertEqual({**row, "flags": 0}, {**before[place], "flags": 0}, "as it was")
+        self.assertEqual([row["life"] for row in store.rejects()], [1], "the broken line stays in quarantine")
+        self.assertTrue({place: raw for place, raw in copied.items() if place[0] == gone}.items() <= self.copies(name).items(), "its bytes stay")
+        self.assertIn("2 records of 1 files", out)
+        self.assertIn("a.jsonl", out)
+        self.assertEqual([report_of(self.store(name))[what] for what in ("carried", "carried_files")], [2, 1])
+        self.assertIn("unavailable", subprocess.run([self.lamina, "store", "show", self.store(name)], capture_output=True, text=True, timeout=LIMIT).stdout)
+        self.batch(self.job(name, **fields), ranks)  # and once more
+        self.assertEqual({(row["partition"], row["offset"], row["life"]) for row in self.check(name).rows() if row["partition"] == gone}, {(*place, 1) for place in before if place[0] == gone})
+        self.back("a.jsonl")
+        self.batch(self.job(name, **fields), ranks)
+        self.assertEqual(self.texts(name), sorted(row["text"].decode() for row in before.values()), "it is back, and nothing stands twice")
+        store = self.check(name)
+        self.assertEqual([sum(counts["unavailable"] for counts in store.counts.values()), {row["life"] for row in store.rows() if row["partition"] == gone}], [0, {4}])
+
+    def test_deleted_key_stays_deleted(self):
+        """Invariant 4: the delete's file is gone."""
+        for ranks in (0, 2):
+            name = "d%d" % ranks
+            self.write("1.jsonl", lines({"id": "gone", "at": 1, "text": "one"}, {"id": "kept", "at": 1, "text": "two"}))
+            self.write("2.jsonl", lines({"id": "gone", "at": 2, "gone": True}))
+            self.batch(self.job(name), ranks)
+            os.remove(os.path.join(self.data, "2.jsonl"))
+            self.batch(self.job(name, tasks=OTHER), ranks)
+            self.assertEqual(self.texts(name), ["two"])
+            self.assertEqual(self.check(name).totals()["deleted"], 1)
+            self.write("3.jsonl", lines({"id": "gone", "at": 1, "text": "late"}))
+            self.batch(self.job(name, tasks=OTHER), ranks)
+            self.assertEqual(self.texts(name), ["two"])
+            os.remove(os.path.join(self.data, "3.jsonl"))
+
+    def test_newer_version_in_a_vanished_file_wins_and_an_older_one_does_not(self):
+        self.write("1.jsonl", lines({"id": "a", "at": 5, "text": "five"}, {"id": "b", "at": 5, "text": "FIVE"}))
+        self.write("2.jsonl", lines({"id": "a", "at": 9, "text": "nine"}))
+        self.batch(self.job())
+        self.away("2.jsonl")
+        self.write("3.jsonl", lines({"id": "b", "at": 7, "text": "SEVEN"}))
+        self.batch(self.job(tasks=OTHER), 2)
+        self.assertEqual(self.texts(), ["SEVEN", "nine"])
+
+    def test_source_that_was_taken_out_keeps_its_rows_and_may_come_back(self):
+        os.mkdir(os.path.join(self.folder, "more"))
+        with open(os.path.join(self.folder, "more", "x.jsonl"), "w") as file:
+            file.write(lines({"id": "x", "text": "from more"}))
+        self.write("a.jsonl", lines({"id": "a", "text": "from data"}))
+        for kind, dataset in (("u", {}), ("a", APPEND)):
+            more = source("more", "more/*")
+            self.batch(self.job(kind, dataset=dataset, sources=[source(), more]), 2)
+            out = self.batch(self.job(kind, dataset=dataset, sources=[source()], tasks=OTHER), 2)
+            self.assertIn("more", out)
+            self.assertEqual(self.texts(kind), ["from data", "from more"])
+            self.batch(self.job(kind, dataset=dataset, sources=[source(), more], tasks=OTHER))
+            self.assertEqual(self.texts(kind), ["from data", "from more"])
+            rows = {row["text"]: row for row in self.check(kind).rows()}
+            self.assertEqual(rows[b"from more"]["summary"], b"", "it was read again, by the analysis that there is now")
+            self.assertEqual([row["flags"] & UNAVAILABLE for row in rows.values()], [0, 0])
+
+    def test_what_an_edited_file_no_longer_has(self):
+        for kind, dataset, expected in (("u", {}, ["ONE", "stays", "two"]), ("a", APPEND, ["ONE", "two"])):
+            self.write("a.jsonl", lines({"id": "a", "text": "one"}, {"id": "gone from the file", "text": "stays"}), time.time() - 100)
+            self.batch(self.job(kind, dataset=dataset))
+            self.write("a.jsonl", lines({"id": "a", "text": "ONE"}, {"id": "b", "text": "two"}), time.time() - 50)
+            self.batch(self.job(kind, dataset=dataset, tasks=OTHER), 2)
+            self.assertEqual(self.texts(kind), expected)
+            self.batch(self.job(kind, dataset=dataset))
+            self.assertEqual(self.texts(kind), expected)
+
+    def test_on_missing_delete_holds_in_a_full_view(self):
+        fields = {"sources": [source(on_missing="delete")]}
+        self.write("a.jsonl", lines({"id": "a", "at": 1, "text": "one"}, {"id": "dropped", "at": 1, "text": "two"}), time.time() - 100)
+        self.write("b.jsonl", lines({"id": "b", "at": 1, "text": "three"}), time.time() - 100)
+        self.write("c.jsonl", lines({"id": "c", "at": 1, "text": "four"}), time.time() - 100)
+        self.batch(self.job(**fields))
+        self.write("a.jsonl", lines({"id": "a", "at": 1, "text": "ONE"}), time.time() - 50)
+        self.away("b.jsonl")
+        self.batch(self.job(tasks=OTHER, **fields), 2)
+        self.assertEqual(self.texts(), ["ONE", "four"])
+        self.assertEqual(self.check().totals()["deleted"], 2)
+        self.back("b.jsonl")
+        self.batch(self.job(tasks=OTHER, **fields))
+        self.assertEqual(self.texts(), ["ONE", "four", "three"])
+        self.away("c.jsonl")
+        self.batch(self.job(tasks=OTHER, **fields))
+        self.batch(self.job(**fields))
+        self.assertEqual(self.texts(), ["ONE", "three"], "deletes stay deletes")
+
+    def test_file_that_cannot_be_read_this_time(self):
+        user = None
+        if os.geteuid() == 0:  # root can read every file: as nobody then
+            user = 65534
+            os.chmod(self.folder, 0o777)
+        for kind, dataset in (("u", {}), ("a", APPEND)):
+            path = self.write("a.jsonl", lines({"id": "a", "text": "one"}))
+            self.write("b.jsonl", lines({"id": "b", "text": "two"}))
+            self.plain(self.job(kind, dataset=dataset), user)
+            os.chmod(path, 0)
+            self.assertIn("could not be read again", self.plain(self.job(kind, dataset=dataset, tasks=OTHER), user))
+            self.assertEqual(self.texts(kind), ["one", "two"])
+            os.chmod(path, 0o644)
+            self.plain(self.job(kind, dataset=dataset, tasks=OTHER), user)
+            self.assertEqual(self.texts(kind), ["one", "two"])
+            self.assertEqual({row["flags"] & UNAVAILABLE for row in self.check(kind).rows()}, {0})
+
+    def plain(self, job, user):
+        run = subprocess.run(self.command(job, 0), user=user, capture_output=True, text=True, timeout=LIMIT)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        return run.stdout + run.stderr
+
+    def test_full_view_helps_where_the_old_one_is_damaged(self):
+        self.write("a.jsonl", lines({"id": "a", "text": "one"}, {"id": "b", "text": "two"}))
+        for kinds in (("run",), ("manifest",)):
+            name = kinds[0]
+            self.batch(self.job(name))
+            segment = Store(self.store(name)).segments(*kinds)[0]
+            with open(os.path.join(self.store(name), segment.entry["path"]), "r+b") as file:
+                file.seek(segment.entry["datasets"][0][0])
+                file.write(bytes(byte ^ 255 for byte in segment.dataset(0)))
+            self.assertIn(segment.entry["path"], self.batch(self.job(name, tasks=OTHER)))
+            self.assertEqual(self.texts(name), ["one", "two"])
+
+    def test_killed_full_view_goes_on(self):
+        made = records(self.random, 3000, 2000, deletes=0)
+        self.write("a.jsonl", lines(*made[:1500]))
+        self.write("b.jsonl", lines(*made[1500:]))
+        for name in ("whole", "killed"):
+            self.batch(self.job(name))
+        self.away("b.jsonl")
+        self.batch(self.job("whole", tasks=OTHER))
+        for wait in (0.02, 0.1, 0.2, 0.3):
+            process = self.start(self.job("killed", tasks=OTHER), 0)
+            time.sleep(wait)
+            process.kill()
+            self.finish(process)
+        self.batch(self.job("killed", tasks=OTHER), 2)
+        strip = lambda store: sorted((row["key"], row["text"], row["summary"], row["category"], row["offset"], row["flags"]) for row in store.rows())
+        self.assertEqual(strip(self.check("killed")), strip(self.check("whole")))
+
+    def test_edits_vanished_files_and_full_views_equal_a_naive_recomputation(self):
+        """Every version that was ever read counts, whatever became of its file; a full view reads what is there once more."""
+        rng, content, history, kept = self.random, {}, [], 1  # content: {path: known}; history: (path, life, known)
+        for turn in range(1, 9):
+            full = turn > 1 and rng.random() < 0.5
+            for name in ("a.jsonl", "b.jsonl", "c.jsonl", "d.jsonl"):
+                how = rng.choice(("new", "leave", "vanish")) if name in content else "new"
+                if name == "a.jsonl":  # a run without news opens no scan
+                    how = "new"
+                if how == "vanish":
+                    os.remove(os.path.join(self.data, name))
+                    del content[name]
+                elif how == "new":
+                    data, known = jsonl(rng, records(rng, 100, 120, deletes=0.1), bad=0.01)
+                    self.write(name, data, time.time() - 1000 + 100 * turn)
+                    content[name] = known
+                if name in content and (how == "new" or full):
+                    history.append((name, turn, content[name]))
+            kept = turn if full else kept
+            out = self.batch(self.job(tasks={"language": {}, "keywords": {"max": kept}}), rng.choice((0, 1, 2, 3)))
+            self.assertEqual("full view" in out, full)
+            self.check_history(history)
+
+    def check_history(self, history):
+        store, winners = self.check(), {}
+        paths = store.paths()
+        for name, life, known in history:
+            for key, version in naive_upsert({name: (life, known)}).items():
+                if key not in winners or version[0] > winners[key][0]:
+                    winners[key] = version
+        rows = {row["key"].decode(): row for row in store.rows()}
+        self.assertEqual(set(rows), set(winners))
+        for key, ((when, life, path, offset), rec) in winners.items():
+            row = rows[key]
+            self.assertEqual((row["event_time"], row["life"], paths[row["partition"]].encode(), row["offset"], row["op"], row["text"].decode()),
+                             (when, life, path, offset, int(rec.get("gone", False)), text_of(rec)), key)
+
+
+if __name__ == "__main__":
+    main("__main__", sys.argv[1], sys.argv[2:])

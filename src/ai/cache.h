@@ -81,8 +81,8 @@ int lam_cache_get(struct lam_cache *cache, struct lam_digest key, struct lam_buf
 int lam_cache_get_fresh(struct lam_cache *cache, struct lam_digest key, struct lam_buf *value, struct lam_cache_meta *meta, struct lam_error *err);
 
 /*
- * Takes a copy of an answer. After 0 it survives the process, though not the machine; but for answers that come while a file is being begun, at the first put and
- * whenever one is full, which wait in memory for the disk to make it. LAM_PENDING: too much waits to be flushed, come again; LAM_E_LIMIT: value is too long; LAM_E_IO: the thread that
+ * Takes a copy of an answer. After 0 it survives the process, though not the machine; but for those that come while a file that is full gives way to the next,
+ * or the disk fails. The first one waits until its file is made. LAM_PENDING: too much waits to be flushed, come again; LAM_E_LIMIT: value is too long; LAM_E_IO: the thread that
  * flushes could not be started. After 0 flushed (may be NULL) is called exactly once, on the cache's own thread, within about flush_us:
  * rc 0: it is durable and lam_cache_get finds it; else it could not be written, err says why, and it may be put again. It must not call the
  * cache but for lam_cache_put.

@@ -3,8 +3,8 @@
  *
  *     put ──> pending, and at the end of the own file ──flush_bytes or flush_us──> sync ──> keys ──> told
  *
- * Puts write their answers themselves, so that a process that is killed loses none. But only where the thread has made the file: what comes before it stands, or
- * when it is full, waits in memory and is not kept waiting.
+ * Puts write their answers themselves, so that a process that is killed loses none. But only where the thread has made the file: what comes when one is full
+ * gathers in memory until there is the next.
  *
  * After a failed write or sync nobody knows what is on the disk: the file is cut back to what was flushed and never written to again. What was put
  * meanwhile still stands in memory, and goes to the next one.
@@ -75,6 +75,8 @@ static void let_puts(struct lam_cache *cache, uint64_t tail_at)
     cache->tail_at = (uint32_t)tail_at;
     cache->through = tail_at < cache->options.file_bytes;
     cache_write_through(cache);
+    cache->begun = true;
+    pthread_cond_broadcast(&cache->told); /* who has put the first one waits for it */
     pthread_mutex_unlock(&cache->tail);
 }
 
@@ -201,6 +203,7 @@ static void flush_batch(struct lam_cache *cache, struct cache_batch *batch)
         if (batch->tickets[i].flushed)
             batch->tickets[i].flushed(batch->tickets[i].arg, rc, rc ? &err : NULL);
     pthread_mutex_lock(&cache->tail);
+    cache->begun = true;
     cache->told_count += batch->count;
     cache->last_rc = rc;
     cache->last_error = err;
@@ -265,7 +268,7 @@ int lam_cache_flush(struct lam_cache *cache, struct lam_error *err)
     pthread_mutex_lock(&cache->tail);
     until = cache->put_count;
     while (cache->told_count < until) {
-        cache->hurry = true;
+        cache->hurry = cache->pending.count > 0; /* else it is being flushed */
         pthread_cond_signal(&cache->some);
         pthread_cond_wait(&cache->told, &cache->tail);
     }

@@ -75,6 +75,7 @@ struct lam_cache {
     /* With tail. */
     struct cache_batch pending;
     bool through;               /* puts write to the own file themselves */
+    bool begun;                 /* a first file was made, or could not be */
     uint32_t tail_at;           /* where pending begins in it, while they do */
     uint64_t put_count, told_count; /* answers */
     int last_rc;                    /* of the last group commit */

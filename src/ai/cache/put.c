@@ -1,6 +1,7 @@
 /*
  * Putting: an answer is added to what waits to be flushed, and written to the end of the own file at once. That is no sync, and costs some microseconds:
- * what the kernel has is lost with the machine, not with the process.
+ * what the kernel has is lost with the machine, not with the process. The very first one waits until the flushing thread has made a file; what comes when one
+ * is full does not, since its index is written then.
  */
 #include "own.h"
 
@@ -90,6 +91,8 @@ int lam_cache_put(struct lam_cache *cache, struct lam_digest key, struct lam_sv 
     }
     if (!rc && !(rc = add(cache, header, &ticket, value, err)))
         cache_write_through(cache);
+    while (!rc && !cache->begun)
+        pthread_cond_wait(&cache->told, &cache->tail);
     pthread_mutex_unlock(&cache->tail);
     return rc;
 }

@@ -3,13 +3,11 @@
 In flight is what a process has sent and has not shown to have the answer of. It shows that by what it asks next: here each text goes through two models, and
 the second is asked because of what the first one said. An answer is written to the cache's file, though not flushed, before anything follows from
 it; so once the server has seen the second question about a text, no later run asks the first one, however soon the kill came. That holds for each process at
-its own end: of those killed at once, and of the others, which ask on until the launcher ends them. It does not hold for the first answers of a process, whose
-file is being made meanwhile: the kill waits until each has written to its file twice.
+its own end: of those killed at once, and of the others, which ask on until the launcher ends them.
 
 Of the second questions nothing follows. What became of their answers is told and not judged: a connection that was cut before its answer was sent, or with
 the answer unread in it, was in flight; one whose answer was read had it in its hands for a moment.
 """
-import glob
 import http.client
 import json
 import os
@@ -104,24 +102,12 @@ class KillCase(test_llm.LlmRuns):
         self.addCleanup(self.model.server_close)
         self.addCleanup(self.model.shutdown)
 
-    def answer_files(self):
-        """{path: size}; none is removed while runs are killed."""
-        return {path: os.path.getsize(path) for path in glob.glob(os.path.join(self.store("out"), "cache", "*.answers"))}
-
-    def wait_for_files(self, process):
-        """Both ranks have a file of this run, and have written to it again."""
-        old, sizes, writes, deadline = set(self.answer_files()), {}, {}, time.time() + 60
-        while sum(count > 1 for count in writes.values()) < 2 and process.poll() is None and time.time() < deadline:
-            for path, size in self.answer_files().items():
-                if path not in old and size > sizes.get(path, 32):  # a header
-                    sizes[path], writes[path] = size, writes.get(path, 0) + 1
-            time.sleep(0.005)
-
     def run_and_kill(self, job):
         """One of two ranks is killed when the second model is asked for the so-manieth time; the launcher ends the other, which may send more until then."""
-        process = self.start(job, 2)
-        self.wait_for_files(process)
-        ranks = support.ranks_of(process.pid)
+        process, ranks, deadline = self.start(job, 2), {}, time.time() + 60
+        while len(ranks) < 2 and process.poll() is None and time.time() < deadline:
+            ranks = support.ranks_of(process.pid)
+            time.sleep(0.01)
         self.assertEqual(len(ranks), 2, "it ended before it could be killed")
         with self.model.lock:
             self.model.kill = (self.random.randrange(50), ranks[self.random.randrange(2)])

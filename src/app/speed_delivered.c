@@ -16,8 +16,8 @@ static bool commit_ended(struct lam_speed_thread *t, int timeout_ms)
         step_ms = timeout_ms < COMMIT_STEP_MS ? timeout_ms : COMMIT_STEP_MS;
         timeout_ms -= step_ms;
         rc = lam_kafka_commit_end(t->kafka, step_ms, &err);
-        atomic_fetch_add(&t->turns, 1);
-    } while (rc == LAM_PENDING && timeout_ms > 0);
+        atomic_fetch_add(&t->signs.turns, 1);
+    } while (rc == LAM_PENDING && timeout_ms > 0 && !atomic_load(&t->signs.abandoned));
     if (rc && rc != LAM_PENDING) {
         lam_log_warn(&t->engine->log, "speed", "output position: %s", err.text);
         lam_speed_positions_forget(t->positions);

@@ -32,7 +32,7 @@ struct lam_speed_sender {
     struct lam_engine *engine;
     const struct lam_speed_setup *setup;
     struct lam_producer *producer;
-    atomic_uint_least64_t *turns;
+    struct lam_speed_signs *signs;
     struct lam_buf value;
     struct refused *first, **last;
     struct lam_redactor *redactor; /* of what goes out; NULL: all of it */
@@ -88,7 +88,7 @@ static void on_report(void *arg, const struct lam_report *report)
         sender->failure = err;
 }
 
-int lam_speed_sender_open(struct lam_speed_sender **out, struct lam_engine *engine, const struct lam_speed_setup *setup, atomic_uint_least64_t *turns,
+int lam_speed_sender_open(struct lam_speed_sender **out, struct lam_engine *engine, const struct lam_speed_setup *setup, struct lam_speed_signs *signs,
                           struct lam_error *err)
 {
     struct lam_speed_sender *sender = calloc(1, sizeof *sender);
@@ -101,7 +101,7 @@ int lam_speed_sender_open(struct lam_speed_sender **out, struct lam_engine *engi
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for outputs");
     sender->engine = engine;
     sender->setup = setup;
-    sender->turns = turns;
+    sender->signs = signs;
     sender->last = &sender->first;
     sender->file = -1;
     lam_buf_init(&sender->value, VALUE_MAX_BYTES);
@@ -130,7 +130,7 @@ void lam_speed_sender_warm(struct lam_speed_sender *sender)
     }
     free(names);
     free(topics);
-    atomic_fetch_add(sender->turns, 1);
+    atomic_fetch_add(&sender->signs->turns, 1);
 }
 
 void lam_speed_sender_close(struct lam_speed_sender *sender)
@@ -235,9 +235,9 @@ static int queue(struct lam_speed_sender *sender, const struct lam_message *mess
 {
     int rc;
 
-    for (int i = 0; (rc = lam_producer_send(sender->producer, message, err)) == LAM_PENDING && i < QUEUE_TRIES; i++) {
+    for (int i = 0; (rc = lam_producer_send(sender->producer, message, err)) == LAM_PENDING && i < QUEUE_TRIES && !atomic_load(&sender->signs->abandoned); i++) {
         lam_producer_poll(sender->producer, 100);
-        atomic_fetch_add(sender->turns, 1);
+        atomic_fetch_add(&sender->signs->turns, 1);
     }
     return rc == LAM_PENDING ? LAM_FAIL(err, LAM_E_TIMEOUT, "outputs are not taken by the broker for %d s", QUEUE_TRIES / 10) : rc;
 }
@@ -299,8 +299,8 @@ static int flush(struct lam_speed_sender *sender, int timeout_ms, struct lam_err
         step_ms = timeout_ms < FLUSH_STEP_MS ? timeout_ms : FLUSH_STEP_MS;
         timeout_ms -= step_ms;
         rc = lam_producer_flush(sender->producer, step_ms, err);
-        atomic_fetch_add(sender->turns, 1);
-    } while (rc == LAM_E_TIMEOUT && timeout_ms > 0 && !sender->failure.code);
+        atomic_fetch_add(&sender->signs->turns, 1);
+    } while (rc == LAM_E_TIMEOUT && timeout_ms > 0 && !sender->failure.code && !atomic_load(&sender->signs->abandoned));
     if (sender->failure.code) {
         *err = sender->failure;
         return err->code;

@@ -17,8 +17,14 @@
 
 struct lam_speed_sender;
 
-/* Borrows engine, setup and turns, which is raised while this waits: the thread does not hang. */
-int lam_speed_sender_open(struct lam_speed_sender **sender, struct lam_engine *engine, const struct lam_speed_setup *setup, atomic_uint_least64_t *turns,
+/* Between a thread that may wait for a broker and the main thread. */
+struct lam_speed_signs {
+    atomic_uint_least64_t turns; /* raised while it waits: who does not raise it hangs */
+    atomic_bool abandoned;       /* the job ends as it can: nothing is waited for any more */
+};
+
+/* Borrows engine, setup and signs. */
+int lam_speed_sender_open(struct lam_speed_sender **sender, struct lam_engine *engine, const struct lam_speed_setup *setup, struct lam_speed_signs *signs,
                           struct lam_error *err);
 void lam_speed_sender_close(struct lam_speed_sender *sender); /* NULL-safe; throws away what is not settled */
 

@@ -46,7 +46,7 @@ static int open_all(struct lam_speed_thread *t)
         if (start->held_count && start->held[0] < starts[i].offset)
             starts[i].offset = start->held[0];
     }
-    if (!rc && !(rc = lam_kafka_open(&t->kafka, &kafka, &t->err)) && !(rc = lam_speed_sender_open(&t->sender, t->engine, t->setup, &t->turns, &t->err)))
+    if (!rc && !(rc = lam_kafka_open(&t->kafka, &kafka, &t->err)) && !(rc = lam_speed_sender_open(&t->sender, t->engine, t->setup, &t->signs, &t->err)))
         rc = lam_tools_new(&t->tools, t->engine, LAM_LAYER_SPEED, LAM_DEPTH_FAST, &t->err);
     if (!rc) {
         lam_speed_sender_warm(t->sender); /* before the first event */
@@ -122,7 +122,7 @@ static int consume(struct lam_speed_thread *t)
         bool full = lam_speed_agents_full(t->agents, t->engine->job->stream, t->tail);
         int wait_ms = lam_speed_agents_idle(t->agents) ? POLL_MS : POLL_AGENTS_MS;
 
-        atomic_fetch_add(&t->turns, 1);
+        atomic_fetch_add(&t->signs.turns, 1);
         if (full != paused) {
             lam_kafka_pause(t->kafka, full);
             paused = full;
@@ -144,7 +144,7 @@ static int consume(struct lam_speed_thread *t)
         }
     }
     lam_speed_agents_stop(t->agents);
-    if (!rc && !(rc = lam_speed_agents_step(t->agents, t->tail, t->sender, &t->err)))
+    if (!rc && !(rc = lam_speed_agents_step(t->agents, t->tail, t->sender, &t->err)) && !atomic_load(&t->signs.abandoned))
         rc = lam_speed_delivered_last(t);
     share_stats(t);
     return rc;
@@ -176,7 +176,8 @@ int lam_speed_thread_start(struct lam_speed_thread **out, struct lam_engine *eng
     t->tail = tail;
     t->agents = agents;
     atomic_init(&t->state, LAM_PENDING);
-    atomic_init(&t->turns, 0);
+    atomic_init(&t->signs.turns, 0);
+    atomic_init(&t->signs.abandoned, false);
     pthread_mutex_init(&t->lock, NULL);
     if (pthread_create(&t->thread, NULL, run, t))
         return LAM_FAIL(err, LAM_E_MEMORY, "the speed thread cannot be started");
@@ -209,7 +210,7 @@ void lam_speed_thread_stats(struct lam_speed_thread *t, struct lam_speed_stats *
 int lam_speed_thread_watch(struct lam_speed_thread *t, struct lam_error *err)
 {
     int64_t now = lam_mono_us(t->engine->clock), since = now - t->watched_us, limit = LAM_SPEED_HANG_DEADLINES * t->engine->job->deadline_us;
-    uint64_t turns = atomic_load(&t->turns);
+    uint64_t turns = atomic_load(&t->signs.turns);
     int state = atomic_load(&t->state);
 
     t->silent_us = turns != t->seen_turns || (state && state != LAM_PENDING) ? 0 : t->silent_us + (since < WATCH_US ? since : WATCH_US);
@@ -242,6 +243,7 @@ void lam_speed_thread_free(struct lam_speed_thread *t)
 {
     if (!t)
         return;
+    atomic_store(&t->signs.abandoned, true); /* one that was stopped, and waited for, has ended */
     lam_speed_thread_stop(t);
     if (t->started)
         join(t);

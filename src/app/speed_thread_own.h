@@ -3,6 +3,7 @@
 #define LAMINA_APP_SPEED_THREAD_OWN_H
 
 #include "speed_position.h"
+#include "speed_sender.h"
 
 #include "reader.h"
 
@@ -16,7 +17,7 @@ struct lam_speed_thread {
     pthread_t thread;
     bool started;
     atomic_bool stop;
-    atomic_uint_least64_t turns; /* a thread whose number stands still does nothing */
+    struct lam_speed_signs signs;
     uint64_t seen_turns;         /* these three are the main thread's, of lam_speed_thread_watch */
     int64_t watched_us, silent_us;
     atomic_int state; /* LAM_PENDING, 0, LAM_END, or the error's code */

@@ -26,7 +26,7 @@ static struct lam_engine engine;
 static struct lam_speed_setup setup;
 static struct lam_broker *broker;
 static struct lam_speed_sender *sender;
-static atomic_uint_least64_t turns;
+static struct lam_speed_signs signs;
 static struct lam_error err;
 
 #define OK(call)                   \
@@ -48,7 +48,7 @@ static void open_all(const char *message_max_bytes)
     snprintf(setup.run, sizeof setup.run, "r1");
     snprintf(setup.brokers, sizeof setup.brokers, "%s", lam_broker_bootstrap(broker));
     OK(lam_fs_mkdirs(&lam_fs_system, scratch_join(folder, "runs/r1"), &err));
-    OK(lam_speed_sender_open(&sender, &engine, &setup, &turns, &err));
+    OK(lam_speed_sender_open(&sender, &engine, &setup, &signs, &err));
     lam_speed_sender_warm(sender);
 }
 

@@ -10,6 +10,7 @@
 #include "process/refine.h"
 #include "explain.h"
 #include "llm_refused.h"
+#include "llm_purse.h"
 #include "llm_share.h"
 #include "store/piece.h"
 #include "redact_reader.h"
@@ -24,6 +25,7 @@ struct status {
     struct lam_openai_stats stats;
     struct lam_agent_stats agents;
     char limit[64];
+    struct lam_spent too_much;
 };
 
 struct lam_llm_job {
@@ -37,6 +39,7 @@ struct lam_llm_job {
     struct lam_batch_writer *writer; /* where requests go in place of models; NULL: models are asked */
     struct lam_openai *openai;
     struct lam_llm_shares *shares; /* NULL: one rank */
+    struct lam_llm_purse *purse;   /* NULL: one rank, or no limit */
     struct lam_agent_job *agents; /* NULL: the job has none */
     struct lam_agent_need agents_need; /* of the piece that was given last, where nobody is asked */
     struct lam_llm_refused refused;
@@ -79,6 +82,7 @@ static void tell(struct lam_llm_job *llm)
     lam_openai_stats(llm->openai, &status.stats);
     lam_agent_job_stats(llm->agents, &status.agents);
     snprintf(status.limit, sizeof status.limit, "%s", lam_openai_limit(llm->openai));
+    status.too_much = lam_spending_too_much(lam_openai_spending(llm->openai));
     llm->told_us = lam_mono_us(llm->engine->clock);
     lam_comm_send(llm->engine->comm, 0, MSG_STATUS, lam_sv((const char *)&status, sizeof status), &err); /* a full outbox: the next word says more */
 }
@@ -164,6 +168,7 @@ int lam_llm_job_step(struct lam_llm_job *llm, struct lam_error *err)
     if (!llm)
         return 0;
     lam_llm_shares_step(llm->shares);
+    lam_llm_purse_step(llm->purse, !llm->out);
     if (!llm->flights)
         return 0;
     if ((rc = lam_openai_step(llm->openai, err)))
@@ -240,6 +245,7 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
     if ((rc = open_batch_files(llm, &options, err)))
         return rc;
     options.cache = llm->cache;
+    options.shared_limits = lam_llm_purse_needed(engine);
     if ((rc = lam_redactor_of_job(engine, &llm->redactor, err)))
         return rc;
     options.redactor = llm->redactor;
@@ -247,7 +253,7 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
     if ((rc = open_flights(llm, &options, err)))
         return rc;
     if ((rc = lam_openai_open(&llm->openai, &options, err)) || (rc = lam_llm_shares_open(&llm->shares, engine, lam_openai_client(llm->openai), err)) ||
-        (lam_roles_has(&engine->roles, engine->rank, LAM_ROLE_BATCH) && (rc = lam_agent_job_open(&llm->agents, engine, llm->openai, llm->cache, err))))
+        (rc = lam_llm_purse_open(&llm->purse, engine, lam_openai_spending(llm->openai), err)) || (lam_roles_has(&engine->roles, engine->rank, LAM_ROLE_BATCH) && (rc = lam_agent_job_open(&llm->agents, engine, llm->openai, llm->cache, err))))
         return rc;
     if (engine->estimate)
         lam_openai_estimate(llm->openai);
@@ -291,7 +297,10 @@ void lam_llm_job_close(struct lam_llm_job *llm)
     if (!llm)
         return;
     lam_comm_off(llm->engine->comm, MSG_STATUS);
+    if (llm->openai)
+        lam_spending_close(lam_openai_spending(llm->openai)); /* agents may wait for leave */
     lam_agent_job_close(llm->agents); /* its threads wait for the client's */
+    lam_llm_purse_close(llm->purse);
     lam_llm_shares_close(llm->shares);
     lam_openai_close(llm->openai);
     close_batch_file(llm);
@@ -448,6 +457,33 @@ const char *lam_llm_job_limit(const struct lam_llm_job *llm)
         if (llm->all[rank].limit[0])
             return llm->all[rank].limit;
     return "";
+}
+
+bool lam_llm_job_over_limit(const struct lam_llm_job *llm, bool *too_small, char *text, size_t cap)
+{
+    const char *limit = lam_llm_job_limit(llm);
+    struct lam_spent least = {0}, spent = {0};
+    struct lam_openai_stats stats;
+
+    *too_small = false;
+    if (!limit[0])
+        return false;
+    lam_llm_job_stats(llm, &stats);
+    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++) {
+        spent.tokens += stats.endpoints[i].tokens_in + stats.endpoints[i].tokens_out;
+        spent.cost += stats.endpoints[i].cost;
+    }
+    for (int rank = 0; rank < llm->engine->size; rank++)
+        if (llm->all[rank].too_much.tokens)
+            least = llm->all[rank].too_much;
+    *too_small = least.tokens && !lam_llm_job_asked(llm);
+    if (*too_small)
+        snprintf(text, cap, "%s is less than one request takes, about %llu tokens and %.6f: raise it; nobody was asked, and the records are pending", limit, (unsigned long long)least.tokens,
+                 least.cost);
+    else
+        snprintf(text, cap, "%s was reached: %llu tokens and %.6f were spent; records without an answer are pending, and the next run goes on with them", limit,
+                 (unsigned long long)spent.tokens, spent.cost);
+    return true;
 }
 
 const struct lam_engine *lam_llm_job_engine(const struct lam_llm_job *llm) { return llm->engine; }

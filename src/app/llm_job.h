@@ -66,6 +66,9 @@ bool lam_llm_job_asked(const struct lam_llm_job *llm);
 /* Coordinator (llm may be NULL): "" or the limit that ended the asking, on whichever rank. */
 const char *lam_llm_job_limit(const struct lam_llm_job *llm);
 
+/* Coordinator (llm may be NULL): was a limit reached? What is to be said of it, and whether it is too small for a single request. */
+bool lam_llm_job_over_limit(const struct lam_llm_job *llm, bool *too_small, char *text, size_t cap);
+
 /* Adds ,"llm":{…} for report.json. */
 int lam_llm_job_report(const struct lam_llm_job *llm, struct lam_buf *json, struct lam_error *err);
 

@@ -239,9 +239,9 @@ void lam_run_report(struct lam_run_job *run, int *code)
     json_t *report = json_object(), *counts;
     double seconds = (double)(lam_mono_us(&lam_clock_system) - session->started_us) / 1e6;
     struct lam_speed_stats stats = lam_speed_stats(&run->speed);
-    char path[LAM_PATH_MAX], *text;
+    char path[LAM_PATH_MAX], *text, said[LAM_ERROR_TEXT];
     struct lam_error err;
-    bool balanced;
+    bool balanced, too_small;
     long anon, shmem;
     uint64_t all, bad;
     int64_t read = 0;
@@ -252,10 +252,9 @@ void lam_run_report(struct lam_run_job *run, int *code)
     counts = count(run, &balanced, &all, &bad);
     if (*code == LAM_EXIT_DONE && lam_report_over_quarantine(session, bad, all))
         *code = LAM_EXIT_QUARANTINE;
-    if (*code == LAM_EXIT_DONE && lam_llm_job_limit(run->batch_job.llm)[0]) {
-        lam_log_error(&session->engine.log, "batch", "%s was reached: records without an answer are pending, and the next run goes on with them",
-                      lam_llm_job_limit(run->batch_job.llm));
-        *code = LAM_EXIT_FAILED;
+    if (*code == LAM_EXIT_DONE && lam_llm_job_over_limit(run->batch_job.llm, &too_small, said, sizeof said)) {
+        lam_log_error(&session->engine.log, "batch", "%s", said);
+        *code = too_small ? LAM_EXIT_USAGE : LAM_EXIT_FAILED;
     }
     if (!balanced) {
         lam_log_error(&session->engine.log, "job", "the counts of this run do not balance: see its report.json");

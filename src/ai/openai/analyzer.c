@@ -79,6 +79,8 @@ int lam_openai_open(struct lam_openai **out, const struct lam_openai_options *op
     o->inbox_end = &o->inbox;
     pthread_mutex_init(&o->lock, NULL);
     lam_spending_init_part(&o->spending, &o->job->deep, options->size ? options->size : 1);
+    if (options->shared_limits)
+        lam_spending_set_shared(&o->spending);
     lam_buf_init(&o->scratch, TEXT_MAX);
     lam_buf_init(&o->scratch2, TEXT_MAX);
     lam_buf_init(&o->scratch3, TEXT_MAX);
@@ -383,6 +385,7 @@ void lam_openai_cancel(struct lam_openai *o)
 {
     o->cancelled = true;
     o->failed.code = 0;
+    lam_spending_close(&o->spending);
     lam_llm_client_cancel_all(o->client);
     if (o->options.wake)
         lam_wake_signal(o->options.wake);
@@ -487,6 +490,8 @@ struct lam_openai_prompt lam_openai_prompt(const struct lam_openai *o, size_t i)
 }
 
 struct lam_llm_client *lam_openai_client(struct lam_openai *o) { return o->client; }
+
+struct lam_spending *lam_openai_spending(struct lam_openai *o) { return &o->spending; }
 
 const char *lam_openai_limit(struct lam_openai *o)
 {

@@ -22,6 +22,7 @@
 #include "client.h"
 #include "config/job.h"
 #include "model/json.h"
+#include "spending.h"
 
 struct lam_openai;
 
@@ -33,6 +34,7 @@ struct lam_openai_options {
     const struct lam_clock *clock;
     struct lam_wake *wake;       /* signalled when poll has something to do */
     unsigned size;               /* ranks that analyse: each has its part of the job's limits. What endpoints allow is shared by lam_llm_client_set_share */
+    bool shared_limits;          /* parts of max_cost and max_tokens go to who needs them: lam_openai_spending */
     const struct lam_llm_transport_ops *transport; /* NULL: live */
     void *transport_arg;
 
@@ -165,6 +167,8 @@ struct lam_openai_prompt {
 };
 struct lam_openai_prompt lam_openai_prompt(const struct lam_openai *openai, size_t ask);
 struct lam_llm_client *lam_openai_client(struct lam_openai *openai);
+
+struct lam_spending *lam_openai_spending(struct lam_openai *openai);
 
 /* "" or which limit was reached: "deep.max_cost (5)". */
 const char *lam_openai_limit(struct lam_openai *openai);

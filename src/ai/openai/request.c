@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "schema.h"
 
@@ -19,16 +20,16 @@ void lam_request_free(struct lam_openai_request *request)
 
 /* --- limits --- */
 
-/* Reserves what the request is expected to take; false: it would pass a limit of the run. */
-static bool reserve(struct lam_openai *o, struct lam_openai_request *request, uint64_t in, uint64_t out)
+/* Reserves what the request is expected to take, where the limits of the run have room for it. */
+static enum lam_spending_leave reserve(struct lam_openai *o, struct lam_openai_request *request, uint64_t in, uint64_t out)
 {
     enum lam_job_endpoint_kind kind = lam_ask_embeds(o, request->ask) ? LAM_JOB_EMBEDDINGS : LAM_JOB_CHAT;
     struct lam_spent expected = lam_spent_at_most(&o->job->deep, kind, request->tier, in, out);
+    enum lam_spending_leave leave = lam_spending_ask(&o->spending, expected);
 
-    if (!lam_spending_reserve(&o->spending, expected))
-        return false;
-    request->reserved = expected;
-    return true;
+    if (leave == LAM_SPENDING_YES)
+        request->reserved = expected;
+    return leave;
 }
 
 /* Its reservation is given back, once. */
@@ -40,7 +41,15 @@ void lam_request_settle(struct lam_openai *o, struct lam_openai_request *request
 
 bool lam_openai_reserve(struct lam_openai *o, unsigned tier, uint64_t in, uint64_t out)
 {
-    return lam_spending_reserve(&o->spending, lam_spent_at_most(&o->job->deep, LAM_JOB_CHAT, tier, in, out));
+    static const struct timespec moment = {.tv_nsec = 20000000};
+    struct lam_spent expected = lam_spent_at_most(&o->job->deep, LAM_JOB_CHAT, tier, in, out);
+    enum lam_spending_leave leave;
+
+    if (!o->options.shared_limits)
+        return lam_spending_reserve(&o->spending, expected);
+    while ((leave = lam_spending_ask(&o->spending, expected)) == LAM_SPENDING_WAIT) /* for another rank's part */
+        nanosleep(&moment, NULL);
+    return leave == LAM_SPENDING_YES;
 }
 
 void lam_openai_spent(struct lam_openai *o, unsigned tier, const struct lam_openai_usage *reserved, const struct lam_openai_usage *used, size_t endpoint)
@@ -255,15 +264,19 @@ int lam_request_dispatch(struct lam_openai *o, struct lam_openai_request *reques
     const struct lam_ask *ask = &o->asks.items[request->ask];
     const struct lam_token_estimate *tokens = lam_ask_embeds(o, request->ask) ? &o->embed_tokens : &o->tokens[request->tier];
     uint32_t prompt = ask->guess[request->packed];
+    enum lam_spending_leave leave;
     int rc;
 
     for (const struct lam_question *question = request->questions; question; question = question->next)
         prompt += question->guess + LAM_DOCUMENT_MARKS + (question->repairs ? ask->expected_tokens : 0);
     request->guess = prompt;
-    if (!reserve(o, request, lam_token_correct(tokens, prompt), ask->expected_tokens * (uint32_t)request->count)) {
-        give_up(o, request->questions);
+    if ((leave = reserve(o, request, lam_token_correct(tokens, prompt), ask->expected_tokens * (uint32_t)request->count)) != LAM_SPENDING_YES) {
+        if (leave == LAM_SPENDING_WAIT)
+            put_back(o, request);
+        else
+            give_up(o, request->questions);
         lam_request_free(request);
-        return 0;
+        return leave == LAM_SPENDING_WAIT ? LAM_PENDING : 0;
     }
     if ((rc = send_request(o, request, request->packed ? lam_pack_answer_tokens(o, request) : ask->answer_tokens, err))) {
         lam_request_settle(o, request, 0, 0);
@@ -345,6 +358,8 @@ int lam_request_pump(struct lam_openai *o, struct lam_error *err)
     int64_t now = lam_mono_us(o->options.clock);
     int rc = 0;
 
+    if (lam_spending_waits(&o->spending))
+        return 0;
     for (uint32_t tier = o->job->deep.tiers; !rc && tier-- > 0;) /* what was begun ends first */
         for (uint32_t ask = 0; !rc && ask < o->asks.count; ask++)
             while (!rc && o->ready[ask][tier].count) {

@@ -2,16 +2,28 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+static struct lam_spent plus(struct lam_spent a, struct lam_spent b) { return (struct lam_spent){a.tokens + b.tokens, a.cost + b.cost}; }
+
+/* Never below nothing: money is in doubles. */
+static struct lam_spent minus(struct lam_spent a, struct lam_spent b)
+{
+    return (struct lam_spent){a.tokens > b.tokens ? a.tokens - b.tokens : 0, a.cost > b.cost ? a.cost - b.cost : 0};
+}
 
 void lam_spending_init(struct lam_spending *s, uint64_t max_tokens, double max_cost)
 {
-    *s = (struct lam_spending){.most = {max_tokens, max_cost}};
+    *s = (struct lam_spending){.whole = {max_tokens, max_cost}, .most = {max_tokens, max_cost}, .given = {max_tokens, max_cost}};
     pthread_mutex_init(&s->lock, NULL);
 }
 
+struct lam_spent lam_spending_part(const struct lam_job_deep *deep, unsigned ranks) { return (struct lam_spent){deep->max_tokens / ranks, deep->max_cost / ranks}; }
+
 void lam_spending_init_part(struct lam_spending *s, const struct lam_job_deep *deep, unsigned ranks)
 {
-    lam_spending_init(s, deep->max_tokens ? deep->max_tokens / ranks + (deep->max_tokens < ranks) : 0, deep->max_cost / ranks); /* a part of 0 would be no limit */
+    lam_spending_init(s, deep->max_tokens, deep->max_cost);
+    s->most = s->given = lam_spending_part(deep, ranks);
 }
 
 void lam_spending_release(struct lam_spending *s) { pthread_mutex_destroy(&s->lock); }
@@ -19,28 +31,141 @@ void lam_spending_release(struct lam_spending *s) { pthread_mutex_destroy(&s->lo
 void lam_spending_begin(struct lam_spending *s)
 {
     pthread_mutex_lock(&s->lock);
-    s->spent = (struct lam_spent){0};
+    s->spent = s->need = s->too_much = (struct lam_spent){0};
+    s->waits = s->over = s->closed = false;
     s->reached = LAM_LIMIT_NONE;
     pthread_mutex_unlock(&s->lock);
 }
 
+/* The limit of `of` that expected would pass, beside what is taken of it. Locked. */
+static enum lam_limit passes(const struct lam_spending *s, struct lam_spent of, struct lam_spent taken, struct lam_spent expected)
+{
+    if (s->whole.tokens && taken.tokens + expected.tokens > of.tokens)
+        return LAM_LIMIT_TOKENS;
+    return s->whole.cost > 0 && taken.cost + expected.cost > of.cost ? LAM_LIMIT_COST : LAM_LIMIT_NONE;
+}
+
+/* Locked. */
+static enum lam_limit reserve(struct lam_spending *s, struct lam_spent expected)
+{
+    enum lam_limit limit = passes(s, s->most, plus(s->spent, s->reserved), expected);
+
+    if (limit == LAM_LIMIT_NONE)
+        s->reserved = plus(s->reserved, expected);
+    return limit;
+}
+
 bool lam_spending_reserve(struct lam_spending *s, struct lam_spent expected)
 {
-    enum lam_limit limit = LAM_LIMIT_NONE;
+    enum lam_limit limit;
 
     pthread_mutex_lock(&s->lock);
-    if (s->most.tokens && s->spent.tokens + s->reserved.tokens + expected.tokens > s->most.tokens)
-        limit = LAM_LIMIT_TOKENS;
-    else if (s->most.cost > 0 && s->spent.cost + s->reserved.cost + expected.cost > s->most.cost)
-        limit = LAM_LIMIT_COST;
-    if (limit == LAM_LIMIT_NONE) {
-        s->reserved.tokens += expected.tokens;
-        s->reserved.cost += expected.cost;
-    } else if (s->reached == LAM_LIMIT_NONE) {
+    limit = reserve(s, expected);
+    if (s->reached == LAM_LIMIT_NONE)
         s->reached = limit;
-    }
     pthread_mutex_unlock(&s->lock);
     return limit == LAM_LIMIT_NONE;
+}
+
+/* It does not fit now. Locked. */
+static enum lam_spending_leave wait_for(struct lam_spending *s, struct lam_spent expected, enum lam_limit limit)
+{
+    bool too_much = passes(s, s->whole, (struct lam_spent){0}, expected) != LAM_LIMIT_NONE;
+
+    if (!too_much && !s->closed && s->reached == LAM_LIMIT_NONE && !s->over && (s->shared || s->reserved.tokens)) {
+        s->turn += !s->waits;
+        s->need = expected;
+        s->waits = true;
+        return LAM_SPENDING_WAIT;
+    }
+    if (s->reached == LAM_LIMIT_NONE && !s->closed)
+        s->reached = limit;
+    if (too_much)
+        s->too_much = expected;
+    return LAM_SPENDING_NO;
+}
+
+enum lam_spending_leave lam_spending_ask(struct lam_spending *s, struct lam_spent expected)
+{
+    enum lam_spending_leave leave = LAM_SPENDING_YES;
+    enum lam_limit limit;
+
+    pthread_mutex_lock(&s->lock);
+    if ((limit = reserve(s, expected)) != LAM_LIMIT_NONE)
+        leave = wait_for(s, expected, limit);
+    pthread_mutex_unlock(&s->lock);
+    return leave;
+}
+
+bool lam_spending_waits(struct lam_spending *s)
+{
+    bool waits;
+
+    pthread_mutex_lock(&s->lock);
+    waits = s->waits;
+    pthread_mutex_unlock(&s->lock);
+    return waits;
+}
+
+void lam_spending_close(struct lam_spending *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->closed = true;
+    s->waits = false;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* --- parts that are shared --- */
+
+void lam_spending_set_shared(struct lam_spending *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->shared = true;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void lam_spending_tell(struct lam_spending *s, struct lam_spending_word *word)
+{
+    memset(word, 0, sizeof *word); /* its padding is compared */
+    pthread_mutex_lock(&s->lock);
+    word->given = s->given;
+    word->returned = s->returned;
+    word->used = plus(s->spent, s->reserved);
+    word->under_way = s->reserved.tokens > 0;
+    if (s->waits) {
+        word->need = s->need;
+        word->turn = s->turn;
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* All that a rank without work has left; half of it, where it may need the rest. Of one that waits all: alone it is not enough. Locked. */
+static void give_back(struct lam_spending *s, bool idle)
+{
+    struct lam_spent spare = minus(s->most, plus(s->spent, s->reserved));
+
+    if (!idle && !s->waits) {
+        spare.tokens -= spare.tokens > s->whole.tokens / 64 ? spare.tokens / 2 : 0;
+        spare.cost /= spare.cost > s->whole.cost / 64 ? 2 : 1;
+    }
+    s->returned = plus(s->returned, spare);
+    s->most = minus(s->most, spare);
+}
+
+void lam_spending_hear(struct lam_spending *s, const struct lam_spending_share *share, bool idle)
+{
+    pthread_mutex_lock(&s->lock);
+    if (share->given.tokens > s->given.tokens || share->given.cost > s->given.cost) {
+        s->most = plus(s->most, minus(share->given, s->given));
+        s->given = share->given;
+        s->waits = false;
+    } else if (share->over && s->waits && share->over == s->turn) {
+        s->over = true;
+        s->waits = false;
+    } else if (share->wanted) {
+        give_back(s, idle);
+    }
+    pthread_mutex_unlock(&s->lock);
 }
 
 void lam_spending_settle(struct lam_spending *s, struct lam_spent reserved, struct lam_spent spent)
@@ -52,6 +177,8 @@ void lam_spending_settle(struct lam_spending *s, struct lam_spent reserved, stru
         s->reserved.cost = 0;
     s->spent.tokens += spent.tokens;
     s->spent.cost += spent.cost;
+    if (reserved.tokens || reserved.cost > 0) /* there may be room now */
+        s->waits = false;
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -73,6 +200,16 @@ struct lam_spent lam_spending_reserved(struct lam_spending *s)
     reserved = s->reserved;
     pthread_mutex_unlock(&s->lock);
     return reserved;
+}
+
+struct lam_spent lam_spending_too_much(struct lam_spending *s)
+{
+    struct lam_spent too_much;
+
+    pthread_mutex_lock(&s->lock);
+    too_much = s->too_much;
+    pthread_mutex_unlock(&s->lock);
+    return too_much;
 }
 
 void lam_limit_text(enum lam_limit limit, const struct lam_job_deep *deep, char *text, size_t size)

@@ -57,6 +57,36 @@ class MoneyCase(test_llm.LlmRuns):
         self.paid(report)
         self.assertGreater(report["llm"]["cost"], 0)
 
+    def limited(self, store, ranks, expect, **limit):
+        """What was spent, and what was said."""
+        self.model.asked.clear()
+        out = self.batch(self.llm_job(store, deep=limit), ranks, expect)
+        return self.report(store)["llm"], out
+
+    def test_a_limit_is_used_up_whatever_the_number_of_ranks(self):
+        self.write("a.jsonl", self.records(60))
+        one, out = self.limited("tokens1", 1, 1, max_tokens=4000)
+        self.assertIn("deep.max_tokens (4000) was reached: %d tokens and " % (one["tokens_in"] + one["tokens_out"]), out)
+        for ranks in 3, 6:  # an even part is less than two requests, or than one
+            many, out = self.limited("tokens%d" % ranks, ranks, 1, max_tokens=4000)
+            self.assertGreaterEqual(many["answered"], one["answered"] - 1)
+            self.assertLessEqual(many["tokens_in"] + many["tokens_out"], 4000)
+            self.assertIn("deep.max_tokens (4000) was reached: %d tokens" % (many["tokens_in"] + many["tokens_out"]), out)
+            again, _ = self.limited("tokens%d" % ranks, ranks, 1, max_tokens=4000)
+            self.assertGreaterEqual(again["answered"], one["answered"] - 1)
+        money, _ = self.limited("money1", 1, 1, max_cost=0.008)
+        shared, _ = self.limited("money3", 3, 1, max_cost=0.008)
+        self.assertGreaterEqual(shared["answered"], money["answered"] - 1)
+        self.assertLessEqual(shared["cost"], 0.008)
+        self.assertGreater(shared["cost"], 0.006)
+
+    def test_a_limit_that_is_less_than_a_request_is_said_to_be(self):
+        self.write("a.jsonl", self.records(5))
+        for ranks in 1, 3:
+            _, out = self.limited("little%d" % ranks, ranks, 2, max_tokens=10)
+            self.assertIn("deep.max_tokens (10) is less than one request takes", out)
+            self.assertEqual(self.model.texts(), [])
+
 
 if __name__ == "__main__":
     support.main("__main__", sys.argv[1], sys.argv[2:])

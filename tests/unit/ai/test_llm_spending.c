@@ -102,11 +102,78 @@ static void many_at_once_never_pass_a_limit(void **state)
     lam_spending_release(&spending);
 }
 
+/* Alone: what is under way may take less than was reserved. */
+static void who_can_wait_is_told_no_only_once_nothing_more_can_come(void **state)
+{
+    const struct lam_spent most = {600, 0}, used = {300, 0}, much = {1001, 0};
+    struct lam_spending spending;
+
+    (void)state;
+    lam_spending_init(&spending, 1000, 0);
+    assert_int_equal(lam_spending_ask(&spending, most), LAM_SPENDING_YES);
+    assert_int_equal(lam_spending_ask(&spending, most), LAM_SPENDING_WAIT);
+    assert_true(lam_spending_waits(&spending));
+    lam_spending_settle(&spending, most, used);
+    assert_false(lam_spending_waits(&spending));
+    assert_int_equal(lam_spending_ask(&spending, most), LAM_SPENDING_YES);
+    lam_spending_settle(&spending, most, most);
+    assert_int_equal(lam_spending_reached(&spending), LAM_LIMIT_NONE);
+    assert_int_equal(lam_spending_ask(&spending, most), LAM_SPENDING_NO);
+    assert_int_equal(lam_spending_reached(&spending), LAM_LIMIT_TOKENS);
+    assert_int_equal(lam_spending_too_much(&spending).tokens, 0);
+    lam_spending_begin(&spending);
+    assert_int_equal(lam_spending_ask(&spending, much), LAM_SPENDING_NO);
+    assert_int_equal(lam_spending_too_much(&spending).tokens, 1001);
+    lam_spending_release(&spending);
+}
+
+static void a_part_that_is_not_used_goes_back_and_another_comes(void **state)
+{
+    const struct lam_job_deep deep = {.max_tokens = 1200};
+    const struct lam_spent most = {500, 0};
+    struct lam_spending_share share = {.wanted = 1};
+    struct lam_spending_word word;
+    struct lam_spending spending;
+
+    (void)state;
+    lam_spending_init_part(&spending, &deep, 3);
+    lam_spending_set_shared(&spending);
+    assert_int_equal(lam_spending_ask(&spending, most), LAM_SPENDING_WAIT);
+    lam_spending_tell(&spending, &word);
+    assert_int_equal(word.given.tokens, 400);
+    assert_int_equal(word.need.tokens, 500);
+    share.given = word.given;
+    lam_spending_hear(&spending, &share, false); /* what is too little alone */
+    lam_spending_tell(&spending, &word);
+    assert_int_equal(word.returned.tokens, 400);
+    assert_int_equal(word.turn, 1);
+    share = (struct lam_spending_share){.given = {900, 0}};
+    lam_spending_hear(&spending, &share, false);
+    lam_spending_hear(&spending, &share, false); /* told twice, given once */
+    assert_int_equal(lam_spending_ask(&spending, most), LAM_SPENDING_YES);
+    assert_int_equal(lam_spending_ask(&spending, most), LAM_SPENDING_WAIT);
+    share.over = 1;
+    lam_spending_hear(&spending, &share, false); /* of a turn that is long over */
+    assert_true(lam_spending_waits(&spending));
+    share.over = 2;
+    lam_spending_hear(&spending, &share, false);
+    assert_int_equal(lam_spending_ask(&spending, most), LAM_SPENDING_NO);
+    assert_int_equal(lam_spending_reached(&spending), LAM_LIMIT_TOKENS);
+    lam_spending_settle(&spending, most, (struct lam_spent){400, 0});
+    share = (struct lam_spending_share){.given = {900, 0}, .wanted = 1};
+    lam_spending_hear(&spending, &share, true);
+    lam_spending_tell(&spending, &word);
+    assert_int_equal(word.given.tokens - word.returned.tokens, 400); /* what it has spent stays with it */
+    lam_spending_release(&spending);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_reserved_counts_until_it_is_known_what_was_spent),
         cmocka_unit_test(an_expected_cost_is_by_the_weights_of_those_that_could_answer),
+        cmocka_unit_test(who_can_wait_is_told_no_only_once_nothing_more_can_come),
+        cmocka_unit_test(a_part_that_is_not_used_goes_back_and_another_comes),
         cmocka_unit_test(many_at_once_never_pass_a_limit),
     };
 

@@ -159,6 +159,23 @@ static void check_cascade(struct lam_checker *checker, json_t *deep)
     }
 }
 
+/* A limit of money that some endpoint's requests would never count against is none. */
+static void check_prices(struct lam_checker *checker, json_t *deep)
+{
+    char pointer[LAM_POINTER_MAX];
+    json_t *one;
+    size_t i;
+
+    if (!(json_number_value(json_object_get(deep, "max_cost")) > 0))
+        return;
+    json_array_foreach(json_object_get(deep, "endpoints"), i, one) {
+        if (json_number_value(json_object_get(one, "price_in")) > 0 || json_number_value(json_object_get(one, "price_out")) > 0)
+            continue;
+        snprintf(pointer, sizeof pointer, "/deep/endpoints/%zu/price_in", i);
+        lam_problem_add(checker, pointer, "without a price /deep/max_cost would not count what is asked here: give price_in or price_out (of an endpoint that is free: 0.000001), or limit by /deep/max_tokens");
+    }
+}
+
 void lam_deep_check(struct lam_checker *checker, json_t *whole)
 {
     json_t *deep = json_object_get(whole, "deep"), *tasks = json_object_get(whole, "tasks"), *endpoints = json_object_get(deep, "endpoints"), *one;
@@ -177,6 +194,7 @@ void lam_deep_check(struct lam_checker *checker, json_t *whole)
     if (json_array_size(json_object_get(deep, "cascade")) == 1)
         lam_problem_add(checker, "/deep/cascade", "a cascade has at least two steps");
     check_cascade(checker, deep);
+    check_prices(checker, deep);
     if (json_array_size(json_object_get(deep, "cascade")) && !json_object_get(tasks, "classify"))
         lam_problem_add(checker, "/deep/cascade", "its steps are decided by the confidence of the category: it needs /tasks/classify");
 }

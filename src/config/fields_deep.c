@@ -75,7 +75,7 @@ static const struct lam_field deep_fields[] = {
     {.name = "answer_tokens", .kind = LAM_KIND_INT, REST, AT(lam_job_deep, answer_tokens), .def = "1024", .min = 16, .max = 1000000,
      .doc = "Tokens that the answer for one document may have."},
     {.name = "max_cost", .kind = LAM_KIND_NUMBER, REST, AT(lam_job_deep, max_cost), .def = "0", .max = 1e12,
-     .doc = "What one run may spend, in the currency of the prices; at it no more is asked, what is left stays pending, and the run ends with 1. 0: no limit."},
+     .doc = "What one run may spend, in the currency of the prices; at it no more is asked, what is left stays pending, and the run ends with 1. Each endpoint needs a price then. 0: no limit."},
     {.name = "max_tokens", .kind = LAM_KIND_INT, REST, AT(lam_job_deep, max_tokens), .def = "0", .max = 1e15,
      .doc = "Tokens that one run may use, as max_cost; 0: no limit."},
     {.name = "require", .kind = LAM_KIND_BOOL, REST, AT(lam_job_deep, require), .def = "false",

@@ -1,7 +1,7 @@
 /* deep and tasks.custom: what a job says of models. */
 #include "jobs.h"
 
-#define ENDPOINTS "{'url': 'http://a:1/v1', 'model': 'cheap'}, {'url': 'https://b/v1', 'model': 'strong', 'key_env': 'KEY', 'price_in': 2.5}"
+#define ENDPOINTS "{'url': 'http://a:1/v1', 'model': 'cheap', 'price_in': 0.1}, {'url': 'https://b/v1', 'model': 'strong', 'key_env': 'KEY', 'price_in': 2.5}"
 #define MODELS                                                                                                                                       \
     "{'name': 't', 'store': '/out/t', 'sources': [{'type': 'files', 'path': 'data/**'}],"                                                            \
     " 'tasks': {'classify': {'labels': {'a': 'x', 'b': 'y'}}, 'custom': {'prompt': 'Who?', 'schema': {'type': 'object', 'properties':"               \
@@ -93,6 +93,7 @@ static void what_does_not_go_together_is_told(void **state)
         {{"deep.cascade=['cheap', 'other']"}, "/deep/cascade/1", "no chat endpoint has the model \"other\""},
         {{"deep.cascade=['cheap', 'strong', 'builtin']"}, "/deep/cascade/2", "builtin can only be the first step"},
         {{"deep.cascade=['builtin', 'cheap']"}, "/deep/endpoints/1", "never be asked"},
+        {{"deep.max_cost=5", "deep.endpoints.0.price_in=0"}, "/deep/endpoints/0/price_in", "without a price"},
         {{"deep.cascade=['cheap']"}, "/deep/cascade", "at least two steps"},
         {{"deep.cascade=['cheap', 'strong']", "tasks.classify=null"}, "/deep/cascade", "needs /tasks/classify"},
         {{"deep.analyzer=builtin"}, "/tasks/custom", "only a model answers it"},

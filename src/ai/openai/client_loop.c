@@ -265,7 +265,7 @@ void lam_llm_left(struct lam_llm_client *client, size_t e, const char *why, cons
     endpoint->lefts[i].count += count;
     snprintf(endpoint->lefts[i].why, sizeof endpoint->lefts[i].why, "%s", why);
     if (digits_of(before) != digits_of(before + count))
-        lam_log_warn(client->options.log, "ai", "%s (model %s): %" PRIu64 " requests so far are left for later: %s: %s", endpoint->base, endpoint->model, before + count, why,
+        lam_log_warn(client->options.log, "ai", "%s (model %s): requests are left for later (%" PRIu64 " so far): %s: %s", endpoint->base, endpoint->model, before + count, why,
                      *what ? what : "no answer came");
 }
 

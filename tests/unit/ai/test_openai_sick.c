@@ -1,0 +1,50 @@
+/* An endpoint that answers everybody with a success that is none: no record is its victim, in whichever form they are asked about, and nothing is counted that was not. */
+#include "openai_kit.h"
+
+#define CLASSIFY "\"classify\":{\"labels\":{\"good\":\"fine things\",\"bad\":\"things that break\"}}"
+#define CHAT "\"patience\":1,\"endpoints\":[{\"url\":\"$URL\",\"model\":\"m\",\"price_in\":1,\"price_out\":1}]"
+#define PACKED "\"request_mode\":\"packed\"," CHAT
+#define VECTORS "\"patience\":1,\"endpoints\":[{\"url\":\"$URL\",\"model\":\"m\"},{\"url\":\"$URL\",\"model\":\"v\",\"kind\":\"embeddings\"}]"
+
+enum { ROWS = 20 };
+
+static void choose(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    (void)request;
+    reply->body = arg;
+}
+
+static void test_it_costs_no_record(void **state)
+{
+    static const struct {
+        const char *tasks, *deep;
+        uint32_t dim;
+    } forms[] = {{CLASSIFY, CHAT, 0}, {CLASSIFY, PACKED, 0}, {"\"embed\":{\"dim\":16}", VECTORS, 0}};
+    static char bodies[][100] = {"{\"error\":{\"message\":\"Upstream overloaded\",\"code\":502}}", "{\"choices\": [tru", "{\"id\":\"x\"}"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        for (size_t k = 0; k < sizeof bodies / sizeof *bodies; k++) {
+            struct openai_kit *kit = kit_begin(choose, bodies[k], forms[i].tasks, forms[i].deep, forms[i].dim, NULL);
+            struct lam_block *block = kit_rows(ROWS, "text %u", 1 << 20);
+            struct lam_openai_stats stats;
+
+            assert_int_equal(kit_run(kit->openai, &kit->wake, block), 0);
+            stats = kit_stats(kit->openai);
+            if (kit->rejected || kit_pending(block) != ROWS)
+                fail_msg("form %zu, body %zu: %u rejected, %u pending: %s", i, k, kit->rejected, kit_pending(block), kit->reason);
+            for (size_t e = 0; e < LAM_LLM_ENDPOINTS; e++)
+                assert_int_equal(stats.endpoints[e].requests + stats.endpoints[e].tokens_in + stats.endpoints[e].tokens_out, 0);
+            lam_block_free(block);
+            assert_true(kit_end(kit) > 0);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_it_costs_no_record),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

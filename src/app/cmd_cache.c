@@ -200,7 +200,7 @@ static int import(const struct lam_cli *cli, struct lam_cache *cache, struct lam
         printf("%" PRIu64 " lines: %" PRIu64 " answers taken, %" PRIu64 " requests had failed, %" PRIu64 " lines are unusable%s%s\n", counts.lines,
                counts.taken, counts.failed, counts.unusable, counts.first[0] ? "; the first of these: " : "", counts.first);
     lam_buf_release(&first);
-    return rc;
+    return rc || counts.taken ? rc : LAM_FAIL(err, LAM_E_CORRUPT, "no line of %s is an answer that could be taken", cli->args[2]);
 }
 
 static int act(const struct lam_cli *cli, const struct lam_job *job, struct lam_cache *cache, struct lam_error *err)

@@ -186,6 +186,7 @@ static void print_groups(const json_t *root)
 
 static void print_status(const json_t *root)
 {
+    json_int_t pending = 0;
     json_t *source;
     size_t i;
 
@@ -202,7 +203,10 @@ static void print_status(const json_t *root)
                json_integer_value(json_object_get(source, "deleted")),
                json_integer_value(json_object_get(source, "quarantined")),
                json_integer_value(json_object_get(source, "filtered")));
+        pending += json_integer_value(json_object_get(source, "pending"));
     }
+    if (pending)
+        printf("of those that are live, %" JSON_INTEGER_FORMAT " are pending: no model has answered yet\n", pending);
 }
 
 static void print_answer(const struct lam_cli *cli, const struct lam_query *query, struct lam_sv answer)

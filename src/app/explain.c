@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "config/json_text.h"
@@ -61,20 +62,44 @@ static void print_ask(const char *store, const json_t *ask)
     json_decref(prompt);
 }
 
+static void print_step(size_t number, const json_t *step)
+{
+    const char *category = lam_json_text(step, "category");
+
+    if (*category)
+        printf("  step %zu: %s said %s, confidence %.2f\n", number, lam_json_text(step, "model"), category, json_number_value(json_object_get(step, "confidence")));
+    else
+        printf("  step %zu: %s gave no category\n", number, lam_json_text(step, "model"));
+}
+
+/* What query --audit shows step by step. */
+static void print_agent(const json_t *trail)
+{
+    if (!trail)
+        return;
+    if (!strcmp(lam_json_text(trail, "outcome"), "pending"))
+        printf("  agent: it has not answered yet\n");
+    else
+        printf("  agent: %s; %zu steps, %" JSON_INTEGER_FORMAT " tokens, beside those above\n", lam_json_text(trail, "outcome"), json_array_size(json_object_get(trail, "steps")),
+               count_of(trail, "tokens"));
+}
+
 void lam_explain_print(const char *store, const json_t *record)
 {
     const json_t *provenance = json_object_get(record, "provenance"), *enrichment = json_object_get(record, "enrichment"),
                  *trace = json_object_get(provenance, "trace"), *item;
+    bool pending = json_is_true(json_object_get(record, "pending"));
     size_t i;
 
-    printf("%s: %s%s", lam_json_text(record, "key"), *lam_json_text(enrichment, "category") ? lam_json_text(enrichment, "category") : "no category",
-           json_is_true(json_object_get(record, "pending")) ? ", pending" : "");
+    printf("%s: %s%s", lam_json_text(record, "key"), *lam_json_text(enrichment, "category") ? lam_json_text(enrichment, "category") : "no category", pending ? ", pending" : "");
     if (json_is_number(json_object_get(enrichment, "confidence")))
         printf(", confidence %.2f", json_number_value(json_object_get(enrichment, "confidence")));
-    printf("; %s analysis by %s, %s, model artifact %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " tokens\n", lam_json_text(provenance, "depth"),
-           lam_json_text(provenance, "analyzer"), lam_json_text(provenance, "processed_at"), count_of(provenance, "model"), count_of(provenance, "tokens"));
-    json_array_foreach(json_object_get(trace, "steps"), i, item)
-        printf("  step %zu: %s said %s, confidence %.2f\n", i + 1, lam_json_text(item, "model"), lam_json_text(item, "category"),
-               json_number_value(json_object_get(item, "confidence")));
+    if (*lam_json_text(provenance, "analyzer"))
+        printf("; %s analysis by %s, %s, model artifact %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " tokens\n", lam_json_text(provenance, "depth"),
+               lam_json_text(provenance, "analyzer"), lam_json_text(provenance, "processed_at"), count_of(provenance, "model"), count_of(provenance, "tokens"));
+    else
+        printf("; %s\n", pending ? "no model has answered yet: the next batch asks again (why not is in the log of the run that asked)" : "nothing was asked about it");
+    json_array_foreach(json_object_get(trace, "steps"), i, item) print_step(i + 1, item);
     json_array_foreach(json_object_get(trace, "asks"), i, item) print_ask(store, item);
+    print_agent(json_object_get(trace, "agent"));
 }

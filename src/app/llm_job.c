@@ -215,18 +215,22 @@ int lam_llm_job_written(struct lam_llm_job *llm, struct lam_error *err)
     if (!llm || !llm->writer)
         return 0;
     if (!(rc = lam_batch_writer_finish(llm->writer, err)))
-        lam_log_info(&llm->engine->log, "ai", "%llu requests are written for the batch API", (unsigned long long)lam_batch_writer_count(llm->writer));
+        lam_log_info(&llm->engine->log, "ai", "%llu requests are written for the batch API%s", (unsigned long long)lam_batch_writer_count(llm->writer),
+                     lam_openai_tasks(llm->engine->job) & LAM_TASK_EMBED ? "; those for vectors are not among them: the next run that asks takes them from its endpoint" : "");
     lam_batch_writer_free(llm->writer);
     llm->writer = NULL;
     return rc ? LAM_PASS(err, rc, "the requests are not written") : 0;
 }
 
-/* A run that came to no view has them written all the same. */
+/* A run that came to no view has them written all the same, if there are any: one that failed before leaves the file that was there. */
 static void close_batch_file(struct lam_llm_job *llm)
 {
     struct lam_error err;
 
-    if (lam_llm_job_written(llm, &err))
+    if (llm->writer && !lam_batch_writer_count(llm->writer)) {
+        lam_batch_writer_free(llm->writer);
+        llm->writer = NULL;
+    } else if (lam_llm_job_written(llm, &err))
         lam_log_error(&llm->engine->log, "ai", "%s", err.text);
 }
 
@@ -245,6 +249,7 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
     if ((rc = open_batch_files(llm, &options, err)))
         return rc;
     options.cache = llm->cache;
+    options.asks_nobody = engine->estimate || engine->write_requests || engine->job->deep.replay;
     options.shared_limits = lam_llm_purse_needed(engine);
     if ((rc = lam_redactor_of_job(engine, &llm->redactor, err)))
         return rc;

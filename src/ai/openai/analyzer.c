@@ -42,7 +42,7 @@ static int open_client(struct lam_openai *o, struct lam_error *err)
     for (size_t i = 0; i < deep->endpoint_count; i++) {
         const struct lam_job_endpoint *from = &deep->endpoints[i];
 
-        endpoints[i] = (struct lam_llm_endpoint){.url = from->url, .model = from->model, .key_env = from->key_env, .tier = from->tier, .weight = from->weight,
+        endpoints[i] = (struct lam_llm_endpoint){.url = from->url, .model = from->model, .key_env = o->options.asks_nobody ? NULL : from->key_env, .tier = from->tier, .weight = from->weight,
                                                  .kinds = from->kind == LAM_JOB_CHAT ? 1u << LAM_LLM_CHAT : 1u << LAM_LLM_EMBEDDINGS,
                                                  .limits = {from->concurrency, from->rpm, from->tpm}, .start = from->start < from->concurrency ? from->start : from->concurrency, .price_in = from->price_in, .price_out = from->price_out,
                                                  .stream = from->stream};

@@ -34,6 +34,7 @@ struct lam_openai_options {
     const struct lam_clock *clock;
     struct lam_wake *wake;       /* signalled when poll has something to do */
     unsigned size;               /* ranks that analyse: each has its part of the job's limits. What endpoints allow is shared by lam_llm_client_set_share */
+    bool asks_nobody;            /* the variables of keys need not be set */
     bool shared_limits;          /* parts of max_cost and max_tokens go to who needs them: lam_openai_spending */
     const struct lam_llm_transport_ops *transport; /* NULL: live */
     void *transport_arg;

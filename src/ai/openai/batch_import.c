@@ -49,9 +49,10 @@ static int value_of(struct import *import, struct lam_sv line, struct lam_digest
     if (parsed.own)
         return parsed.base64 ? lam_base64_undo(parsed.value, &import->value, err) : lam_buf_add_sv(&import->value, parsed.value, err);
     if (!parsed.body.len || parsed.status != 200 || parsed.problem.len) {
+        struct lam_sv why = parsed.problem.len ? parsed.problem : parsed.body.len ? parsed.body : LAM_SV("without a word why");
+
         *failed = true;
-        return LAM_FAIL(err, LAM_E_INVALID, "status %d, error %.*s", parsed.status, parsed.problem.len > 200 ? 200 : (int)parsed.problem.len,
-                        parsed.problem.len ? parsed.problem.ptr : "none told");
+        return LAM_FAIL(err, LAM_E_INVALID, "status %d, %.*s", parsed.status, why.len > 200 ? 200 : (int)why.len, why.ptr);
     }
     return lam_batch_value(import->reader, parsed.body, &import->value, meta, err);
 }

@@ -87,6 +87,41 @@ class MoneyCase(test_llm.LlmRuns):
             self.assertIn("deep.max_tokens (10) is less than one request takes", out)
             self.assertEqual(self.model.texts(), [])
 
+    def said(self, *words, expect=0):
+        done = subprocess.run([self.lamina, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=support.LIMIT,
+                              env=support.clean_environment())
+        self.assertEqual(done.returncode, expect, done.stdout)
+        return done.stdout
+
+    def test_a_file_of_requests_needs_no_key_and_comes_whole_or_not_at_all(self):
+        self.write("a.jsonl", self.records(5))
+        endpoint = {"url": self.model.url, "model": "small", "key_env": "LAMINA_NO_SUCH_KEY"}
+        path = os.path.join(self.folder, "requests.jsonl")
+        with open(path, "w") as file:
+            file.write("precious")
+        job = self.llm_job(deep={"endpoints": [endpoint]})
+        self.batch(job, 1, 0, ["--estimate"])
+        os.mkdir(os.path.join(self.folder, "words"))
+        with open(os.path.join(self.folder, "words", "head.txt"), "w") as file:
+            file.write("no version in the first line\n")
+        self.batch(self.llm_job("wrong", deep={"endpoints": [endpoint], "prompts": "words"}), 1, 2, ["--write-requests", path])
+        with open(path) as file:
+            self.assertEqual(file.read(), "precious")
+        self.batch(job, 1, 0, ["--write-requests", path])
+        with open(path) as file:
+            self.assertEqual(len([json.loads(line) for line in file]), 5)
+        self.assertEqual(self.model.texts(), [])
+        self.assertIn("5 are pending", self.said("status", self.store("out")))
+        self.assertIn("5 are pending", self.said("query", self.store("out"), "--status"))
+        self.assertIn("no model has answered yet", self.said("query", self.store("out"), "--key", "k0001", "--explain"))
+        answers = os.path.join(self.folder, "answers.jsonl")
+        with open(answers, "w") as file:
+            file.write(json.dumps({"custom_id": "0" * 32, "response": {"status_code": 429, "body": {"error": {"message": "too many"}}}, "error": None}) + "\n")
+        out = self.said("cache", "import", job, answers, expect=1)
+        self.assertIn("status 429", out)
+        self.assertIn("too many", out)
+        self.assertIn("no line of", out)
+
 
 if __name__ == "__main__":
     support.main("__main__", sys.argv[1], sys.argv[2:])

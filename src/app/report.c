@@ -195,6 +195,8 @@ static void print_table(const struct lam_session *session, const struct lam_batc
                        state->sources[s].name, state->sources[s].lives[l]->number, c->read, c->live, c->superseded,
                        c->deleted, c->quarantined, c->filtered);
         }
+    if (state->totals.pending)
+        printf("  of those that are live, %" PRId64 " are pending: their answers are asked for by the next run\n", state->totals.pending);
     printf("\n");
     lam_report_print_ranks(&session->engine, seconds);
     printf("\n");

@@ -13,6 +13,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define FILES_MAX ((size_t)64 << 20)
@@ -203,12 +204,32 @@ static struct lam_batch_file *named_file(const struct lam_batch_job *batch, cons
     return file;
 }
 
+void lam_batch_file_fail(struct lam_batch_job *batch, struct lam_batch_file *file, const struct lam_error *why)
+{
+    batch->report.files_failed += !file->failed;
+    file->failed = true;
+    if (!batch->report.first_failure.code)
+        lam_batch_show_failure(batch, why, &batch->report.first_failure);
+}
+
+void lam_batch_show_failure(const struct lam_batch_job *batch, const struct lam_error *why, struct lam_error *shown)
+{
+    unsigned long source;
+    int len = 0;
+
+    if (sscanf(why->text, "source %lu%n", &source, &len) == 1 && why->text[len] == ':' && source < batch->engine->job->source_count)
+        LAM_FAIL(shown, why->code, "source %s%s", batch->engine->job->sources[source].name, why->text + len);
+    else
+        *shown = *why;
+}
+
 /* A file is left out, said, and new to the next scan. What the store itself holds is in no other place: a view without it would let go of it. */
 int lam_batch_failed(void *arg, uint64_t split, const struct lam_error *why, struct lam_error *err)
 {
     struct lam_batch_job *batch = arg;
     struct lam_batch_files *files = batch->files;
     struct lam_batch_file *file;
+    struct lam_error shown;
     bool named;
 
     (void)split;
@@ -217,19 +238,16 @@ int lam_batch_failed(void *arg, uint64_t split, const struct lam_error *why, str
     if (file && why->code == LAM_E_CONFLICT && file->relists < LAM_BATCH_RELISTS) {
         file->restless = files->relist = true;
     } else {
-        if (file && !file->failed) {
-            file->failed = true;
-            batch->report.files_failed++;
-        }
-        if (!batch->report.first_failure.code)
-            batch->report.first_failure = *why;
+        if (file)
+            lam_batch_file_fail(batch, file, why);
     }
     pthread_mutex_unlock(&files->lock);
     if (!named && !batch->estimate) {
         *err = *why;
         return LAM_PASS(err, why->code, "what the store holds cannot be read, and no view is made without it");
     }
-    lam_log_warn(&batch->engine->log, "batch", "%s", why->text);
+    lam_batch_show_failure(batch, why, &shown);
+    lam_log_warn(&batch->engine->log, "batch", "%s", shown.text);
     return 0;
 }
 
@@ -238,6 +256,12 @@ bool lam_batch_again(void *arg)
     struct lam_batch_job *batch = arg;
 
     return batch->files->relist && !batch->estimate;
+}
+
+/* By this scan, and without a failure. */
+static bool is_read(const struct lam_batch_file *file)
+{
+    return !file->failed && (file->state == LAM_FILE_NEW || file->state == LAM_FILE_CHANGED || file->state == LAM_FILE_GROWN);
 }
 
 bool lam_batch_piece_holds(struct lam_batch_job *batch, const struct lam_piece *piece)
@@ -250,8 +274,7 @@ bool lam_batch_piece_holds(struct lam_batch_job *batch, const struct lam_piece *
     if (piece->stream)
         return piece->mtime_ns != INT64_MIN; /* dropped: lam_batch_list_pending */
     file = lam_batch_files_find(batch->files, (uint32_t)source, piece->path);
-    return file && !file->failed && (file->state == LAM_FILE_NEW || file->state == LAM_FILE_CHANGED || file->state == LAM_FILE_GROWN) &&
-           piece->life == file->life && piece->size == file->size && piece->mtime_ns == file->mtime_ns;
+    return file && is_read(file) && piece->life == file->life && piece->size == file->size && piece->mtime_ns == file->mtime_ns;
 }
 
 int lam_batch_changed(struct lam_batch_job *batch, int (*each)(void *arg, uint32_t source, const struct lam_digest *partition), void *arg, struct lam_error *err)
@@ -286,7 +309,14 @@ int lam_batch_missing(struct lam_batch_job *batch, int (*each)(void *arg, uint32
     return 0;
 }
 
-bool lam_batch_files_news(const struct lam_batch_files *files, size_t source) { return files->news && files->news[source]; }
+bool lam_batch_files_news(const struct lam_batch_files *files, size_t source)
+{
+    bool news = files->news && files->news[source];
+
+    for (size_t i = 0; !news && i < files->count; i++)
+        news = files->files[i].source == source && is_read(&files->files[i]);
+    return news;
+}
 
 /* --- the manifest: what the scan before knew, and what this one leaves --- */
 

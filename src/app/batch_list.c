@@ -179,20 +179,16 @@ static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *liste
             if (found->state != LAM_FILE_UNCHANGED) /* kept, gone, unreadable: as it was, until more is known */
                 file->mtime_ns = found->before->mtime_ns;
         }
-        if (read || (found->before && found->before->mtime_ns != file->mtime_ns) || (found->state == LAM_FILE_VANISHED && lam_batch_deletes(batch, source)))
+        if ((found->before && !read && found->before->mtime_ns != file->mtime_ns) || (found->state == LAM_FILE_VANISHED && lam_batch_deletes(batch, source)))
             files->news[source] = true;
-        batch->report.files += read;
+        batch->report.files += read && !relists;
         batch->report.files_unchanged += found->state == LAM_FILE_UNCHANGED;
-        if (found->state == LAM_FILE_UNREADABLE) {
-            file->failed = true;
-            batch->report.files_failed++;
-            if (!batch->report.first_failure.code)
-                batch->report.first_failure = found->error;
-        }
+        if (found->state == LAM_FILE_UNREADABLE)
+            lam_batch_file_fail(batch, file, &found->error);
     }
     pthread_mutex_unlock(&files->lock);
     if (!rc && found->state == LAM_FILE_UNREADABLE)
-        lam_log_warn(&batch->engine->log, "batch", "%s", found->error.text);
+        lam_log_warn(&batch->engine->log, "batch", "source %s: %s", batch->engine->job->sources[source].name, found->error.text);
     if (rc || !read)
         return rc;
     rc = emit_splits(batch, lister, source, found, err);
@@ -203,13 +199,10 @@ static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *liste
         file = lam_batch_files_find(files, source, found->path);
         if (rc == LAM_E_CONFLICT && file->relists < LAM_BATCH_RELISTS)
             file->restless = files->relist = true;
-        else {
-            file->failed = true;
-            batch->report.files_failed++;
-            if (!batch->report.first_failure.code)
-                batch->report.first_failure = why;
-        }
+        else
+            lam_batch_file_fail(batch, file, &why);
         pthread_mutex_unlock(&files->lock);
+        lam_batch_show_failure(batch, &why, &why);
         lam_log_warn(&batch->engine->log, "batch", "%s", why.text);
         return 0;
     }
@@ -230,6 +223,7 @@ static void look_again(struct lam_batch_files *files, uint32_t source)
 static void fail_lost(struct lam_batch_job *batch, uint32_t source)
 {
     struct lam_batch_files *files = batch->files;
+    struct lam_error why;
 
     pthread_mutex_lock(&files->lock);
     for (size_t i = 0; i < files->count; i++) {
@@ -237,10 +231,10 @@ static void fail_lost(struct lam_batch_job *batch, uint32_t source)
 
         if (file->source != source || !file->lost)
             continue;
-        file->failed = true;
+        LAM_FAIL(&why, LAM_E_CONFLICT, "source %s: %s: it was removed while it was read", batch->engine->job->sources[source].name, file->path);
+        lam_batch_file_fail(batch, file, &why);
         file->lost = file->restless = false;
-        batch->report.files_failed++;
-        lam_log_warn(&batch->engine->log, "batch", "source %" PRIu32 ": %s: it was removed while it was read", source, file->path);
+        lam_log_warn(&batch->engine->log, "batch", "%s", why.text);
     }
     pthread_mutex_unlock(&files->lock);
 }
@@ -252,6 +246,7 @@ static int list_corpus(struct lam_batch_job *batch, struct lam_batch_lister *lis
     struct lam_batch_stamps stamps;
     struct lam_scan *scan = NULL;
     struct lam_scan_file found;
+    bool any = again;
     int rc = lam_batch_stamps_load(batch, batch->sources[source].number, &stamps, err);
 
     options.format = given->format == LAM_JOB_AUTO ? LAM_FORMAT_AUTO : given->format == LAM_JOB_JSONL ? LAM_FORMAT_JSONL : given->format == LAM_JOB_CSV ? LAM_FORMAT_CSV
@@ -262,6 +257,7 @@ static int list_corpus(struct lam_batch_job *batch, struct lam_batch_lister *lis
     if (!rc)
         rc = lam_scan_open(&scan, &options, stamps.items, stamps.count, err);
     while (!rc && !(rc = lam_scan_next(scan, &found, err))) {
+        any = any || found.state != LAM_FILE_VANISHED;
         if (again) {
             struct lam_batch_file *file;
             bool lost;
@@ -280,6 +276,8 @@ static int list_corpus(struct lam_batch_job *batch, struct lam_batch_lister *lis
     }
     lam_scan_close(scan);
     lam_batch_stamps_release(&stamps);
+    if (rc == LAM_END && !any)
+        lam_log_warn(&batch->engine->log, "batch", "source %s: %s matches no file", given->name, given->path);
     if (rc == LAM_END && again)
         fail_lost(batch, source);
     return rc == LAM_END ? 0 : rc;

@@ -33,7 +33,7 @@ struct lam_batch_files {
     struct lam_dict by_path; /* source and path to index */
     struct lam_batch_file *files;
     size_t count, cap;
-    bool *news;  /* by source: something is not as the manifest has it */
+    bool *news;  /* by source: something is not as the manifest has it, beside files that are to be read */
     size_t news_count;
     bool relist; /* some file is restless */
     uint64_t emitted;
@@ -44,6 +44,12 @@ struct lam_batch_file *lam_batch_files_find(const struct lam_batch_files *files,
 
 /* Under the lock. The same, made where it is missing. It moves when another one is made. */
 int lam_batch_files_add(struct lam_batch_files *files, uint32_t source, struct lam_sv path, struct lam_batch_file **file, struct lam_error *err);
+
+/* Under the lock. It is left out of this scan, counted once, and the first of them is what the report names. */
+void lam_batch_file_fail(struct lam_batch_job *batch, struct lam_batch_file *file, const struct lam_error *why);
+
+/* What names a file by the number of its source, as lam_batch_name_file does, with the source's name instead. */
+void lam_batch_show_failure(const struct lam_batch_job *batch, const struct lam_error *why, struct lam_error *shown);
 
 /* Digests of blocks first … first + count - 1. */
 int lam_batch_file_put_blocks(struct lam_batch_file *file, uint64_t first, const struct lam_digest *blocks, size_t count, struct lam_error *err);

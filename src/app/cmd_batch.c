@@ -3,6 +3,8 @@
 #include "config/units.h"
 #include "report.h"
 
+#include <inttypes.h>
+
 static int run(struct lam_cli *cli);
 
 static const struct lam_option options[] = {
@@ -43,6 +45,10 @@ static int exit_code(const struct lam_session *session, const struct lam_batch_j
 
     if (report->counts.read != report->counts.live + report->counts.superseded + report->counts.deleted + report->counts.quarantined + report->counts.filtered) {
         lam_log_error(&session->engine.log, "job", "the counts of this run do not balance: see its report.json");
+        return LAM_EXIT_FAILED;
+    }
+    if (report->files_failed && report->files_failed >= report->files && !report->files_unchanged && !read) {
+        lam_log_error(&session->engine.log, "job", "none of %" PRIu64 " files could be read; first %s", report->files_failed, report->first_failure.text);
         return LAM_EXIT_FAILED;
     }
     return lam_report_over_quarantine(session, bad, read + report->asked_again) ? LAM_EXIT_QUARANTINE : LAM_EXIT_DONE;

@@ -152,7 +152,8 @@ static int write_json(const struct lam_session *session, const struct lam_batch_
                            batch->run, code, r->view, r->nothing_new ? "true" : "false", r->rebuilt ? "true" : "false",
                            seconds, session->engine.size, r->files, r->files_unchanged, r->files_failed, r->splits,
                            r->adopted, r->ranges, r->carried, r->carried_files, anon, shmem)) ||
-        (rc = add_counts(&r->counts, json, err)) || (rc = lam_buf_addf(json, err, "},\"model\":")) ||
+        (rc = add_counts(&r->counts, json, err)) || (rc = lam_buf_addf(json, err, "},\"first_failure\":")) ||
+        (rc = lam_buf_add_json(json, lam_sv_of(r->first_failure.code ? r->first_failure.text : ""), err)) || (rc = lam_buf_addf(json, err, ",\"model\":")) ||
         (rc = lam_report_model(state, &r->model, json, err)) || (rc = lam_buf_addf(json, err, ",\"each_rank\":")) ||
         (rc = lam_report_ranks(&session->engine, json, err)) ||
         (rc = lam_buf_addf(json, err,
@@ -162,18 +163,28 @@ static int write_json(const struct lam_session *session, const struct lam_batch_
     return lam_buf_addf(json, err, "}\n");
 }
 
+void lam_report_print_failed(uint64_t files, const struct lam_error *first, const char *indent)
+{
+    if (files)
+        printf("%s%" PRIu64 " %s left out, and looked at again by the next run: %s%s\n", indent, files, files == 1 ? "file was" : "files were", files > 1 ? "first " : "", first->text);
+}
+
 static void print_table(const struct lam_session *session, const struct lam_batch_job *batch, const struct lam_state *state, double seconds)
 {
     const struct lam_batch_report *r = &batch->report;
 
     if (r->nothing_new) {
         printf("Nothing new since view %" PRIu64 ": nothing was published.\n", state->view.number);
+        lam_report_print_failed(r->files_failed, &r->first_failure, "");
         return;
     }
     printf("View %" PRIu64 " of %s: %" PRId64 " records read in %.2f s (%.0f a second), %" PRIu64 " files, %" PRIu64
            " unchanged, %" PRIu64 " failed.\n\n",
            r->view, session->job->store.path, r->counts.read, seconds,
            seconds > 0 ? (double)r->counts.read / seconds : 0.0, r->files, r->files_unchanged, r->files_failed);
+    lam_report_print_failed(r->files_failed, &r->first_failure, "  ");
+    if (r->files_failed)
+        printf("\n");
     if (r->model.trained)
         printf("  answers: model %" PRIu32 ", trained on %" PRIu32 " of these records in %" PRIu32 " rounds; %" PRIu32 " labels died out, %" PRIu32
                " were not seen\n\n",

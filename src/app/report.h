@@ -28,6 +28,9 @@ int lam_report_model(const struct lam_state *state, const struct lam_batch_model
 /* Of `all` records `bad` are in quarantine. True, with a word in the log: that is more than the job allows. */
 bool lam_report_over_quarantine(const struct lam_session *session, uint64_t bad, uint64_t all);
 
+/* A line about the files that were left out, on standard output; none where all were read. */
+void lam_report_print_failed(uint64_t files, const struct lam_error *first, const char *indent);
+
 /* Writes a batch's report. Rank 0, when the storage thread is idle. */
 void lam_report_batch(struct lam_session *session, const struct lam_batch_job *batch, int code);
 

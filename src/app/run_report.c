@@ -96,6 +96,15 @@ static void add_ranks(const struct lam_run_job *run, json_t *report)
 }
 
 /* Of the last batch. */
+static void add_failed(const struct lam_run_job *run, json_t *report)
+{
+    const struct lam_batch_report *batch = &run->batch_job.report;
+
+    json_object_set_new(report, "files_failed", json_integer((json_int_t)batch->files_failed));
+    json_object_set_new(report, "first_failure", json_string_nocheck(batch->first_failure.code ? batch->first_failure.text : ""));
+}
+
+/* Of the last batch. */
 static void add_model(const struct lam_run_job *run, json_t *report)
 {
     const struct lam_state *state = lam_engine_state(&run->session->engine);
@@ -203,6 +212,7 @@ static void print_report(const struct lam_run_job *run, const json_t *report)
                (long long)json_integer_value(json_object_get(speed, "outputs_delivered")));
     print_agents(run);
     printf("  batch        %.0f documents a second\n", json_real_value(json_object_get(report, "documents_per_second")));
+    lam_report_print_failed(run->batch_job.report.files_failed, &run->batch_job.report.first_failure, "               ");
     if (json_integer_value(json_object_get(speed, "outputs_undelivered")))
         printf("  given up     %lld outputs that the broker refuses for what they are: runs/*/undelivered-*.jsonl of the store has them\n",
                (long long)json_integer_value(json_object_get(speed, "outputs_undelivered")));
@@ -275,6 +285,7 @@ void lam_run_report(struct lam_run_job *run, int *code)
     json_object_set_new(report, "rss_shmem_kib", json_integer(shmem));
     add_ranks(run, report);
     add_views(run, report);
+    add_failed(run, report);
     add_model(run, report);
     add_llm(run, report);
     add_speed(run, report);

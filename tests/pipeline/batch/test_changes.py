@@ -312,12 +312,29 @@ class ExitCodes(BatchCase):
         self.write("b.jsonl", lines({"id": "b", "text": "two"}))
         os.chmod(path, 0)
         out = self.plain_user(self.job())
-        self.assertIn("a.jsonl", out)
+        self.assertIn("1 file was left out, and looked at again by the next run: source data: a.jsonl: open", out)
         self.assertEqual(report_of(self.store())["files_failed"], 1)
+        self.assertIn("a.jsonl: open", report_of(self.store())["first_failure"])
         self.assertEqual([row["key"] for row in Store(self.store()).rows()], [b"b"])
+        self.assertIn("Nothing new since view 1", self.plain_user(self.job()))  # what still cannot be read is no news
         os.chmod(path, 0o644)
         self.plain_user(self.job())
         self.assertEqual({row["key"] for row in Store(self.store()).rows()}, {b"a", b"b"})
+
+    def test_a_run_that_can_read_no_file_at_all_fails(self):
+        path = self.write("a.jsonl", lines({"id": "a", "text": "one"}))
+        os.chmod(path, 0)
+        self.assertIn("none of 1 files could be read", self.plain_user(self.job(), 1))
+        self.assertEqual(Store(self.store()).rows(), [])
+        os.chmod(path, 0o644)
+        self.plain_user(self.job())
+        os.chmod(path, 0)
+        self.plain_user(self.job())  # unchanged: it need not be read
+
+    def test_a_source_that_matches_nothing_is_named(self):
+        self.write("a.jsonl", lines({"id": "a", "text": "one"}))
+        source = {"type": "files", "name": "typo", "path": "data/*.jsnl"}
+        self.assertIn("data/*.jsnl matches no file", self.batch(self.job(sources=[source])))
 
     def test_of_a_file_that_cannot_be_read_the_whole_path_counts(self):
         """Longer than what of it fits into an error: it is not taken for read, and its neighbour in the same folder is."""
@@ -332,14 +349,14 @@ class ExitCodes(BatchCase):
         self.plain_user(self.job())
         self.assertEqual({row["key"] for row in Store(self.store()).rows()}, {b"a", b"b"})
 
-    def plain_user(self, job):
+    def plain_user(self, job, expect=0):
         """Root can read every file: as nobody then."""
         user = None
         if os.geteuid() == 0:
             user = 65534
             os.chmod(self.folder, 0o777)
         run = subprocess.run(self.command(job, 0), user=user, capture_output=True, text=True, timeout=LIMIT)
-        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        self.assertEqual(run.returncode, expect, run.stdout + run.stderr)
         return run.stdout + run.stderr
 
     def test_what_is_no_file_does_not_stop_or_block_a_run(self):

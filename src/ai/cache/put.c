@@ -1,11 +1,13 @@
 /*
  * Putting: an answer is added to what waits to be flushed, and written to the end of the own file at once. That is no sync, and costs some microseconds:
- * what the kernel has is lost with the machine, not with the process. The very first one waits until the flushing thread has made a file; what comes when one
+ * what the kernel has is lost with the machine, not with the process. The very first one waits, a second at most, until the flushing thread has made a file; what comes when one
  * is full does not, since its index is written then.
  */
 #include "own.h"
 
 #include <stdlib.h>
+
+#define FILE_WAIT_S 1 /* for the first file to be made */
 
 static int make_room(struct cache_batch *batch)
 {
@@ -69,6 +71,18 @@ static int add(struct lam_cache *cache, const unsigned char header[CACHE_ENTRY_H
     return 0;
 }
 
+/* The very first put alone, and not for ever: a disk that hangs is to hold up nobody who puts. With tail held. */
+static void await_file(struct lam_cache *cache)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += FILE_WAIT_S;
+    while (!cache->begun)
+        if (pthread_cond_timedwait(&cache->told, &cache->tail, &until))
+            cache->begun = true; /* nobody waits any more */
+}
+
 int lam_cache_put(struct lam_cache *cache, struct lam_digest key, struct lam_sv value, const struct lam_cache_meta *meta,
                   lam_cache_flushed_fn flushed, void *arg, struct lam_error *err)
 {
@@ -91,8 +105,8 @@ int lam_cache_put(struct lam_cache *cache, struct lam_digest key, struct lam_sv 
     }
     if (!rc && !(rc = add(cache, header, &ticket, value, err)))
         cache_write_through(cache);
-    while (!rc && !cache->begun)
-        pthread_cond_wait(&cache->told, &cache->tail);
+    if (!rc)
+        await_file(cache);
     pthread_mutex_unlock(&cache->tail);
     return rc;
 }

@@ -68,6 +68,7 @@ struct lam_batch_report {
     uint64_t splits, ranges;
     uint64_t decoded_bytes;
     uint64_t asked_again;           /* rows of the view that were pending */
+    uint64_t no_text, no_order;     /* of what was read: live without answers, and lowest in the order of versions */
     uint64_t carried, carried_files; /* a full view: rows of the one before that were not read again, and their files */
     struct lam_error first_failure; /* of a file, code 0: none */
 };

@@ -61,6 +61,7 @@ static void count_rows(struct reading *r)
 
         r->piece.pending += (flags & LAM_ROW_PENDING) != 0;
         r->piece.no_text += (flags & LAM_ROW_NO_TEXT) != 0;
+        r->piece.no_order += (flags & LAM_ROW_NO_ORDER) != 0;
     }
     r->piece.rows = lam_block_rows(r->block);
     for (size_t i = 0; i < lam_block_rejects(r->block); i++) {
@@ -109,7 +110,7 @@ static int emit(struct reading *r, uint64_t end, bool last, const struct lam_fil
     r->number++;
     r->analyzed = 0;
     r->piece.begin = end;
-    r->piece.rows = r->piece.quarantined = r->piece.filtered = r->piece.pending = r->piece.no_text = 0;
+    r->piece.rows = r->piece.quarantined = r->piece.filtered = r->piece.pending = r->piece.no_text = r->piece.no_order = 0;
     if (!rc && !last && !(r->block = lam_batch_block(r->task, PIECE_ROWS, BLOCK_BYTES)))
         rc = LAM_FAIL(r->err, LAM_E_MEMORY, "no memory for a block");
     return rc;

@@ -147,11 +147,11 @@ static int write_json(const struct lam_session *session, const struct lam_batch_
                            ",\"run\":\"%s\",\"exit\":%d,\"view\":%" PRIu64
                            ",\"nothing_new\":%s,\"rebuilt\":%s,\"seconds\":%.3f,\"ranks\":%d,\"files\":%" PRIu64
                            ",\"files_unchanged\":%" PRIu64 ",\"files_failed\":%" PRIu64 ",\"splits\":%" PRIu64
-                           ",\"adopted\":%" PRIu64 ",\"ranges\":%" PRIu64 ",\"carried\":%" PRIu64 ",\"carried_files\":%" PRIu64
+                           ",\"adopted\":%" PRIu64 ",\"ranges\":%" PRIu64 ",\"no_text\":%" PRIu64 ",\"no_order\":%" PRIu64 ",\"carried\":%" PRIu64 ",\"carried_files\":%" PRIu64
                            ",\"rss_anon_kib\":%ld,\"rss_shmem_kib\":%ld,\"added\":{",
                            batch->run, code, r->view, r->nothing_new ? "true" : "false", r->rebuilt ? "true" : "false",
                            seconds, session->engine.size, r->files, r->files_unchanged, r->files_failed, r->splits,
-                           r->adopted, r->ranges, r->carried, r->carried_files, anon, shmem)) ||
+                           r->adopted, r->ranges, r->no_text, r->no_order, r->carried, r->carried_files, anon, shmem)) ||
         (rc = add_counts(&r->counts, json, err)) || (rc = lam_buf_addf(json, err, "},\"first_failure\":")) ||
         (rc = lam_buf_add_json(json, lam_sv_of(r->first_failure.code ? r->first_failure.text : ""), err)) || (rc = lam_buf_addf(json, err, ",\"model\":")) ||
         (rc = lam_report_model(state, &r->model, json, err)) || (rc = lam_buf_addf(json, err, ",\"each_rank\":")) ||
@@ -185,6 +185,8 @@ static void print_table(const struct lam_session *session, const struct lam_batc
     lam_report_print_failed(r->files_failed, &r->first_failure, "  ");
     if (r->files_failed)
         printf("\n");
+    if (r->no_text || r->no_order)
+        printf("  of what was read, %" PRIu64 " records have no text, and so no answers; %" PRIu64 " have no order value, and are older than any that has one\n\n", r->no_text, r->no_order);
     if (r->model.trained)
         printf("  answers: model %" PRIu32 ", trained on %" PRIu32 " of these records in %" PRIu32 " rounds; %" PRIu32 " labels died out, %" PRIu32
                " were not seen\n\n",

@@ -27,8 +27,8 @@ int lam_piece_write(const struct lam_piece *piece, struct lam_buf *json, struct 
     if (rc || (rc = write_path(piece->path, json, err)) ||
         (rc = lam_buf_addf(json, err, ",\"begin\":%" PRId64 ",\"end\":%" PRId64 ",\"size\":%" PRId64 ",\"mtime\":%" PRId64, (int64_t)piece->begin,
                            piece->end > INT64_MAX ? -1 : (int64_t)piece->end, (int64_t)piece->size, piece->mtime_ns)) ||
-        (rc = lam_buf_addf(json, err, ",\"rows\":%" PRIu64 ",\"quarantined\":%" PRIu64 ",\"filtered\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"no_text\":%" PRIu64,
-                           piece->rows, piece->quarantined, piece->filtered, piece->pending, piece->no_text)) ||
+        (rc = lam_buf_addf(json, err, ",\"rows\":%" PRIu64 ",\"quarantined\":%" PRIu64 ",\"filtered\":%" PRIu64 ",\"pending\":%" PRIu64 ",\"no_text\":%" PRIu64
+                           ",\"no_order\":%" PRIu64, piece->rows, piece->quarantined, piece->filtered, piece->pending, piece->no_text, piece->no_order)) ||
         (rc = lam_buf_addf(json, err, ",\"last\":%s,\"ended\":%s,\"first_block\":%" PRIu64 ",\"blocks\":\"", piece->last ? "true" : "false",
                            piece->ended ? "true" : "false", piece->first_block)))
         return rc;
@@ -113,9 +113,10 @@ int lam_piece_read(struct lam_sv json, struct lam_piece *piece, struct lam_error
          get_integer(object, "filtered", 0, &n[8]) && get_integer(object, "pending", 0, &n[9]) && get_integer(object, "first_block", 0, &n[10]) &&
          get_path(object, &piece->path) && get_blocks(object, piece);
     if (ok) {
-        int64_t no_text = 0;
+        int64_t no_text = 0, no_order = 0;
 
         get_integer(object, "no_text", 0, &no_text);
+        get_integer(object, "no_order", 0, &no_order);
         piece->source = (uint32_t)n[0];
         piece->life = (uint32_t)n[1];
         piece->begin = (uint64_t)n[2];
@@ -127,6 +128,7 @@ int lam_piece_read(struct lam_sv json, struct lam_piece *piece, struct lam_error
         piece->filtered = (uint64_t)n[8];
         piece->pending = (uint64_t)n[9];
         piece->no_text = (uint64_t)no_text;
+        piece->no_order = (uint64_t)no_order;
         piece->first_block = (uint64_t)n[10];
         piece->stream = json_is_true(json_object_get(object, "stream"));
         piece->again = json_is_true(json_object_get(object, "again"));

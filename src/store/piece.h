@@ -23,7 +23,7 @@ struct lam_piece {
     uint64_t begin, end;   /* end: UINT64_MAX for all to the end */
     uint64_t size;         /* of the file when it was read */
     int64_t mtime_ns;
-    uint64_t rows, quarantined, filtered, pending, no_text;
+    uint64_t rows, quarantined, filtered, pending, no_text, no_order;
     bool last;             /* of its split */
     bool ended;            /* with last: the file's last byte ended a record */
     uint64_t first_block;  /* with last: digests of the raw blocks that the split covers */

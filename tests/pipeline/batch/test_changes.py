@@ -299,6 +299,13 @@ class ExitCodes(BatchCase):
         self.batch(self.job("share", quarantine={"max": 0.5}), 2)
         self.batch(self.job("number", quarantine={"max": 0, "records": 2}), 0)
 
+    def test_records_without_text_and_without_order_are_counted(self):
+        self.write("a.jsonl", lines({"id": "a", "text": "one", "at": "2026-01-01T00:00:00Z"}, {"id": "b", "text": ""}, {"id": "c", "at": "2026-01-01T00:00:00Z"}, {"id": "d", "text": "x"}))
+        out = self.batch(self.job(), 2)
+        self.assertIn("2 records have no text, and so no answers; 2 have no order value", out)
+        report = report_of(self.store())
+        self.assertEqual((report["no_text"], report["no_order"]), (2, 2))
+
     def test_rejects_keep_reason_place_and_bytes(self):
         self.write("a.jsonl", lines({"id": "a", "text": "one"}) + '{"broken\n')
         self.batch(self.job())

@@ -34,7 +34,7 @@ static void same(const struct lam_piece *a, const struct lam_piece *b)
     assert_int_equal(a->stream, b->stream);
     assert_true(lam_sv_eq(a->path, b->path));
     assert_true(a->begin == b->begin && a->end == b->end && a->size == b->size && a->mtime_ns == b->mtime_ns);
-    assert_true(a->rows == b->rows && a->quarantined == b->quarantined && a->filtered == b->filtered && a->pending == b->pending && a->no_text == b->no_text);
+    assert_true(a->rows == b->rows && a->quarantined == b->quarantined && a->filtered == b->filtered && a->pending == b->pending && a->no_text == b->no_text && a->no_order == b->no_order);
     assert_true(a->last == b->last && a->ended == b->ended && a->first_block == b->first_block);
     assert_int_equal(a->block_count, b->block_count);
     assert_memory_equal(a->blocks, b->blocks, a->block_count * sizeof *a->blocks);
@@ -67,7 +67,7 @@ static void random_pieces_come_back_the_same(void **state)
         struct lam_piece piece = {.source = (uint32_t)next(&seed) | 1, .life = (uint32_t)next(&seed) | 1, .stream = next(&seed) & 1,
                                   .path = lam_sv(path, 1 + next(&seed) % sizeof path), .begin = next(&seed) >> 1, .end = next(&seed) & 1 ? UINT64_MAX : next(&seed) >> 1,
                                   .size = next(&seed) >> 1, .mtime_ns = (int64_t)next(&seed), .rows = next(&seed) >> 1, .quarantined = next(&seed) >> 40,
-                                  .filtered = next(&seed) >> 40, .pending = next(&seed) >> 40, .no_text = next(&seed) >> 40, .last = next(&seed) & 1,
+                                  .filtered = next(&seed) >> 40, .pending = next(&seed) >> 40, .no_text = next(&seed) >> 40, .no_order = next(&seed) >> 40, .last = next(&seed) & 1,
                                   .ended = next(&seed) & 1, .first_block = next(&seed) >> 20, .blocks = blocks, .block_count = next(&seed) % 40};
 
         for (size_t i = 0; i < piece.path.len; i++)

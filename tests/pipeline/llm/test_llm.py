@@ -444,7 +444,8 @@ class LlmCase(LlmRuns):
             self.model.asked.clear()
             self.model.fail = lambda documents: forbidden if any(number.search(text) and int(number.search(text).group(1)) < 70 for _, _, text in documents) else None
             llm = self.run_batch(self.llm_job(mode, {"request_mode": mode}, batch={"split": "1 MiB"}, quarantine={"max": 1}), 1)["llm"]
-            self.assertEqual((llm["answered"], llm["rejected"], llm["pending"]), (30, 70, 0), mode)
+            self.assertEqual((llm["answered"], llm["rejected"] + llm["pending"]), (30, 70), mode)
+            self.assertLess(llm["pending"], 8, mode)  # the last ones, if nothing is answered after them: too few for a trial
             trials = [text for text in self.model.texts() if "number" not in text]
             tasks = {task["task"]: task for task in llm["tasks"]}
             if mode == "combined":

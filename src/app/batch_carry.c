@@ -37,8 +37,10 @@ struct carry {
     struct lam_block *block, *rejects;
     struct lam_buf order;
     struct lam_count_deltas counts; /* append: nothing resolves its rows */
-    uint64_t unavailable, deleted, lost;
-    char example[400];
+    bool staged_open;
+    bool damaged; /* the last failure was one to look at the old view */
+    uint64_t unavailable, deleted;
+    char example[500];
 };
 
 enum fate { READ, CARRIED, DELETED };
@@ -63,13 +65,20 @@ static size_t source_index(const struct lam_batch_job *batch, uint32_t number)
 
 static bool is_read(const struct lam_batch_file *file) { return file && file->state == LAM_FILE_NEW && !file->failed; }
 
+/* Passes rc, that of a look at a segment of the old view. */
+static int looked(struct carry *carry, int rc)
+{
+    carry->damaged = rc == LAM_E_CORRUPT || rc == LAM_E_NOT_FOUND;
+    return rc;
+}
+
 /* Says that something of the old view cannot be looked at. What is damaged may be the reason for a full view: it does not stop one. */
 static int pass_damage(struct carry *carry, const char *path, int rc, struct lam_error *err)
 {
-    if (rc != LAM_E_CORRUPT && rc != LAM_E_NOT_FOUND)
+    if (!rc || !carry->damaged)
         return rc;
+    carry->damaged = false;
     lam_log_warn(&carry->batch->engine->log, "batch", "%s: what stands in it alone, and cannot be read again, is not in the new view: %s", path, err->text);
-    carry->lost++;
     return 0;
 }
 
@@ -106,24 +115,34 @@ static bool is_of_content(const struct lam_batch_file *file, const struct lam_po
            lam_digest_eq(file->before, lam_digest_of_blocks(file->blocks, file->block_count));
 }
 
-static enum fate fate_of(const struct carry *carry, const struct lam_record *rec, const struct lam_batch_file **file)
+/* Does its position say that it was read again? *file: where it stood, if the table has it. */
+static bool is_read_again(const struct carry *carry, const struct lam_position *pos, const struct lam_batch_file **file)
 {
     const struct lam_batch_job *batch = carry->batch;
-    bool append = batch->engine->job->dataset.kind == LAM_JOB_APPEND;
-    size_t source = source_index(batch, rec->pos.source);
+    size_t source = source_index(batch, pos->source);
     bool ours = source < batch->source_count;
 
-    *file = ours ? find_file(carry, &rec->pos) : NULL;
-    if ((ours && batch->sources[source].stream) || (is_read(*file) && (append || is_of_content(*file, &rec->pos))))
-        return READ;
-    if (append)
-        return CARRIED;
+    *file = ours ? find_file(carry, pos) : NULL;
+    return (ours && batch->sources[source].stream) || (is_read(*file) && (batch->engine->job->dataset.kind == LAM_JOB_APPEND || is_of_content(*file, pos)));
+}
+
+/* Of what was not. Upsert: what is newer stands instead, and on_missing may say that it is to be deleted. */
+static int decide(struct carry *carry, const struct lam_record *rec, const struct lam_batch_file *file, enum fate *fate, struct lam_error *err)
+{
+    struct lam_batch_job *batch = carry->batch;
+    int rc;
+
+    *fate = CARRIED;
+    if (batch->engine->job->dataset.kind == LAM_JOB_APPEND)
+        return 0;
+    if (!carry->staged_open && (carry->staged_open = true, rc = lam_batch_staged_open(batch, &carry->staged, err)))
+        return rc;
     if (lam_batch_staged_beats(&carry->staged, rec))
-        return READ;
-    if (*file && rec->op != LAM_OP_DELETE && lam_batch_deletes(batch, source) && (is_read(*file) || ((*file)->state == LAM_FILE_VANISHED && !(*file)->failed)) &&
-        !lam_batch_staged_has(&carry->staged, rec))
-        return DELETED;
-    return CARRIED;
+        *fate = READ;
+    else if (file && rec->op != LAM_OP_DELETE && lam_batch_deletes(batch, file->source) && (is_read(file) || (file->state == LAM_FILE_VANISHED && !file->failed)) &&
+             !lam_batch_staged_has(&carry->staged, rec))
+        *fate = DELETED;
+    return 0;
 }
 
 /* --- copies in the log --- */
@@ -139,15 +158,14 @@ static int each_copy(struct carry *carry, int (*each)(struct carry *carry, const
         bool done = false;
         char place[PLACE];
 
-        if (!(rc = lam_map_cache_get(carry->batch->engine->maps, segment->entry, &map, err)))
-            rc = lam_map_need(map, LAM_ROWS_POSITION, err);
+        if (!(rc = looked(carry, lam_map_cache_get(carry->batch->engine->maps, segment->entry, &map, err))))
+            rc = looked(carry, lam_map_need(map, LAM_ROWS_POSITION, err));
         for (uint64_t i = 0; !rc && !done && i < lam_map_rows(map); i++) {
             place_of(place, lam_map_u32(map, LAM_POS_SOURCE)[i], lam_map_bytes16(map, LAM_POS_PARTITION, i), lam_map_u32(map, LAM_POS_LIFE)[i]);
             rc = each(carry, segment->entry, place, &done, err);
         }
         lam_map_unref(map);
-        if (rc)
-            rc = pass_damage(carry, segment->entry->path, rc, err);
+        rc = pass_damage(carry, segment->entry->path, rc, err);
     }
     return rc;
 }
@@ -193,8 +211,8 @@ static int note_place(struct carry *carry, const struct lam_position *pos, struc
     if ((rc = lam_dict_add(&carry->places, lam_sv(place, PLACE), &value, NULL, err)) || (rc = lam_dict_add(&carry->seen, lam_sv(place, FILE_PLACE), &value, &added, err)))
         return rc;
     if (!carry->example[0])
-        snprintf(carry->example, sizeof carry->example, "%.*s of %s%.200s", (int)(name.len < 150 ? name.len : 150), name.ptr, file ? "" : "source ",
-                 file ? file->path : lam_state_source(carry->batch->state, pos->source)->name);
+        snprintf(carry->example, sizeof carry->example, "%.*s (source %.100s%s%.200s)", (int)(name.len < 150 ? name.len : 150), name.ptr,
+                 lam_state_source(carry->batch->state, pos->source)->name, file ? ", " : "", file ? file->path : "");
     carry->batch->report.carried_files += added;
     return 0;
 }
@@ -243,14 +261,19 @@ static int take_row(struct carry *carry, struct lam_map *map, uint64_t i, struct
     enum fate fate;
     int rc;
 
-    lam_rows_get(map, i, COLUMNS, &row);
-    if ((fate = fate_of(carry, &row.rec, &file)) == READ)
+    lam_rows_get(map, i, LAM_ROWS_POSITION, &row);
+    if (is_read_again(carry, &row.rec.pos, &file))
         return 0;
+    if ((rc = looked(carry, lam_map_need(map, COLUMNS, err))))
+        return rc;
+    lam_rows_get(map, i, COLUMNS, &row);
+    if ((rc = decide(carry, &row.rec, file, &fate, err)) || fate == READ)
+        return rc;
     if (fate == DELETED) {
         carry->deleted++;
         return lam_batch_delete_row(carry->batch, &row, lam_sv(file->path, file->path_len), &carry->order, carry->block, err);
     }
-    if ((rc = lam_map_need(map, LAM_COLUMNS_ALL, err)))
+    if ((rc = looked(carry, lam_map_need(map, LAM_COLUMNS_ALL, err))))
         return rc;
     lam_rows_get(map, i, LAM_COLUMNS_ALL, &row);
     return carry_row(carry, &row, file, err);
@@ -261,18 +284,18 @@ static int visit_rows(struct carry *carry, const struct lam_state_segment *segme
     struct lam_map_cache *maps = carry->batch->engine->maps;
     struct lam_map *map = NULL, *mask = NULL;
     const uint8_t *bits = NULL;
-    int rc = lam_map_cache_get(maps, segment->entry, &map, err);
+    int rc = looked(carry, lam_map_cache_get(maps, segment->entry, &map, err));
 
-    if (!rc && segment->mask && !(rc = lam_map_cache_get(maps, segment->mask, &mask, err)))
-        rc = lam_mask_bits(mask, segment->entry->path, segment->entry->rows, &bits, err);
+    if (!rc && segment->mask && !(rc = looked(carry, lam_map_cache_get(maps, segment->mask, &mask, err))))
+        rc = looked(carry, lam_mask_bits(mask, segment->entry->path, segment->entry->rows, &bits, err));
     if (!rc)
-        rc = lam_map_need(map, COLUMNS, err);
+        rc = looked(carry, lam_map_need(map, LAM_ROWS_POSITION, err));
     for (uint64_t i = 0; !rc && i < lam_map_rows(map); i++)
         if (!lam_mask_test(bits, i))
             rc = take_row(carry, map, i, err);
     lam_map_unref(map);
     lam_map_unref(mask);
-    return rc ? pass_damage(carry, segment->entry->path, rc, err) : 0;
+    return pass_damage(carry, segment->entry->path, rc, err);
 }
 
 /* --- rejects --- */
@@ -300,21 +323,18 @@ static int visit_rejects(struct carry *carry, const struct lam_state_segment *se
 
     if (segment->entry->offset_count) /* the speed layer's */
         return 0;
-    if (!(rc = lam_map_cache_get(carry->batch->engine->maps, segment->entry, &map, err)))
-        rc = lam_map_need(map, LAM_COLUMNS_ALL, err);
+    if (!(rc = looked(carry, lam_map_cache_get(carry->batch->engine->maps, segment->entry, &map, err))))
+        rc = looked(carry, lam_map_need(map, LAM_COLUMNS_ALL, err));
     for (uint64_t i = 0; !rc && i < lam_map_rows(map); i++) {
         const struct lam_batch_file *file;
         struct lam_reject reject;
-        size_t source;
 
         lam_rejects_get(map, i, &reject);
-        source = source_index(carry->batch, reject.pos.source);
-        file = source < carry->batch->source_count ? find_file(carry, &reject.pos) : NULL;
-        if (source == carry->batch->source_count || (!carry->batch->sources[source].stream && !is_read(file)))
+        if (!is_read_again(carry, &reject.pos, &file) && !is_read(file))
             rc = carry_reject(carry, &reject, file, err);
     }
     lam_map_unref(map);
-    return rc ? pass_damage(carry, segment->entry->path, rc, err) : 0;
+    return pass_damage(carry, segment->entry->path, rc, err);
 }
 
 /* --- all of it --- */
@@ -325,16 +345,14 @@ static void tell(const struct carry *carry)
     const struct lam_batch_report *report = &carry->batch->report;
 
     if (report->carried)
-        lam_log_warn(log, "batch", "%" PRIu64 " records of %" PRIu64 " files could not be read again, such as %s: they stay as view %" PRIu64 " had them (%" PRIu64 " unavailable: "
-                     "there is no copy of their bytes)", report->carried, report->carried_files, carry->example, carry->batch->state->view.number, carry->unavailable);
+        lam_log_warn(log, "batch", "%" PRIu64 " records of %" PRIu64 " files could not be read again, such as %s: they stay as view %" PRIu64 " had them; %" PRIu64 " are unavailable: "
+                     "the store has no copy of their bytes", report->carried, report->carried_files, carry->example, carry->batch->state->view.number, carry->unavailable);
     if (carry->deleted)
         lam_log_info(log, "batch", "%" PRIu64 " records are deleted: on_missing says so of what is no longer there", carry->deleted);
 }
 
 static int open_carry(struct carry *carry, struct lam_batch_job *batch, struct lam_error *err)
 {
-    int rc;
-
     *carry = (struct carry){.batch = batch};
     lam_dict_init(&carry->files, FILES_MAX, PLACES_MAX);
     lam_dict_init(&carry->copied, FILES_MAX, PLACES_MAX);
@@ -345,7 +363,7 @@ static int open_carry(struct carry *carry, struct lam_batch_job *batch, struct l
     carry->rejects = lam_block_new(LAM_BATCH_STAGE_ROWS, BLOCK_BYTES);
     if (!carry->block || !carry->rejects)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a block");
-    return (rc = index_files(carry, err)) ? rc : lam_batch_staged_open(batch, &carry->staged, err);
+    return index_files(carry, err);
 }
 
 static void close_carry(struct carry *carry)

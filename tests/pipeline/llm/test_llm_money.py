@@ -87,6 +87,23 @@ class MoneyCase(test_llm.LlmRuns):
             self.assertIn("deep.max_tokens (10) is less than one request takes", out)
             self.assertEqual(self.model.texts(), [])
 
+    def test_the_report_tells_what_a_cascade_saved_and_which_model_was_asked(self):
+        self.write("a.jsonl", self.records(40))
+        endpoints = [{"url": self.model.url, "model": "cheap", "price_in": 1}, {"url": self.model.url, "model": "strong", "price_in": 10}]
+        job = self.llm_job(deep={"endpoints": endpoints, "cascade": [{"model": "cheap", "accept": 0.5}, "strong"]})
+        out = self.batch(job, 2, 0)
+        llm = self.report("out")["llm"]
+        self.assertEqual([step["decided"] for step in llm["cascade"]], [40, 0])
+        saved = llm["cascade_saved"]
+        self.assertEqual((saved["records"], saved["requests"]), (40, 40))
+        self.assertAlmostEqual(saved["cost"], 10 * llm["cost"], 4)  # the same tokens at the strong one's price
+        self.assertIn("at the last one's price", saved["basis"])
+        self.assertEqual([endpoint["model"] for endpoint in llm["endpoints"]], ["cheap", "strong"])
+        self.assertIn("the last model alone would have taken about 40 requests", out)
+        self.assertIn("strong at http://", out)
+        self.assertNotIn("  part ", out)
+        self.assertIn("were shared by equal texts", out)
+
     def said(self, *words, expect=0):
         done = subprocess.run([self.lamina, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=support.LIMIT,
                               env=support.clean_environment())

@@ -104,6 +104,8 @@ struct lam_cache_counts {
     uint64_t hits, misses, unreadable; /* of this handle; unreadable: known to an index and not to be read; a miss as well */
     uint64_t flushed, failed, flushes; /* entries, entries, group commits of this handle */
     uint64_t saved_in, saved_out;      /* tokens of hits */
+    uint64_t whole;                  /* entries that the last lam_cache_walk found whole, those that newer ones replace among them */
+    uint64_t damaged, damaged_bytes; /* places that it found in files where no entry can be read, and their bytes */
 };
 
 void lam_cache_counts(struct lam_cache *cache, struct lam_cache_counts *counts);

@@ -72,23 +72,29 @@ static int show_stat(const struct lam_cli *cli, struct lam_cache *cache, struct 
     struct lam_cache_counts counts;
     struct totals totals = {0};
     int rc = lam_cache_walk(cache, add_up, &totals, err);
+    uint64_t replaced;
 
     if (rc)
         return rc;
     lam_cache_counts(cache, &counts);
+    replaced = counts.whole > totals.answers ? counts.whole - totals.answers : 0;
     if (totals.answers) {
         lam_time_format(totals.oldest_us, oldest);
         lam_time_format(totals.newest_us, newest);
     }
     if (cli->json)
         printf("{\"answers\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"files\":%" PRIu64 ",\"indexes\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"answer_bytes\":%" PRIu64
-               ",\"tokens_in\":%" PRIu64 ",\"tokens_out\":%" PRIu64 ",\"oldest\":\"%s\",\"newest\":\"%s\"}\n",
-               totals.answers, counts.entries, counts.files, counts.indexes, counts.bytes, totals.bytes, totals.tokens_in, totals.tokens_out, oldest, newest);
+               ",\"tokens_in\":%" PRIu64 ",\"tokens_out\":%" PRIu64 ",\"replaced\":%" PRIu64 ",\"damaged\":%" PRIu64 ",\"damaged_bytes\":%" PRIu64
+               ",\"oldest\":\"%s\",\"newest\":\"%s\"}\n",
+               totals.answers, counts.entries, counts.files, counts.indexes, counts.bytes, totals.bytes, totals.tokens_in, totals.tokens_out, replaced, counts.damaged,
+               counts.damaged_bytes, oldest, newest);
     else
         printf("answers   %" PRIu64 "%s%s%s%s\ntokens    %" PRIu64 " in, %" PRIu64 " out\nfiles     %" PRIu64 ", and %" PRIu64 " indexes, %" PRIu64
                " bytes\nreplaced  %" PRIu64 " older answers that prune may remove\n",
                totals.answers, totals.answers ? ", from " : "", oldest, totals.answers ? " to " : "", newest, totals.tokens_in, totals.tokens_out, counts.files,
-               counts.indexes, counts.bytes, counts.entries > totals.answers ? counts.entries - totals.answers : 0);
+               counts.indexes, counts.bytes, replaced);
+    if (!cli->json && counts.damaged)
+        printf("damaged   %" PRIu64 " places of %" PRIu64 " bytes: the answers that stood there are lost, and asked again\n", counts.damaged, counts.damaged_bytes);
     return 0;
 }
 

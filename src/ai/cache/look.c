@@ -2,7 +2,6 @@
 #include "own.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 
 #define LISTINGS 5 /* until an index that is listed and not there is called missing: others merge meanwhile */
@@ -54,106 +53,6 @@ int cache_file_add(struct lam_cache *cache, struct cache_file_id id, uint32_t *n
     return 0;
 }
 
-/* Bytes of a file that are being walked over: [begin, begin + buf.len). */
-struct window {
-    struct lam_buf buf;
-    uint32_t begin;
-    bool ended; /* there is no more than what is in it */
-};
-
-/* Makes need bytes from `at` on available, as far as the file goes. */
-static int fill(struct lam_cache *cache, int fd, struct window *window, uint32_t at, uint32_t to, size_t need, struct lam_error *err)
-{
-    const struct lam_fs *fs = cache->options.fs;
-    size_t drop = at - window->begin;
-
-    memmove(window->buf.ptr, window->buf.ptr + drop, window->buf.len - drop);
-    window->buf.len -= drop;
-    window->begin = at;
-    while (window->buf.len < need) {
-        uint64_t from = (uint64_t)at + window->buf.len;
-        size_t want = need - window->buf.len > CACHE_SCAN_STEP ? need - window->buf.len : CACHE_SCAN_STEP;
-        ssize_t n;
-        int rc;
-
-        want = to - from < want ? (size_t)(to - from) : want;
-        if (!want) {
-            window->ended = true;
-            return 0;
-        }
-        if ((rc = lam_buf_reserve(&window->buf, want, err)))
-            return rc;
-        if ((n = fs->ops->pread(fs->arg, fd, window->buf.ptr + window->buf.len, want, (off_t)from)) < 0)
-            return LAM_FAIL(err, LAM_E_IO, "read a file of the cache: %s", strerror((int)-n));
-        window->buf.len += (size_t)n;
-        if (!n) {
-            window->ended = true;
-            return 0;
-        }
-    }
-    return 0;
-}
-
-static int scan_fd(struct lam_cache *cache, int fd, const struct cache_scan *scan, uint32_t *end, struct lam_error *err)
-{
-    struct window window = {.begin = scan->from};
-    uint32_t at = scan->from;
-    int rc;
-
-    lam_buf_init(&window.buf, 2 * (LAM_CACHE_VALUE_MAX + CACHE_SCAN_STEP));
-    rc = lam_buf_reserve(&window.buf, CACHE_SCAN_STEP, err);
-    while (!rc && at < scan->to) {
-        struct lam_cache_entry entry;
-        size_t have = window.buf.len - (at - window.begin), need;
-
-        rc = cache_read_entry((const unsigned char *)window.buf.ptr + (at - window.begin), have, &entry, &need);
-        if (rc == LAM_PENDING && !window.ended) {
-            rc = fill(cache, fd, &window, at, scan->to, need, err);
-            continue;
-        }
-        if (rc && scan->search && (rc == LAM_E_CORRUPT || have > 1)) { /* an entry that is not whole may hide whole ones behind it */
-            rc = 0;
-            at++;
-            continue;
-        }
-        if (rc) { /* torn, damaged, or still being written */
-            rc = 0;
-            break;
-        }
-        if ((rc = scan->visit(scan->arg, &entry, at, err)))
-            break;
-        at += (uint32_t)need;
-    }
-    *end = at;
-    lam_buf_release(&window.buf);
-    return rc;
-}
-
-int cache_scan(struct lam_cache *cache, const struct cache_file *file, const struct cache_scan *scan, uint32_t *end, struct lam_error *err)
-{
-    const struct lam_fs *fs = cache->options.fs;
-    unsigned char header[CACHE_FILE_HEADER];
-    char name[CACHE_NAME], path[LAM_PATH_MAX];
-    ssize_t n;
-    int fd, rc;
-
-    *end = scan->from;
-    cache_file_name(name, file->id);
-    if ((rc = lam_path_join(path, cache->folder, name, err)))
-        return rc;
-    if ((fd = fs->ops->open(fs->arg, path, O_RDONLY, 0)) < 0)
-        return LAM_FAIL(err, fd == -ENOENT ? LAM_E_NOT_FOUND : LAM_E_IO, "open %s: %s", path, strerror(-fd));
-    n = fs->ops->pread(fs->arg, fd, header, sizeof header, 0);
-    if (n < 0)
-        rc = LAM_FAIL(err, LAM_E_IO, "read %s: %s", path, strerror((int)-n));
-    else if (cache_read_file_header(header, (size_t)n, file->id))
-        rc = LAM_FAIL(err, LAM_E_CORRUPT, "%s has no header of a cache file", path);
-    else if ((rc = scan_fd(cache, fd, scan, end, err)))
-        LAM_PASS(err, rc, "%s", path);
-    fs->ops->close(fs->arg, fd);
-    return rc;
-}
-
 struct absorb {
     struct lam_cache *cache;
     struct cache_file *file;
@@ -187,16 +86,16 @@ static int absorb_entry(void *arg, const struct lam_cache_entry *entry, uint32_t
     return 0;
 }
 
-/* What was added to a file since it was read. Its end may be torn, or still being written: then it is looked at again when it has changed. */
+/* What was added to a file since it was read. Its end may be torn, or still being written: then it is looked at again, from the last whole entry on, when it has changed. */
 static int read_on(struct lam_cache *cache, uint32_t number, struct lam_error *err)
 {
     struct cache_file *file = cache->files[number];
     const struct lam_fs *fs = cache->options.fs;
     struct absorb absorb = {cache, file, number};
     char name[CACHE_NAME], path[LAM_PATH_MAX];
-    struct cache_scan scan = {.visit = absorb_entry, .arg = &absorb};
+    struct cache_damage damage = {0};
+    struct cache_scan scan = {.visit = absorb_entry, .arg = &absorb, .damage = &damage};
     struct stat st;
-    uint32_t end;
     bool same;
     int rc;
 
@@ -208,20 +107,18 @@ static int read_on(struct lam_cache *cache, uint32_t number, struct lam_error *e
     pthread_mutex_lock(&cache->lock);
     if (file->own) /* what is not flushed yet does not count */
         st.st_size = cache->own_at;
-    same = (uint64_t)st.st_size == file->size || file->stuck;
+    same = (uint64_t)st.st_size == file->size;
     scan.from = file->read;
     pthread_mutex_unlock(&cache->lock);
     if (same)
         return 0;
     scan.to = (uint64_t)st.st_size > CACHE_FILE_MAX ? (uint32_t)CACHE_FILE_MAX : (uint32_t)st.st_size;
-    rc = scan.to <= scan.from ? 0 : cache_scan(cache, file, &scan, &end, err);
+    rc = scan.to <= scan.from ? 0 : cache_scan(cache, file, &scan, err);
     pthread_mutex_lock(&cache->lock);
     if (!rc)
         file->size = file->own && st.st_size != (off_t)cache->own_at ? 0 : (uint64_t)st.st_size;
-    file->stuck = rc == LAM_E_CORRUPT && st.st_size >= (off_t)CACHE_FILE_HEADER;
     pthread_mutex_unlock(&cache->lock);
-    if (file->stuck)
-        cache_log(cache, "%s is passed by: %s", name, err ? err->text : "damaged");
+    cache_tell_damage(cache, file, &damage);
     return rc == LAM_E_CORRUPT || rc == LAM_E_NOT_FOUND ? 0 : rc;
 }
 

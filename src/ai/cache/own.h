@@ -34,7 +34,7 @@ struct cache_file {
     bool sealed;      /* nothing will be added */
     bool gone;        /* not in the folder any more */
     bool own;         /* this process writes to it */
-    bool stuck;       /* no header: nothing in it can be read */
+    bool damage_told; /* was logged */
     bool seen;        /* in the listing that is being looked at */
     int fd;           /* for reading; -1: closed */
     unsigned users;   /* who read from fd */
@@ -98,14 +98,21 @@ int cache_look(struct lam_cache *cache, struct lam_error *err);
 struct cache_file *cache_file_at(struct lam_cache *cache, struct cache_file_id id, uint32_t *number);
 int cache_file_add(struct lam_cache *cache, struct cache_file_id id, uint32_t *number, struct lam_error *err); /* with lock held */
 
-/* Walks over the entries of a file's bytes [from, to): visit may end it. Where the bytes are no entry it ends, or searches for the next one. *end is where it ended. */
+/* Where bytes of a file are no entry, though whole ones stand behind them, or nothing does that could become one. */
+struct cache_damage {
+    uint64_t places, bytes;
+    uint32_t first; /* where the first begins */
+};
+
+/* scan.c: walks over the whole entries of a file's bytes [from, to): visit may end it. Damage is added up. LAM_E_CORRUPT: it is too short for a header. */
 struct cache_scan {
     uint32_t from, to;
-    bool search;
     int (*visit)(void *arg, const struct lam_cache_entry *entry, uint32_t offset, struct lam_error *err);
     void *arg;
+    struct cache_damage *damage;
 };
-int cache_scan(struct lam_cache *cache, const struct cache_file *file, const struct cache_scan *scan, uint32_t *end, struct lam_error *err);
+int cache_scan(struct lam_cache *cache, const struct cache_file *file, const struct cache_scan *scan, struct lam_error *err);
+void cache_tell_damage(struct lam_cache *cache, struct cache_file *file, const struct cache_damage *damage); /* logs it, once a file; without lock */
 
 /* shorten.c. Called with upkeep held, not lock. */
 int cache_index_keys(struct lam_cache *cache, uint32_t file, struct lam_error *err); /* of one file, or CACHE_NO_FILE: all; what is in memory becomes an index */
@@ -118,9 +125,13 @@ void cache_cover(struct lam_cache *cache);                   /* with lock held a
 bool cache_find(struct lam_cache *cache, const struct lam_digest *digest, struct cache_key *found); /* with lock held; found->file is a number in memory */
 void cache_close_idle(struct lam_cache *cache);                                                       /* with lock held */
 
-/* walk.c: the answers of one file that count. */
+/* walk.c: the answers of one file that count. What was found in it besides is added to seen, which may be NULL. */
+struct cache_seen {
+    uint64_t entries; /* whole ones, those that were replaced among them */
+    struct cache_damage damage;
+};
 int cache_walk_file(struct lam_cache *cache, uint32_t number, int (*visit)(void *arg, const struct lam_cache_entry *entry, struct lam_error *err), void *arg,
-                    struct lam_error *err);
+                    struct cache_seen *seen, struct lam_error *err);
 
 /* put.c. Writes what is pending to the end of the own file, where puts do so. Nothing is synced; a failure is left to the flushing thread. With tail held. */
 void cache_write_through(struct lam_cache *cache);

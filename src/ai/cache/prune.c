@@ -122,7 +122,7 @@ static int rewrite_small(struct lam_cache *cache, struct candidate *list, size_t
         return 0;
     for (size_t i = 0; i < count && !rc; i++)
         if (!list[i].removed && list[i].size < small)
-            rc = cache_walk_file(cache, list[i].number, copy_entry, &copy, err);
+            rc = cache_walk_file(cache, list[i].number, copy_entry, &copy, NULL, err);
     flushed = lam_cache_flush(cache, rc ? NULL : err);
     if (rc || flushed || copy.failed)
         return rc ? rc : flushed ? flushed : LAM_FAIL(err, copy.failed, "answers could not be rewritten; the old files stay");

@@ -119,6 +119,7 @@ static bool too_old(const struct lam_cache *cache, uint32_t time)
 /* LAM_PENDING: its file is not there any more, which a look at the folder will explain. */
 static int get_once(struct lam_cache *cache, const struct lam_digest *digest, struct lam_buf *value, struct lam_cache_meta *meta, struct lam_error *err)
 {
+    struct cache_damage damage = {0};
     struct lam_cache_meta mine;
     struct cache_file *file;
     struct cache_key key;
@@ -136,8 +137,10 @@ static int get_once(struct lam_cache *cache, const struct lam_digest *digest, st
         pthread_mutex_lock(&cache->lock);
         unpin(cache, file);
     }
-    if (rc == LAM_E_NOT_FOUND && fd != -ENOENT)
+    if (rc == LAM_E_NOT_FOUND && fd != -ENOENT) {
         cache->counts.unreadable++;
+        damage = (struct cache_damage){fd >= 0, CACHE_ENTRY_HEADER + (uint64_t)key.len, key.offset};
+    }
     if (!rc) {
         cache->counts.hits++;
         cache->counts.saved_in += mine.tokens_in;
@@ -146,6 +149,7 @@ static int get_once(struct lam_cache *cache, const struct lam_digest *digest, st
             *meta = mine;
     }
     pthread_mutex_unlock(&cache->lock);
+    cache_tell_damage(cache, file, &damage);
     return fd == -ENOENT ? LAM_PENDING : rc;
 }
 

@@ -288,7 +288,7 @@ int lam_agent_request(struct lam_agent *agent, struct lam_llm_request *request, 
     else
         agent->request_options[count++] = (struct lam_llm_option){"response_format", NULL, lam_buf_sv(&agent->format)};
     *request = (struct lam_llm_request){.kind = LAM_LLM_CHAT, .body = lam_buf_sv(&agent->body), .options = agent->request_options, .option_count = count,
-                                        .tokens = agent->guess, .max_tokens = o->answer_tokens};
+                                        .tokens = agent->guess, .max_tokens = o->answer_tokens, .tools = agent->protocol == LAM_AGENT_TOOLS};
     return 0;
 }
 

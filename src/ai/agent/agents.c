@@ -31,6 +31,7 @@ struct exchange {
     pthread_cond_t changed;
     bool done;
     enum lam_llm_outcome outcome;
+    bool no_tools;
     size_t endpoint;
     struct lam_buf body;
     int rc; /* of keeping the body */
@@ -46,6 +47,7 @@ static void answered(void *arg, const struct lam_llm_response *response)
 
     pthread_mutex_lock(&exchange->lock);
     exchange->outcome = response->outcome;
+    exchange->no_tools = response->no_tools;
     exchange->endpoint = response->endpoint;
     lam_buf_clear(&exchange->body);
     exchange->rc = response->outcome == LAM_LLM_ANSWERED ? lam_buf_add_sv(&exchange->body, response->body, &err) : 0;
@@ -139,6 +141,10 @@ static int take(struct lam_agent *agent, struct exchange *exchange, enum lam_age
     case LAM_LLM_REJECTED:
         if (lam_agent_refused(agent))
             return LAM_PENDING;
+        if (exchange->no_tools) { /* one that takes them began it, and is not there */
+            *outcome = end(agent, LAM_AGENT_LATER, "later", exchange->reason);
+            return 0;
+        }
         end(agent, LAM_AGENT_GAVE_UP, "rejected", exchange->reason);
         return 0;
     case LAM_LLM_TOO_LONG:

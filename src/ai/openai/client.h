@@ -109,6 +109,7 @@ struct lam_llm_request {
     struct lam_sv trial;  /* a body as this one about a text that nobody could mind; borrowed until the client is closed. Sent once in place of one that was refused
                              like all before it, to tell whether the endpoint refuses everything. Empty: it is taken to */
     bool divisible;       /* one that took too long is not sent again: the caller asks for less at once */
+    bool tools;           /* its body speaks the tool protocol, which an endpoint may not know: see no_tools */
     lam_llm_done *done;
     void *arg;
 };
@@ -133,6 +134,7 @@ struct lam_llm_response {
     unsigned attempts;     /* HTTP requests made for it, hedges included */
     bool hedged;           /* it was sent twice at once; the first answer won */
     bool timed_out;        /* LAM_LLM_LATER: there was no whole answer in time */
+    bool no_tools;         /* LAM_LLM_REJECTED: no endpoint that could be asked takes the tool protocol. Another form may be answered */
     int64_t latency_us;    /* of the attempt that was answered */
     int64_t total_us;      /* since submit */
     const char *reason;    /* one line for the log and the quarantine: what happened, where, what to do; "" when answered */

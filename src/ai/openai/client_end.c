@@ -96,6 +96,11 @@ void lam_llm_finish(struct lam_llm_client *client, struct job *job, enum lam_llm
     call_back(client, job, &(struct lam_llm_response){.outcome = outcome, .endpoint = endpoint, .reason = reason});
 }
 
+void lam_llm_finish_without_tools(struct lam_llm_client *client, struct job *job, size_t endpoint)
+{
+    call_back(client, job, &(struct lam_llm_response){.outcome = LAM_LLM_REJECTED, .endpoint = endpoint, .reason = "the endpoint does not take tools", .no_tools = true});
+}
+
 /* With what the server said last: status, body, numbers. */
 static void finish_with(struct lam_llm_client *client, struct job *job, enum lam_llm_outcome outcome, const struct attempt *attempt,
                         const struct lam_llm_verdict *verdict, const char *why)
@@ -114,6 +119,7 @@ static void finish_with(struct lam_llm_client *client, struct job *job, enum lam
                                                       .context = outcome == LAM_LLM_TOO_LONG ? verdict->problem.context : 0,
                                                       .prompt_tokens = outcome == LAM_LLM_TOO_LONG ? verdict->problem.prompt_tokens : 0,
                                                       .timed_out = attempt->wire.code == LAM_LLM_T_TIMEOUT,
+                                                      .no_tools = verdict->action == LAM_LLM_A_WITHOUT_TOOLS,
                                                       .latency_us = attempt->wire.ended_us - attempt->wire.started_us,
                                                       .reason = outcome == LAM_LLM_ANSWERED ? "" : reason});
 }
@@ -224,6 +230,15 @@ static void without_option(struct lam_llm_client *client, struct job *job, const
                      *state == OPTION_INSTEAD ? "with " : "without it", *state == OPTION_INSTEAD ? option->instead : "", verdict->what);
     }
     ask_again(client, job, 0);
+}
+
+/* The request means nothing without them: it goes to an endpoint that may take them, or back to its caller, who knows another form. */
+static void without_tools(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+{
+    if (lam_llm_tools_elsewhere(client, job, attempt->wire.endpoint, verdict->what))
+        ask_again(client, job, 0);
+    else
+        finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "");
 }
 
 static void refuse(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict, const char *why)
@@ -438,6 +453,9 @@ static void act_on(struct lam_llm_client *client, struct job *job, const struct 
     case LAM_LLM_A_WITHOUT_OPTION:
         without_option(client, job, attempt, verdict);
         break;
+    case LAM_LLM_A_WITHOUT_TOOLS:
+        without_tools(client, job, attempt, verdict);
+        break;
     case LAM_LLM_A_REDIRECT:
         redirect(client, job, attempt, verdict);
         break;
@@ -519,6 +537,12 @@ void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
     lam_llm_judge(&verdict, wire, &context, client->json);
     if (wire->answer.len > JSON_KEEP)
         shed(client);
+    if (verdict.action == LAM_LLM_A_ANSWER && job->request.tools)
+        endpoint->tools = TOOLS_TAKEN;
+    if (lam_llm_tools_refused(endpoint, job, wire, &verdict)) {
+        verdict.action = LAM_LLM_A_WITHOUT_TOOLS;
+        verdict.result = LAM_LLM_R_CLIENT;
+    }
     if (is_too_much(job, wire))
         verdict.result = too_much_again(endpoint, attempt) ? LAM_LLM_R_TRANSPORT : LAM_LLM_R_FORGOTTEN;
     if (verdict.result != LAM_LLM_R_ANSWERED)

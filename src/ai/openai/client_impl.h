@@ -6,6 +6,7 @@
  *     client_send.c  a body put together and sent
  *     client_end.c   an attempt's end: answer, retry, or the reason why not
  *     client_trial.c is it the endpoint that refuses, or are they the requests?
+ *     client_tools.c endpoints that do not take the tool protocol
  */
 #ifndef LAMINA_AI_OPENAI_CLIENT_IMPL_H
 #define LAMINA_AI_OPENAI_CLIENT_IMPL_H
@@ -89,6 +90,7 @@ struct left {
 };
 
 enum option_state { OPTION_PLAIN, OPTION_INSTEAD, OPTION_DROPPED };
+enum tools_state { TOOLS_UNTRIED, TOOLS_TAKEN, TOOLS_REFUSED };
 
 struct endpoint {
     char *base;
@@ -112,6 +114,7 @@ struct endpoint {
     const char *option_names[KNOWN_OPTIONS];
     enum option_state option_states[KNOWN_OPTIONS];
     unsigned option_count;
+    enum tools_state tools;
 
     /* Any thread reads. */
     struct {
@@ -195,6 +198,11 @@ bool lam_llm_is_trial(const struct lam_llm_client *client, const struct job *job
 enum lam_llm_trial lam_llm_tried(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict);
 void lam_llm_trial_over(struct lam_llm_client *client, struct job *job); /* it ends, or asks for itself again */
 
+/* client_tools.c. refused: is it the tool protocol that this end of an attempt is about? Asked before the end is accounted for. */
+bool lam_llm_tools_refused(const struct endpoint *endpoint, const struct job *job, const struct lam_llm_attempt *wire, const struct lam_llm_verdict *verdict);
+/* An endpoint does not take it, now or as was known: the job goes to another that may, or false: there is none. */
+bool lam_llm_tools_elsewhere(struct lam_llm_client *client, struct job *job, size_t endpoint, const char *what);
+
 /* client_send.c: sends job, which is in no queue, to an endpoint. What cannot be sent ends as any other attempt does. */
 void lam_llm_send(struct lam_llm_client *client, struct job *job, size_t endpoint, bool hedge);
 void lam_llm_attempt_free(struct lam_llm_client *client, struct attempt *attempt);
@@ -204,5 +212,7 @@ enum option_state *lam_llm_option_state(struct endpoint *endpoint, const char *n
 void lam_llm_ended(void *client, struct lam_llm_attempt *attempt); /* of the sink */
 /* Cancels what is in flight, calls back, frees the job, which is in no queue any more. */
 void lam_llm_finish(struct lam_llm_client *client, struct job *job, enum lam_llm_outcome outcome, size_t endpoint, const char *reason);
+/* The same, of one that no endpoint took because of its tools. */
+void lam_llm_finish_without_tools(struct lam_llm_client *client, struct job *job, size_t endpoint);
 
 #endif

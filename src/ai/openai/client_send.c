@@ -128,12 +128,29 @@ static void fill(struct lam_llm_client *client, struct attempt *attempt, struct 
     lam_buf_clear(&attempt->wire.answer);
 }
 
+/* To an endpoint that does not take the tool protocol, as others found out: where it may be taken is not free, or nowhere. */
+static void end_unsent(struct lam_llm_client *client, struct job *job, size_t e)
+{
+    struct lane *lane = lam_llm_lane_of(client, job->request.tier, job->request.kind);
+
+    if (!(job->wait.avoid >> e & 1) && lam_llm_tools_elsewhere(client, job, e, ""))
+        lam_llm_queue_again(&lane->queue, &job->wait, client->now_us);
+    else
+        lam_llm_finish_without_tools(client, job, e);
+}
+
 void lam_llm_send(struct lam_llm_client *client, struct job *job, size_t e, bool hedge)
 {
     struct endpoint *endpoint = &client->endpoints[e];
-    struct attempt *attempt = attempt_new(client);
+    struct attempt *attempt;
     struct lam_error err;
 
+    if (job->request.tools && endpoint->tools == TOOLS_REFUSED) {
+        if (!hedge)
+            end_unsent(client, job, e);
+        return;
+    }
+    attempt = attempt_new(client);
     if (job->wait.deadline_us == INT64_MAX)
         job->wait.deadline_us = client->now_us + (int64_t)client->options.deadline_ms * 1000;
     if (attempt)

@@ -28,6 +28,7 @@ enum lam_llm_action {
     LAM_LLM_A_AGAIN_RATE,
     LAM_LLM_A_AGAIN_ERROR,
     LAM_LLM_A_WITHOUT_OPTION, /* `option` tells which */
+    LAM_LLM_A_WITHOUT_TOOLS,  /* the caller's to find (client_tools.c) */
     LAM_LLM_A_REDIRECT,       /* headers.location tells where to; the caller judges it with lam_llm_same_host */
     LAM_LLM_A_TOO_LONG,
     LAM_LLM_A_LATER,

@@ -20,6 +20,7 @@ class Model(ThreadingHTTPServer):
         self.delay = lambda: 0  # seconds before a step is answered
         self.task_delay = 0  # seconds before a record's tasks are answered
         self.step_status = 200  # of the answers to agents
+        self.no_tools = None  # (status, body): what a request with tools is answered
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request, client_address):
@@ -73,6 +74,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "tools" in request and self.server.no_tools:
+            status, body = self.server.no_tools
+            self.answer(body, status)
+            return
         if "step" in json.dumps(request.get("response_format", {})) or "tools" in request:
             message = self.step(request)
             if self.server.step_status != 200:

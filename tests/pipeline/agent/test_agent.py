@@ -83,6 +83,19 @@ class AgentTest(unittest.TestCase):
             self.assertIn("river_level", self.run_lamina("query", "store", "--audit", "k14"))
             self.assertNotIn("sesame", json.dumps(trail))
 
+    def test_a_server_that_does_not_take_tools_is_asked_by_choice(self):
+        refusals = [(400, {"error": {"message": "registry.ollama.ai/library/gemma:2b does not support tools", "type": "api_error"}}),
+                    (500, {"error": {"code": 500, "message": "tools param requires --jinja flag", "type": "server_error"}}),
+                    (422, {"detail": [{"loc": ["body", "tools"], "msg": "Extra inputs are not permitted"}]})]
+        for refusal in refusals:
+            model = self.play([("aggregate", {"op": "count"}), ("answer", {"count": 20})], "choice")
+            model.no_tools = refusal
+            shutil.rmtree(os.path.join(self.folder, "store"), ignore_errors=True)
+            self.run_lamina("batch", self.job, "--set", 'deep.agent.when={"field": "$key", "ne": "k05"}')  # 39 agents, more than it takes to give an endpoint up
+            self.assertEqual(self.record("k14")["enrichment"].get("custom"), {"agent": {"count": 20}})
+            self.assertEqual(self.trail("k14")["protocol"], "choice")
+            self.assertEqual(self.report()["agent"]["answered"], RECORDS - 1)
+
     def test_text_of_a_record_is_no_step(self):
         self.play([("aggregate", {"op": "count"}), ("answer", {"count": 40})])
         self.publish_first_view()

@@ -24,7 +24,7 @@ struct kit_result {
     size_t endpoint, body_len;
     uint32_t dropped, context, prompt_tokens;
     unsigned attempts;
-    bool hedged, timed_out;
+    bool hedged, timed_out, no_tools;
     int64_t total_us;
     char reason[LAM_LLM_REASON], body[512];
 };
@@ -89,6 +89,7 @@ static inline void kit_done(void *arg, const struct lam_llm_response *response)
     result->attempts = response->attempts;
     result->hedged = response->hedged;
     result->timed_out = response->timed_out;
+    result->no_tools = response->no_tools;
     result->total_us = response->total_us;
     result->body_len = response->body.len;
     snprintf(result->reason, sizeof result->reason, "%s", response->reason);

@@ -148,6 +148,14 @@ int lam_agent_job_estimate(struct lam_agent_job *job, const struct lam_batch_pie
     return job ? lam_agent_estimate(&job->setup, job->deep, piece->block, need, err) : 0;
 }
 
+/* It may be asked again; what it did until then, and why it did no more, stays to be seen. */
+static void leave_pending(struct lam_block *block, struct lam_row *row, const struct lam_agent_task *task)
+{
+    row->rec.flags |= LAM_ROW_PENDING;
+    if (task->trail.len && !task->broken)
+        lam_agent_add_member(block, &row->enr.trace, lam_buf_sv(&task->trail));
+}
+
 /* What an agent came to goes into its row. A block without room leaves the row pending. */
 static void keep(struct lam_agent_job *job, const struct visit *visit, const struct lam_agent_task *task)
 {
@@ -158,8 +166,11 @@ static void keep(struct lam_agent_job *job, const struct visit *visit, const str
     row->enr.tokens += (uint32_t)tokens;
     job->stats.found += task->found;
     job->stats.tokens += task->found ? 0 : tokens;
-    if (task->outcome == LAM_AGENT_LATER || task->outcome == LAM_AGENT_REFUSED || !lam_agent_add_member(block, &row->enr.trace, lam_buf_sv(&task->trail)) ||
-        (task->outcome == LAM_AGENT_ANSWERED && !lam_agent_add_member(block, &row->enr.custom, lam_buf_sv(&task->result)))) {
+    if (task->outcome == LAM_AGENT_LATER || task->outcome == LAM_AGENT_REFUSED) {
+        leave_pending(block, row, task);
+        job->stats.later++;
+    } else if (!lam_agent_add_member(block, &row->enr.trace, lam_buf_sv(&task->trail)) ||
+               (task->outcome == LAM_AGENT_ANSWERED && !lam_agent_add_member(block, &row->enr.custom, lam_buf_sv(&task->result)))) {
         row->rec.flags |= LAM_ROW_PENDING;
         job->stats.later++;
     } else if (task->outcome == LAM_AGENT_ANSWERED)

@@ -3,7 +3,7 @@
  *
  *     answered piece ──> rule ──> agents (ai/agent/agents.h) ──> row: custom "agent", trace "agent" ──> piece
  *
- * An agent that gave up leaves its trail and no answer; one that could not work now leaves its row LAM_ROW_PENDING, and the next batch asks again. Main thread.
+ * An agent that gave up leaves its trail and no answer; one that could not work now leaves its row LAM_ROW_PENDING, its trail so far in it, and the next batch asks again. Main thread.
  */
 #ifndef LAMINA_APP_AGENT_JOB_H
 #define LAMINA_APP_AGENT_JOB_H

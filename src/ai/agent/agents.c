@@ -142,7 +142,7 @@ static int take(struct lam_agent *agent, struct exchange *exchange, enum lam_age
         if (lam_agent_refused(agent))
             return LAM_PENDING;
         if (exchange->no_tools) { /* one that takes them began it, and is not there */
-            *outcome = end(agent, LAM_AGENT_LATER, "later", exchange->reason);
+            *outcome = end(agent, LAM_AGENT_LATER, "pending", exchange->reason);
             return 0;
         }
         end(agent, LAM_AGENT_GAVE_UP, "rejected", exchange->reason);
@@ -156,7 +156,7 @@ static int take(struct lam_agent *agent, struct exchange *exchange, enum lam_age
         return 0;
     case LAM_LLM_LATER:
     case LAM_LLM_CANCELLED:
-        *outcome = end(agent, LAM_AGENT_LATER, "later", exchange->reason);
+        *outcome = end(agent, LAM_AGENT_LATER, "pending", exchange->reason);
         return 0;
     }
     return LAM_FAIL(err, LAM_E_INVALID, "an outcome that is none");
@@ -174,12 +174,12 @@ static int step(struct lam_agents *agents, struct lam_agent *agent, struct excha
         return *outcome = LAM_AGENT_GAVE_UP, rc == LAM_E_LIMIT ? 0 : rc;
     most = (struct lam_agent_usage){request.tokens, request.max_tokens};
     if (o->reserve && !o->reserve(o->arg, most, before.in + before.out == 0))
-        return *outcome = end(agent, LAM_AGENT_LATER, "later", "a limit of the run is reached"), 0;
+        return *outcome = end(agent, LAM_AGENT_LATER, "pending", "a limit of the run is reached"), 0;
     exchange->endpoint = 0;
     if (!(rc = ask(agents, exchange, &request, err)))
         rc = take(agent, exchange, outcome, err);
     else if (rc == LAM_E_CANCELLED)
-        rc = (*outcome = end(agent, LAM_AGENT_LATER, "later", "the run ends"), 0);
+        rc = (*outcome = end(agent, LAM_AGENT_LATER, "pending", "the run ends"), 0);
     after = lam_agent_usage(agent);
     if (o->reserve)
         o->spent(o->arg, most, (struct lam_agent_usage){after.in - before.in, after.out - before.out}, exchange->endpoint);
@@ -196,7 +196,7 @@ static int loop(struct lam_agents *agents, struct lam_agent *agent, enum lam_age
     lam_buf_init(&exchange.body, ANSWER_MAX);
     while (rc == LAM_PENDING) {
         if (atomic_load(&agents->cancelled))
-            rc = (*outcome = end(agent, LAM_AGENT_LATER, "later", "the run ends"), 0);
+            rc = (*outcome = end(agent, LAM_AGENT_LATER, "pending", "the run ends"), 0);
         else
             rc = step(agents, agent, &exchange, outcome, err);
     }

@@ -20,6 +20,7 @@ class Model(ThreadingHTTPServer):
         self.delay = lambda: 0  # seconds before a step is answered
         self.task_delay = 0  # seconds before a record's tasks are answered
         self.step_status = 200  # of the answers to agents
+        self.fails_at = None  # the step whose answer is a 500
         self.no_tools = None  # (status, body): what a request with tools is answered
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -80,8 +81,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         if "step" in json.dumps(request.get("response_format", {})) or "tools" in request:
             message = self.step(request)
-            if self.server.step_status != 200:
-                self.answer({"error": {"message": "no"}}, self.server.step_status)
+            failed = self.server.fails_at is not None and step_of(request) >= self.server.fails_at
+            if self.server.step_status != 200 or failed:
+                self.answer({"error": {"message": "no"}}, 500 if failed else self.server.step_status)
                 return
         else:  # the tasks: the first value that the schema allows
             time.sleep(self.server.task_delay)

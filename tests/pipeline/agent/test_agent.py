@@ -222,6 +222,24 @@ class AgentTest(unittest.TestCase):
         self.assertEqual(self.record("k14")["enrichment"].get("custom"), {"agent": {"count": 7}})
         self.assertEqual(len(model.agent_requests), 4)  # of the pending ones, and only them
 
+    def test_what_an_agent_did_is_shown_while_its_record_is_pending(self):
+        model = self.play([("aggregate", {"op": "count"}), ("river_level", {"town": "Bonn"}), ("answer", {"count": 7})])
+        self.publish_first_view()
+        model.fails_at = 2  # the third request, and all after it
+        self.run_lamina("batch", self.job, "--set", "deep.patience=2")
+        trail = self.trail("k14")
+        self.assertTrue(self.record("k14")["pending"])
+        self.assertRegex(trail["outcome"], "^pending: .*500")
+        self.assertEqual([step["tool"] for step in trail["steps"]], ["aggregate", "river_level"])
+        self.assertEqual(trail["tokens"], 220)
+        audit = self.run_lamina("query", "store", "--audit", "k14")
+        self.assertIn("river_level", audit)
+        self.assertIn("pending: ", audit)
+        model.fails_at = None
+        self.run_lamina("batch", self.job)
+        self.assertEqual([step["tool"] for step in self.trail("k14")["steps"]], ["aggregate", "river_level", "answer"])
+        self.assertEqual(self.record("k14")["enrichment"].get("custom"), {"agent": {"count": 7}})
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1] + sys.argv[2:])

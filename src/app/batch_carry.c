@@ -28,7 +28,7 @@
 
 struct carry {
     struct lam_batch_job *batch;
-    struct lam_dict files;  /* source and partition to index in the table of files */
+    struct lam_dict files;  /* source and partition to twice the index in the table of files, and 1 where it was read and is what it was */
     struct lam_dict copied; /* places of which the log has copies */
     bool copies_known;
     struct lam_dict places; /* of what is carried over */
@@ -95,24 +95,19 @@ static int index_files(struct carry *carry, struct lam_error *err)
 
         place_of(place, carry->batch->sources[file->source].number, partition.bytes, 0);
         if (!(rc = lam_dict_add(&carry->files, lam_sv(place, FILE_PLACE), &index, NULL, err)))
-            *index = i;
+            *index = 2 * i + (is_read(file) && lam_digest_eq(file->before, lam_digest_of_blocks(file->blocks, file->block_count)));
     }
     return rc;
 }
 
-static const struct lam_batch_file *find_file(const struct carry *carry, const struct lam_position *pos)
+/* NULL: the table has no such file. *same: it has what it had. */
+static const struct lam_batch_file *find_file(const struct carry *carry, const struct lam_position *pos, bool *same)
 {
     char place[PLACE];
     uint64_t *index = lam_dict_find(&carry->files, lam_sv(place_of(place, pos->source, pos->partition, 0), FILE_PLACE));
 
-    return index ? &carry->batch->files->files[*index] : NULL;
-}
-
-/* Is this a row that the file has as it is now, at the same place? (A file that grew has rows of older scans as well: their keys are looked for.) */
-static bool is_of_content(const struct lam_batch_file *file, const struct lam_position *pos)
-{
-    return pos->life == file->before_life && pos->offset <= INT64_MAX &&
-           lam_digest_eq(file->before, lam_digest_of_blocks(file->blocks, file->block_count));
+    *same = index && *index & 1;
+    return index ? &carry->batch->files->files[*index / 2] : NULL;
 }
 
 /* Does its position say that it was read again? *file: where it stood, if the table has it. */
@@ -120,10 +115,14 @@ static bool is_read_again(const struct carry *carry, const struct lam_position *
 {
     const struct lam_batch_job *batch = carry->batch;
     size_t source = source_index(batch, pos->source);
-    bool ours = source < batch->source_count;
+    bool ours = source < batch->source_count, same = false;
 
-    *file = ours ? find_file(carry, pos) : NULL;
-    return (ours && batch->sources[source].stream) || (is_read(*file) && (batch->engine->job->dataset.kind == LAM_JOB_APPEND || is_of_content(*file, pos)));
+    *file = ours ? find_file(carry, pos, &same) : NULL;
+    if (batch->engine->job->dataset.kind == LAM_JOB_UPSERT) /* rows of older scans and deletes of on_missing may be of another content: their keys are looked for */
+        same = same && pos->life == (*file)->before_life && pos->offset <= INT64_MAX;
+    else
+        same = is_read(*file);
+    return same || (ours && batch->sources[source].stream);
 }
 
 /* Of what was not. Upsert: what is newer stands instead, and on_missing may say that it is to be deleted. */
@@ -147,6 +146,25 @@ static int decide(struct carry *carry, const struct lam_record *rec, const struc
 
 /* --- copies in the log --- */
 
+static int keep_segment(struct carry *carry, const struct lam_segment_entry *entry, struct lam_error *err)
+{
+    return lam_buf_add(&carry->batch->kept_copies, entry->path, strlen(entry->path) + 1, err);
+}
+
+static int keep_copy(struct carry *carry, const struct lam_segment_entry *entry, const char place[PLACE], bool *done, struct lam_error *err)
+{
+    *done = lam_dict_find(&carry->places, lam_sv(place, PLACE)) != NULL;
+    return *done ? keep_segment(carry, entry, err) : 0;
+}
+
+static int note_copy(struct carry *carry, const struct lam_segment_entry *entry, const char place[PLACE], bool *done, struct lam_error *err)
+{
+    uint64_t *value;
+
+    (void)entry, (void)done;
+    return lam_dict_add(&carry->copied, lam_sv(place, PLACE), &value, NULL, err);
+}
+
 static int each_copy(struct carry *carry, int (*each)(struct carry *carry, const struct lam_segment_entry *entry, const char place[PLACE], bool *done, struct lam_error *err),
                      struct lam_error *err)
 {
@@ -165,23 +183,12 @@ static int each_copy(struct carry *carry, int (*each)(struct carry *carry, const
             rc = each(carry, segment->entry, place, &done, err);
         }
         lam_map_unref(map);
-        rc = pass_damage(carry, segment->entry->path, rc, err);
+        if (rc && carry->damaged) { /* it stays: what it has is not known */
+            lam_log_warn(&carry->batch->engine->log, "batch", "%s: what it has copies of is not known: %s", segment->entry->path, err->text);
+            rc = each == keep_copy ? keep_segment(carry, segment->entry, err) : 0;
+        }
     }
     return rc;
-}
-
-static int note_copy(struct carry *carry, const struct lam_segment_entry *entry, const char place[PLACE], bool *done, struct lam_error *err)
-{
-    uint64_t *value;
-
-    (void)entry, (void)done;
-    return lam_dict_add(&carry->copied, lam_sv(place, PLACE), &value, NULL, err);
-}
-
-static int keep_copy(struct carry *carry, const struct lam_segment_entry *entry, const char place[PLACE], bool *done, struct lam_error *err)
-{
-    *done = lam_dict_find(&carry->places, lam_sv(place, PLACE)) != NULL;
-    return *done ? lam_buf_add(&carry->batch->kept_copies, entry->path, strlen(entry->path) + 1, err) : 0;
 }
 
 bool lam_batch_carry_keeps(const struct lam_batch_job *batch, const char *path)

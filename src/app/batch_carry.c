@@ -118,7 +118,8 @@ static bool is_read_again(const struct carry *carry, const struct lam_position *
     bool ours = source < batch->source_count, same = false;
 
     *file = ours ? find_file(carry, pos, &same) : NULL;
-    if (batch->engine->job->dataset.kind == LAM_JOB_UPSERT) /* rows of older scans and deletes of on_missing may be of another content: their keys are looked for */
+    /* Upsert: rows of older scans, and deletes of on_missing, may be of another content: their keys are looked for. */
+    if (batch->engine->job->dataset.kind == LAM_JOB_UPSERT)
         same = same && pos->life == (*file)->before_life && pos->offset <= INT64_MAX;
     else
         same = is_read(*file);
@@ -138,8 +139,8 @@ static int decide(struct carry *carry, const struct lam_record *rec, const struc
         return rc;
     if (lam_batch_staged_beats(&carry->staged, rec))
         *fate = READ;
-    else if (file && rec->op != LAM_OP_DELETE && lam_batch_deletes(batch, file->source) && (is_read(file) || (file->state == LAM_FILE_VANISHED && !file->failed)) &&
-             !lam_batch_staged_has(&carry->staged, rec))
+    else if (file && rec->op != LAM_OP_DELETE && lam_batch_deletes(batch, file->source) && !file->failed &&
+             (file->state == LAM_FILE_NEW || file->state == LAM_FILE_VANISHED) && !lam_batch_staged_has(&carry->staged, rec))
         *fate = DELETED;
     return 0;
 }
@@ -165,8 +166,10 @@ static int note_copy(struct carry *carry, const struct lam_segment_entry *entry,
     return lam_dict_add(&carry->copied, lam_sv(place, PLACE), &value, NULL, err);
 }
 
-static int each_copy(struct carry *carry, int (*each)(struct carry *carry, const struct lam_segment_entry *entry, const char place[PLACE], bool *done, struct lam_error *err),
-                     struct lam_error *err)
+/* What is done with the place of each copy of a segment; *done: that was enough of it. */
+typedef int copy_visit(struct carry *carry, const struct lam_segment_entry *entry, const char place[PLACE], bool *done, struct lam_error *err);
+
+static int each_copy(struct carry *carry, copy_visit *each, struct lam_error *err)
 {
     const struct lam_state_segment *segment;
     int rc = 0;
@@ -185,6 +188,7 @@ static int each_copy(struct carry *carry, int (*each)(struct carry *carry, const
         lam_map_unref(map);
         if (rc && carry->damaged) { /* it stays: what it has is not known */
             lam_log_warn(&carry->batch->engine->log, "batch", "%s: what it has copies of is not known: %s", segment->entry->path, err->text);
+            carry->damaged = false;
             rc = each == keep_copy ? keep_segment(carry, segment->entry, err) : 0;
         }
     }
@@ -204,7 +208,8 @@ bool lam_batch_carry_keeps(const struct lam_batch_job *batch, const char *path)
 /* --- rows --- */
 
 /* Counts and names a place that is carried over; is there a copy of its bytes? */
-static int note_place(struct carry *carry, const struct lam_position *pos, struct lam_sv name, const struct lam_batch_file *file, bool *copied, struct lam_error *err)
+static int note_place(struct carry *carry, const struct lam_position *pos, struct lam_sv name, const struct lam_batch_file *file, bool *copied,
+                      struct lam_error *err)
 {
     uint64_t *value;
     char place[PLACE];
@@ -215,7 +220,8 @@ static int note_place(struct carry *carry, const struct lam_position *pos, struc
         return rc;
     place_of(place, pos->source, pos->partition, pos->life);
     *copied = lam_dict_find(&carry->copied, lam_sv(place, PLACE)) != NULL;
-    if ((rc = lam_dict_add(&carry->places, lam_sv(place, PLACE), &value, NULL, err)) || (rc = lam_dict_add(&carry->seen, lam_sv(place, FILE_PLACE), &value, &added, err)))
+    if ((rc = lam_dict_add(&carry->places, lam_sv(place, PLACE), &value, NULL, err)) ||
+        (rc = lam_dict_add(&carry->seen, lam_sv(place, FILE_PLACE), &value, &added, err)))
         return rc;
     if (!carry->example[0])
         snprintf(carry->example, sizeof carry->example, "%.*s (source %.100s%s%.200s)", (int)(name.len < 150 ? name.len : 150), name.ptr,
@@ -351,9 +357,13 @@ static void tell(const struct carry *carry)
     const struct lam_log *log = &carry->batch->engine->log;
     const struct lam_batch_report *report = &carry->batch->report;
 
+    char unavailable[96] = "";
+
+    if (carry->unavailable)
+        snprintf(unavailable, sizeof unavailable, "; %" PRIu64 " are unavailable: the store has no copy of their bytes", carry->unavailable);
     if (report->carried)
-        lam_log_warn(log, "batch", "%" PRIu64 " records of %" PRIu64 " files could not be read again, such as %s: they stay as view %" PRIu64 " had them; %" PRIu64 " are unavailable: "
-                     "the store has no copy of their bytes", report->carried, report->carried_files, carry->example, carry->batch->state->view.number, carry->unavailable);
+        lam_log_warn(log, "batch", "%" PRIu64 " records of %" PRIu64 " files could not be read again, such as %s: they stay as view %" PRIu64 " had them%s",
+                     report->carried, report->carried_files, carry->example, carry->batch->state->view.number, unavailable);
     if (carry->deleted)
         lam_log_info(log, "batch", "%" PRIu64 " records are deleted: on_missing says so of what is no longer there", carry->deleted);
 }

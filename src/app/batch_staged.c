@@ -21,8 +21,8 @@ int lam_batch_staged_open(struct lam_batch_job *batch, struct lam_batch_staged *
         if (from->entry.kind != LAM_SEGMENT_RUN)
             continue;
         staged->count++;
-        if ((rc = lam_map_cache_get(batch->engine->maps, &from->entry, &to->map, err)) || (rc = lam_map_need(to->map, LAM_ROWS_SORT | LAM_ROWS_POSITION, err)) ||
-            !from->rule_count)
+        if ((rc = lam_map_cache_get(batch->engine->maps, &from->entry, &to->map, err)) ||
+            (rc = lam_map_need(to->map, LAM_ROWS_SORT | LAM_ROWS_POSITION, err)) || !from->rule_count)
             continue;
         if (!(rc = lam_mask_init(&to->mask, lam_map_rows(to->map), NULL, err)))
             rc = lam_resolve_mask(to->map, from->rules, from->rule_count, &to->mask, &none, err);

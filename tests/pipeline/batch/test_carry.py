@@ -188,15 +188,31 @@ class Carried(BatchCase):
 
     def test_full_view_helps_where_the_old_one_is_damaged(self):
         self.write("a.jsonl", lines({"id": "a", "text": "one"}, {"id": "b", "text": "two"}))
-        for kinds in (("run",), ("manifest",)):
-            name = kinds[0]
-            self.batch(self.job(name))
-            segment = Store(self.store(name)).segments(*kinds)[0]
-            with open(os.path.join(self.store(name), segment.entry["path"]), "r+b") as file:
-                file.seek(segment.entry["datasets"][0][0])
-                file.write(bytes(byte ^ 255 for byte in segment.dataset(0)))
-            self.assertIn(segment.entry["path"], self.batch(self.job(name, tasks=OTHER)))
-            self.assertEqual(self.texts(name), ["one", "two"])
+        for kind in ("run", "manifest"):
+            self.batch(self.job(kind))
+            path = self.damage(kind, kind)
+            self.assertIn(path, self.batch(self.job(kind, tasks=OTHER)))
+            self.assertEqual(self.texts(kind), ["one", "two"])
+
+    def test_damaged_copies_are_named_and_stay(self):
+        self.write("a.jsonl", lines({"id": "a", "text": "one"}))
+        self.write("b.jsonl", lines({"id": "b", "text": "two"}))
+        fields = {"sources": [source(bronze="copy")]}
+        self.batch(self.job(**fields))
+        path = self.damage("out", "bronze_corpus")
+        self.away("a.jsonl")
+        self.assertIn(path, self.batch(self.job(tasks=OTHER, **fields)))
+        store = Store(self.store())
+        self.assertEqual({row["text"]: row["flags"] & UNAVAILABLE for row in store.rows()}, {b"one": UNAVAILABLE, b"two": 0})
+        self.assertIn(path, store.live)
+
+    def damage(self, store, kind):
+        """Flips all bits of the first column of the first segment of this kind; its path."""
+        segment = Store(self.store(store)).segments(kind)[0]
+        with open(os.path.join(self.store(store), segment.entry["path"]), "r+b") as file:
+            file.seek(segment.entry["datasets"][0][0])
+            file.write(bytes(byte ^ 255 for byte in segment.dataset(0)))
+        return segment.entry["path"]
 
     def test_killed_full_view_goes_on(self):
         made = records(self.random, 3000, 2000, deletes=0)

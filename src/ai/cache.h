@@ -123,13 +123,17 @@ int lam_cache_walk(struct lam_cache *cache, int (*visit)(void *arg, const struct
                    struct lam_error *err);
 
 /*
- * Makes it smaller: removes files whose newest entry is older than max_age_us (0: no limit), then the oldest until all together are at most
- * max_bytes (0: no limit), and rewrites small files as one, without what was replaced. Files that a process may still write to are
- * left alone: those not sealed and changed within the last hour.
+ * Makes it smaller: removes files whose newest entry is older than max_age_us (0: no limit), then the oldest answers until what is left, with its index, is at
+ * most max_bytes (0: no limit): whole files, and of one file all but its newest, which are written anew. Small files become one, without what was replaced. A
+ * file goes when what is kept of it is synced elsewhere. Files that another process may still write to are left alone: those not sealed and changed within the
+ * last hour. Ends the own file.
  */
 struct lam_cache_pruned {
-    uint64_t files, bytes;  /* removed */
-    uint64_t rewritten;     /* entries that were copied */
+    uint64_t files, bytes;         /* removed, those that were written anew among them */
+    uint64_t answers;              /* that are not kept; those of whole files with what newer ones had replaced */
+    uint64_t rewritten;            /* entries that were copied */
+    uint64_t in_use, in_use_bytes; /* files that were left alone */
+    uint64_t left;                 /* bytes of all that is there now, about */
 };
 int lam_cache_prune(struct lam_cache *cache, uint64_t max_bytes, int64_t max_age_us, struct lam_cache_pruned *pruned, struct lam_error *err);
 

@@ -28,7 +28,7 @@ const struct lam_verb lam_verb_cache = {
     .arguments = "stat|prune|export|import JOB [FILE]",
     .summary = "the models' answers that a job's store keeps: count, prune, export, import",
     .details = "  stat           answers, files, bytes, and the tokens that they cost\n"
-               "  prune          removes files of old answers, the oldest first, and makes one of small ones.\n"
+               "  prune          removes answers, the oldest first, until the rest fits, and makes one file of small ones.\n"
                "                 Files that a running job may write to are left alone\n"
                "  export         one JSON object a line\n"
                "  import FILE    lines of export, or a file of answers of the OpenAI batch API, whose custom_id\n"
@@ -110,10 +110,16 @@ static int prune(const struct lam_cli *cli, const struct lam_job *job, struct la
         return LAM_END; /* told already */
     if ((rc = lam_cache_prune(cache, (uint64_t)bytes, age * 1000000, &pruned, err)))
         return rc;
-    if (cli->json)
-        printf("{\"files\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"rewritten\":%" PRIu64 "}\n", pruned.files, pruned.bytes, pruned.rewritten);
-    else
-        printf("removed %" PRIu64 " files of %" PRIu64 " bytes; %" PRIu64 " answers of small files were copied into one\n", pruned.files, pruned.bytes, pruned.rewritten);
+    if (cli->json) {
+        printf("{\"files\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"answers\":%" PRIu64 ",\"rewritten\":%" PRIu64 ",\"in_use\":%" PRIu64 ",\"in_use_bytes\":%" PRIu64 "}\n",
+               pruned.files, pruned.bytes, pruned.answers, pruned.rewritten, pruned.in_use, pruned.in_use_bytes);
+        return 0;
+    }
+    printf("removed %" PRIu64 " answers; %" PRIu64 " files of %" PRIu64 " bytes went, and %" PRIu64 " answers in them that stay were copied into a new one\n", pruned.answers,
+           pruned.files, pruned.bytes, pruned.rewritten);
+    if (pruned.in_use)
+        printf("%" PRIu64 " files of %" PRIu64 " bytes are left alone: no index says that they are complete, and they were changed within the last hour, so a job may "
+               "still write to them\n", pruned.in_use, pruned.in_use_bytes);
     return 0;
 }
 

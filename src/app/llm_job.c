@@ -1,5 +1,6 @@
 #include "llm_job.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -286,15 +287,21 @@ int lam_llm_job_open(struct lam_llm_job **out, struct lam_engine *engine, struct
     return 0;
 }
 
-/* Rank 0, when all is over: what deep.cache allows. */
+/* When all is over: what deep.cache allows. Each rank does it, since none may touch what another still writes to: the last one finds all. */
 static void keep_cache_small(struct lam_llm_job *llm)
 {
     const struct lam_job_deep *deep = &llm->engine->job->deep;
+    const struct lam_log *log = &llm->engine->log;
     struct lam_cache_pruned pruned;
     struct lam_error err;
 
-    if (llm->cache && llm->engine->rank == 0 && (deep->cache.size || deep->cache.age_us) && lam_cache_prune(llm->cache, deep->cache.size, deep->cache.age_us, &pruned, &err))
-        lam_log_warn(&llm->engine->log, "llm", "the cache could not be made smaller: %s", err.text);
+    if (!llm->cache || !(deep->cache.size || deep->cache.age_us))
+        return;
+    if (lam_cache_prune(llm->cache, deep->cache.size, deep->cache.age_us, &pruned, &err))
+        lam_log_warn(log, "llm", "the cache could not be made smaller: %s", err.text);
+    else if (pruned.answers)
+        lam_log_warn(log, "llm", "removed %" PRIu64 " of the oldest answers from the cache, as deep.cache.size and deep.cache.age say: they are paid again where they are needed",
+                     pruned.answers);
 }
 
 void lam_llm_job_close(struct lam_llm_job *llm)

@@ -235,6 +235,14 @@ void *cache_flusher(void *arg)
     while (!cache->closing || cache->pending.count) {
         struct cache_batch swap;
 
+        if (cache->give_up) { /* what is pending goes into the next file */
+            pthread_mutex_unlock(&cache->tail);
+            retire(cache);
+            pthread_mutex_lock(&cache->tail);
+            cache->give_up = false;
+            pthread_cond_broadcast(&cache->told);
+            continue;
+        }
         if (!due(cache)) {
             if (cache->pending.count)
                 pthread_cond_timedwait(&cache->some, &cache->tail, &cache->due);
@@ -276,6 +284,17 @@ int lam_cache_flush(struct lam_cache *cache, struct lam_error *err)
         *err = cache->last_error;
     pthread_mutex_unlock(&cache->tail);
     return rc;
+}
+
+void cache_give_up_file(struct lam_cache *cache)
+{
+    lam_cache_flush(cache, NULL);
+    pthread_mutex_lock(&cache->tail);
+    cache->give_up = cache->started && !cache->closing;
+    pthread_cond_signal(&cache->some);
+    while (cache->give_up)
+        pthread_cond_wait(&cache->told, &cache->tail);
+    pthread_mutex_unlock(&cache->tail);
 }
 
 void cache_stop_writing(struct lam_cache *cache)

@@ -21,6 +21,7 @@
 #define CACHE_SCAN_STEP ((size_t)1 << 20)
 #define CACHE_QUIET_S 3600 /* a file that was not changed for so long has no writer any more */
 #define CACHE_MERGING "merging" /* a file that is there while one process merges: the others need not do the same */
+#define CACHE_PRUNING "pruning" /* and while one prunes: the others wait a moment */
 
 struct cache_file {
     struct cache_file_id id;
@@ -81,6 +82,7 @@ struct lam_cache {
     int last_rc;                    /* of the last group commit */
     struct lam_error last_error;
     bool started, closing, hurry; /* hurry: somebody waits in flush */
+    bool give_up;                 /* somebody waits for the own file to be ended */
     struct timespec due;          /* when pending is flushed at the latest */
     pthread_t thread;
     pthread_cond_t some, told;
@@ -121,6 +123,9 @@ int cache_adopt_index(struct lam_cache *cache, const char *name, struct lam_erro
 void cache_drop_index(struct lam_cache *cache, uint32_t at); /* with lock held as well */
 void cache_cover(struct lam_cache *cache);                   /* with lock held as well: what indexes cover, anew */
 
+/* One process at a time, by a file of this name in the folder: false: it is another one's, since less than an hour. True: unlink path when done. */
+bool cache_take_turn(struct lam_cache *cache, const char *name, char path[LAM_PATH_MAX]);
+
 /* read.c */
 bool cache_find(struct lam_cache *cache, const struct lam_digest *digest, struct cache_key *found); /* with lock held; found->file is a number in memory */
 void cache_close_idle(struct lam_cache *cache);                                                       /* with lock held */
@@ -138,6 +143,7 @@ void cache_write_through(struct lam_cache *cache);
 
 /* flush.c */
 void *cache_flusher(void *cache);                    /* the thread */
+void cache_give_up_file(struct lam_cache *cache); /* what was put stands in files that are ended: the next answer begins a new one */
 void cache_stop_writing(struct lam_cache *cache); /* ends it when all that was put is told; then nothing more is written */
 
 #define cache_log(cache, ...)                                            \

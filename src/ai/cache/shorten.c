@@ -423,13 +423,13 @@ cleanup:
 }
 
 /* One process at a time: else each of many ranks would write the same. Where a dead one holds it, the next one after an hour takes it. */
-static bool take_turn(struct lam_cache *cache, char path[LAM_PATH_MAX])
+bool cache_take_turn(struct lam_cache *cache, const char *name, char path[LAM_PATH_MAX])
 {
     const struct lam_fs *fs = cache->options.fs;
     struct stat st;
     int fd;
 
-    if (lam_path_join(path, cache->folder, CACHE_MERGING, NULL))
+    if (lam_path_join(path, cache->folder, name, NULL))
         return false;
     if (!fs->ops->stat(fs->arg, path, &st) && st.st_mtime + CACHE_QUIET_S < lam_wall_us(cache->options.clock) / 1000000)
         fs->ops->unlink(fs->arg, path);
@@ -450,7 +450,7 @@ int cache_merge(struct lam_cache *cache, bool all, struct lam_error *err)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory to merge indexes of the cache");
     count = choose(cache, all, chosen);
     free(chosen);
-    if (!count || !take_turn(cache, path))
+    if (!count || !cache_take_turn(cache, CACHE_MERGING, path))
         return 0;
     if (!(rc = cache_look(cache, err))) /* another has perhaps just done it */
         rc = merge_chosen(cache, all, err);

@@ -78,9 +78,12 @@ static struct lam_sv without_as_of(struct lam_buf *answer)
     return lam_sv(answer->ptr + at, answer->len - at);
 }
 
-static int run_query(struct lam_agent_tools *tools, const struct lam_query *query, struct lam_buf *out, struct lam_error *err)
+/* A tool's time, or what the agent has left. */
+static unsigned timeout_of(unsigned left_ms) { return left_ms < TIMEOUT_MS ? left_ms : TIMEOUT_MS; }
+
+static int run_query(struct lam_agent_tools *tools, const struct lam_query *query, unsigned left_ms, struct lam_buf *out, struct lam_error *err)
 {
-    struct lam_query_limits limits = {.timeout_ms = TIMEOUT_MS, .stop = &tools->stop, .clock = tools->clock};
+    struct lam_query_limits limits = {.timeout_ms = timeout_of(left_ms), .stop = &tools->stop, .clock = tools->clock};
     struct lam_buf answer;
     int rc;
 
@@ -111,18 +114,18 @@ static int add_tests(struct lam_query *query, const struct lam_json *json, uint3
     return rc;
 }
 
-static int get_record(void *arg, const struct lam_json *json, uint32_t arguments, struct lam_buf *out, struct lam_error *err)
+static int get_record(void *arg, const struct lam_json *json, uint32_t arguments, unsigned left_ms, struct lam_buf *out, struct lam_error *err)
 {
     struct lam_query query;
     int rc = lam_query_init(&query, LAM_QUERY_KEY, err);
 
     if (!rc && !(rc = lam_query_set_key(&query, string_of(json, arguments, "key"), err)))
-        rc = run_query(arg, &query, out, err);
+        rc = run_query(arg, &query, left_ms, out, err);
     lam_query_release(&query);
     return rc;
 }
 
-static int list_records(void *arg, const struct lam_json *json, uint32_t arguments, struct lam_buf *out, struct lam_error *err)
+static int list_records(void *arg, const struct lam_json *json, uint32_t arguments, unsigned left_ms, struct lam_buf *out, struct lam_error *err)
 {
     struct lam_query query;
     int rc = lam_query_init(&query, LAM_QUERY_LIST, err);
@@ -130,7 +133,7 @@ static int list_records(void *arg, const struct lam_json *json, uint32_t argumen
     query.limit = limit_of(json, arguments);
     query.flags = LAM_JSON_ROW_NO_TEXT;
     if (!rc && !(rc = add_tests(&query, json, arguments, err)))
-        rc = run_query(arg, &query, out, err);
+        rc = run_query(arg, &query, left_ms, out, err);
     lam_query_release(&query);
     return rc;
 }
@@ -149,7 +152,7 @@ static int write_aggregate(const struct lam_json *json, uint32_t arguments, stru
     return lam_buf_add(body, "}", 1, err);
 }
 
-static int aggregate(void *arg, const struct lam_json *json, uint32_t arguments, struct lam_buf *out, struct lam_error *err)
+static int aggregate(void *arg, const struct lam_json *json, uint32_t arguments, unsigned left_ms, struct lam_buf *out, struct lam_error *err)
 {
     struct lam_query query;
     struct lam_buf body;
@@ -158,20 +161,20 @@ static int aggregate(void *arg, const struct lam_json *json, uint32_t arguments,
     lam_buf_init(&body, 4096);
     if (!rc && !(rc = write_aggregate(json, arguments, &body, err)) && !(rc = lam_query_set_aggregate(&query, lam_buf_sv(&body), err)) &&
         !(rc = add_tests(&query, json, arguments, err)))
-        rc = run_query(arg, &query, out, err);
+        rc = run_query(arg, &query, left_ms, out, err);
     lam_buf_release(&body);
     lam_query_release(&query);
     return rc;
 }
 
-static int related(void *arg, const struct lam_json *json, uint32_t arguments, struct lam_buf *out, struct lam_error *err)
+static int related(void *arg, const struct lam_json *json, uint32_t arguments, unsigned left_ms, struct lam_buf *out, struct lam_error *err)
 {
     struct lam_agent_tools *tools = arg;
     struct lam_buf answer;
     int rc;
 
     lam_buf_init(&answer, ANSWER_MAX);
-    if (!(rc = lam_related(&tools->reader, string_of(json, arguments, "key"), limit_of(json, arguments), TIMEOUT_MS, &tools->stop, &answer, err)))
+    if (!(rc = lam_related(&tools->reader, string_of(json, arguments, "key"), limit_of(json, arguments), timeout_of(left_ms), &tools->stop, &answer, err)))
         rc = hand_over(lam_buf_sv(&answer), out, err);
     lam_buf_release(&answer);
     return rc;

@@ -10,6 +10,8 @@
 
 #define JSON_MAX ((size_t)4 << 20)
 #define JSON_DEPTH 40
+#define LATE_MS 10 /* of its time that a deadline may have left over */
+#define TIME_IS_UP "limit: its time is up"
 
 static const char rules[] =
     "You answer a question about one record of a data set. You may look things up with tools; one step calls one tool. When you know enough, or when nothing "
@@ -258,6 +260,21 @@ int lam_agent_over(struct lam_agent *agent, const char *why, struct lam_error *e
     return LAM_FAIL(err, LAM_E_LIMIT, "the agent ended without an answer: %s", why);
 }
 
+unsigned lam_agent_left_ms(const struct lam_agent *agent)
+{
+    int64_t left_ms = (agent->options.limits.time_us - (lam_mono_us(agent->options.clock) - agent->started_us) + 999) / 1000;
+
+    return left_ms < 0 ? 0 : left_ms > INT32_MAX ? INT32_MAX : (unsigned)left_ms;
+}
+
+bool lam_agent_late(struct lam_agent *agent)
+{
+    if (lam_agent_left_ms(agent) > LATE_MS)
+        return false;
+    lam_agent_end(agent, TIME_IS_UP);
+    return true;
+}
+
 int lam_agent_request(struct lam_agent *agent, struct lam_llm_request *request, struct lam_error *err)
 {
     const struct lam_agent_options *o = &agent->options;
@@ -270,7 +287,7 @@ int lam_agent_request(struct lam_agent *agent, struct lam_llm_request *request, 
     if (agent->ended)
         return LAM_FAIL(err, LAM_E_LIMIT, "the agent ended without an answer: %s", agent->outcome);
     if (agent->asked_us - agent->started_us > o->limits.time_us) {
-        lam_agent_end(agent, "limit: its time is up");
+        lam_agent_end(agent, TIME_IS_UP);
         return LAM_FAIL(err, LAM_E_LIMIT, "the agent ended without an answer: its time is up");
     }
     if ((rc = write_body(agent, err)))
@@ -288,7 +305,7 @@ int lam_agent_request(struct lam_agent *agent, struct lam_llm_request *request, 
     else
         agent->request_options[count++] = (struct lam_llm_option){"response_format", NULL, lam_buf_sv(&agent->format)};
     *request = (struct lam_llm_request){.kind = LAM_LLM_CHAT, .body = lam_buf_sv(&agent->body), .options = agent->request_options, .option_count = count,
-                                        .tokens = agent->guess, .max_tokens = o->answer_tokens, .tools = agent->protocol == LAM_AGENT_TOOLS};
+                                        .tokens = agent->guess, .max_tokens = o->answer_tokens, .tools = agent->protocol == LAM_AGENT_TOOLS, .time_ms = lam_agent_left_ms(agent) + 1};
     return 0;
 }
 

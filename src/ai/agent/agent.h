@@ -36,16 +36,16 @@ struct lam_agent_tool {
     struct lam_sv parameters; /* JSON Schema of an object: the arguments */
     /*
      * Adds the result to out, which holds no more than the limit; a result that does not fit (LAM_E_LIMIT) is cut there, and the model is told. Any other
-     * error is told to the model as text, and is a step; LAM_E_CANCELLED ends the agent.
+     * error is told to the model as text, and is a step; LAM_E_CANCELLED ends the agent. It takes no longer than left_ms, which is what the agent has left.
      */
-    int (*call)(void *arg, const struct lam_json *json, uint32_t arguments, struct lam_buf *out, struct lam_error *err);
+    int (*call)(void *arg, const struct lam_json *json, uint32_t arguments, unsigned left_ms, struct lam_buf *out, struct lam_error *err);
     void *arg;
 };
 
 struct lam_agent_limits {
     unsigned steps;   /* answers of the model, the last one included */
     uint64_t tokens;  /* of all requests and answers together */
-    int64_t time_us;  /* from the first request on */
+    int64_t time_us;  /* from the first request on; each request and each tool has what is left of it */
     size_t result;    /* bytes of one tool's result */
 };
 
@@ -98,6 +98,9 @@ struct lam_sv lam_agent_result(const struct lam_agent *agent);
  * are cut to 400 bytes here.
  */
 int lam_agent_trail(const struct lam_agent *agent, struct lam_buf *out, struct lam_error *err);
+
+/* A request was not answered in the time that it had: true, and it is over, where that was the agent's own. */
+bool lam_agent_late(struct lam_agent *agent);
 
 /* Ends it from outside: an endpoint that is gone, a budget. why stands in the trail as its outcome. */
 void lam_agent_end(struct lam_agent *agent, const char *why);

@@ -28,6 +28,9 @@ struct lam_agent {
 /* May the next answer of the model call tools, or is it the last one? */
 static inline bool lam_agent_last(const struct lam_agent *agent) { return agent->step + 1 >= agent->options.limits.steps; }
 
+/* What it has left of its time, in milliseconds; 0: nothing. */
+unsigned lam_agent_left_ms(const struct lam_agent *agent);
+
 /* Ends it for good: asked again, it would end the same. LAM_E_LIMIT. */
 int lam_agent_over(struct lam_agent *agent, const char *why, struct lam_error *err);
 

@@ -31,7 +31,7 @@ struct exchange {
     pthread_cond_t changed;
     bool done;
     enum lam_llm_outcome outcome;
-    bool no_tools;
+    bool no_tools, timed_out;
     size_t endpoint;
     struct lam_buf body;
     int rc; /* of keeping the body */
@@ -48,6 +48,7 @@ static void answered(void *arg, const struct lam_llm_response *response)
     pthread_mutex_lock(&exchange->lock);
     exchange->outcome = response->outcome;
     exchange->no_tools = response->no_tools;
+    exchange->timed_out = response->timed_out;
     exchange->endpoint = response->endpoint;
     lam_buf_clear(&exchange->body);
     exchange->rc = response->outcome == LAM_LLM_ANSWERED ? lam_buf_add_sv(&exchange->body, response->body, &err) : 0;
@@ -156,6 +157,8 @@ static int take(struct lam_agent *agent, struct exchange *exchange, enum lam_age
         return 0;
     case LAM_LLM_LATER:
     case LAM_LLM_CANCELLED:
+        if (exchange->timed_out && lam_agent_late(agent))
+            return 0;
         *outcome = end(agent, LAM_AGENT_LATER, "pending", exchange->reason);
         return 0;
     }

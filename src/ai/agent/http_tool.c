@@ -105,7 +105,7 @@ static int perform(CURL *easy, const struct reply *reply, struct lam_error *err)
     return reply->full ? LAM_FAIL(err, LAM_E_LIMIT, "the result is longer than %zu bytes", reply->out->max) : 0;
 }
 
-int lam_http_tool_call(void *arg, const struct lam_json *json, uint32_t arguments, struct lam_buf *out, struct lam_error *err)
+int lam_http_tool_call(void *arg, const struct lam_json *json, uint32_t arguments, unsigned left_ms, struct lam_buf *out, struct lam_error *err)
 {
     const struct lam_http_tool *tool = arg;
     struct reply reply = {.out = out, .stop = tool->options.stop};
@@ -126,7 +126,7 @@ int lam_http_tool_call(void *arg, const struct lam_json *json, uint32_t argument
         curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
         curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)tool->options.timeout_ms);
+        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(left_ms < tool->options.timeout_ms ? left_ms : tool->options.timeout_ms));
         curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
         curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, look);
         curl_easy_setopt(easy, CURLOPT_XFERINFODATA, &reply);

@@ -27,6 +27,6 @@ int lam_http_tool_new(struct lam_http_tool **tool, const struct lam_http_tool_op
 void lam_http_tool_free(struct lam_http_tool *tool); /* NULL-safe */
 
 /* Fits struct lam_agent_tool, with the tool as arg. LAM_E_IO: no answer, or a status that is not 2xx. Any thread, many at once. */
-int lam_http_tool_call(void *tool, const struct lam_json *json, uint32_t arguments, struct lam_buf *out, struct lam_error *err);
+int lam_http_tool_call(void *tool, const struct lam_json *json, uint32_t arguments, unsigned left_ms, struct lam_buf *out, struct lam_error *err);
 
 #endif

@@ -136,12 +136,16 @@ static int call(struct lam_agent *agent, const struct step *step, const struct l
 {
     char why[LAM_ERROR_TEXT] = "";
     struct lam_buf out;
+    unsigned left_ms = lam_agent_left_ms(agent);
     int rc = check_arguments(agent, step, tool->parameters, why, err);
 
     if (rc || *why)
         return rc ? rc : refuse(agent, step, why, err);
     lam_buf_init(&out, agent->options.limits.result);
-    rc = tool->call(tool->arg, step->json, step->arguments, &out, err);
+    if (left_ms)
+        rc = tool->call(tool->arg, step->json, step->arguments, left_ms, &out, err);
+    else
+        rc = LAM_FAIL(err, LAM_E_IO, "the time is up");
     if (rc == LAM_E_CANCELLED)
         lam_agent_end(agent, "cancelled");
     else if (rc && rc != LAM_E_LIMIT) {

@@ -109,6 +109,7 @@ struct lam_llm_request {
     struct lam_sv trial;  /* a body as this one about a text that nobody could mind; borrowed until the client is closed. Sent once in place of one that was refused
                              like all before it, to tell whether the endpoint refuses everything. Empty: it is taken to */
     bool divisible;       /* one that took too long is not sent again: the caller asks for less at once */
+    unsigned time_ms;     /* from its first sending to the whole answer, where that is less than deadline_ms; one that took it all is not sent again. 0: none */
     bool tools;           /* its body speaks the tool protocol, which an endpoint may not know: see no_tools */
     lam_llm_done *done;
     void *arg;

@@ -12,6 +12,7 @@
 #define DOUBTS_ENOUGH 8     /* requests that hear the same from an endpoint, and nobody is answered in between */
 #define BLAMED_ENOUGH 2     /* the same where it speaks of the model, the key or the account, and has answered nothing yet */
 #define JSON_KEEP ((size_t)4 << 20) /* bytes of an answer whose parser is kept */
+#define TIME_SLACK_US INT64_C(5000) /* timeouts are in milliseconds */
 #define DOUBTS_MAX 3        /* times that a request is asked again, to see what becomes of others */
 
 /* ---- taking attempts down ---- */
@@ -165,8 +166,13 @@ static void retry(struct lam_llm_client *client, struct job *job, const struct a
     ask_again(client, job, wait_us);
 }
 
-/* It may only have asked for more than can be answered in time. */
-static bool is_too_much(const struct job *job, const struct lam_llm_attempt *wire) { return job->request.divisible && wire->code == LAM_LLM_T_TIMEOUT; }
+/* It may only have asked for more than can be answered in time: in an attempt's, or in its own. */
+static bool is_too_much(const struct job *job, const struct lam_llm_attempt *wire)
+{
+    bool used_up = job->request.time_ms && wire->ended_us + TIME_SLACK_US >= job->wait.deadline_us;
+
+    return wire->code == LAM_LLM_T_TIMEOUT && (job->request.divisible || used_up);
+}
 
 static void retry_transport(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
 {

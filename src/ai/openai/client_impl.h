@@ -108,7 +108,7 @@ struct endpoint {
     struct left lefts[LEFTS];
     struct doubt doubts[LAM_LLM_KINDS];
     struct trial trials[LAM_LLM_KINDS];
-    int64_t too_long_us; /* when something divisible took too long for the first time since an answer; 0: nothing has */
+    int64_t too_long_us; /* when something divisible, or with a time of its own, took too long for the first time since an answer; 0: nothing has */
     uint64_t answered_number[LAM_LLM_KINDS]; /* of the attempt that was sent last of those that were answered; 0: none was */
     char problem[LAM_LLM_REASON]; /* the last one, for those who wait in vain */
     const char *option_names[KNOWN_OPTIONS];

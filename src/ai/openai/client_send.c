@@ -113,6 +113,13 @@ static unsigned timeout_of(const struct lam_llm_client *client, const struct job
     return left_ms < 1 ? 1 : left_ms < client->options.attempt_timeout_ms ? (unsigned)left_ms : client->options.attempt_timeout_ms;
 }
 
+static int64_t deadline_of(const struct lam_llm_client *client, const struct lam_llm_request *request)
+{
+    unsigned ms = client->options.deadline_ms;
+
+    return client->now_us + (int64_t)(request->time_ms && request->time_ms < ms ? request->time_ms : ms) * 1000;
+}
+
 static void fill(struct lam_llm_client *client, struct attempt *attempt, struct job *job, size_t e, bool hedge)
 {
     attempt->job = job;
@@ -152,7 +159,7 @@ void lam_llm_send(struct lam_llm_client *client, struct job *job, size_t e, bool
     }
     attempt = attempt_new(client);
     if (job->wait.deadline_us == INT64_MAX)
-        job->wait.deadline_us = client->now_us + (int64_t)client->options.deadline_ms * 1000;
+        job->wait.deadline_us = deadline_of(client, &job->request);
     if (attempt)
         attempt->trial = !hedge && lam_llm_is_trial(client, job, e);
     if (!attempt || compose(attempt, job, endpoint)) {

@@ -18,6 +18,7 @@ class Model(ThreadingHTTPServer):
         self.script, self.protocol, self.agent_requests, self.tool_calls, self.authorization, self.status = script, protocol, [], [], [], 200
         self.lock, self.hung, self.changed = threading.Lock(), set(), threading.Condition()
         self.delay = lambda: 0  # seconds before a step is answered
+        self.tool_delay = 0  # seconds before the tool answers
         self.task_delay = 0  # seconds before a record's tasks are answered
         self.step_status = 200  # of the answers to agents
         self.fails_at = None  # the step whose answer is a 500
@@ -71,6 +72,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.tool_calls.append(self.path)
             self.server.authorization.append(self.headers.get("Authorization"))
+        time.sleep(self.server.tool_delay)
         self.answer({"level_cm": 812} if self.path.startswith("/level?") else {"secret": "not yours"}, self.server.status)
 
     def do_POST(self):

@@ -240,6 +240,19 @@ class AgentTest(unittest.TestCase):
         self.assertEqual([step["tool"] for step in self.trail("k14")["steps"]], ["aggregate", "river_level", "answer"])
         self.assertEqual(self.record("k14")["enrichment"].get("custom"), {"agent": {"count": 7}})
 
+    def test_its_time_ends_a_request_and_a_tool_that_are_under_way(self):
+        model = self.play([("river_level", {"town": "Bonn"}), ("answer", {"count": 7})])
+        self.publish_first_view()
+        model.tool_delay = 15
+        self.run_lamina("batch", self.job, "--set", "deep.agent.time=2 s")
+        trail = self.trail("k14")
+        self.assertEqual(trail["outcome"], "limit: its time is up")
+        self.assertIn("timed out", trail["steps"][0]["error"])
+        model.delay = lambda: 30
+        self.run_lamina("batch", self.job, "--set", "deep.agent.time=2 s", "--set", "deep.agent.question=Anew?")
+        self.assertEqual((self.trail("k14")["outcome"], self.trail("k14")["steps"]), ("limit: its time is up", []))
+        self.assertFalse(self.record("k14")["pending"])
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1] + sys.argv[2:])

@@ -13,6 +13,7 @@
 
 struct world {
     unsigned calls;       /* of the tool */
+    unsigned left_ms;     /* of its last call */
     char city[64];        /* its last argument */
     const char *result;
     int rc;
@@ -29,12 +30,13 @@ struct world {
 
 static int64_t now(void *arg) { return ((struct world *)arg)->now_us; }
 
-static int look_up(void *arg, const struct lam_json *json, uint32_t arguments, struct lam_buf *out, struct lam_error *err)
+static int look_up(void *arg, const struct lam_json *json, uint32_t arguments, unsigned left_ms, struct lam_buf *out, struct lam_error *err)
 {
     struct world *world = arg;
     struct lam_sv city = lam_json_string(json, lam_json_field(json, arguments, LAM_SV("city")));
 
     world->calls++;
+    world->left_ms = left_ms;
     snprintf(world->city, sizeof world->city, "%.*s", (int)city.len, city.ptr);
     if (world->rc)
         return LAM_FAIL(err, world->rc, "the store is closed today");
@@ -267,6 +269,29 @@ static void tokens_and_time_end_it(void **state)
     assert_true(holds(trail(world), "limit: its time is up"));
 }
 
+/* Each request and each tool has what is left; one that took it all ends the agent, one that was given up before does not. */
+static void what_is_under_way_has_the_rest_of_the_time(void **state)
+{
+    struct world *world = *state;
+
+    begin(world);
+    next(world);
+    assert_in_range(world->request.time_ms, 60000, 60002);
+    world->now_us += 45000000;
+    assert_int_equal(says(world, COUNT_ULM, 50), LAM_PENDING);
+    assert_in_range(world->left_ms, 15000, 15001);
+    next(world);
+    assert_in_range(world->request.time_ms, 15000, 15002);
+    assert_false(lam_agent_late(world->agent));
+    world->now_us += 15000001;
+    assert_int_equal(says(world, COUNT_ULM, 50), LAM_PENDING);
+    assert_int_equal(world->calls, 1); /* there is no time for it */
+    assert_true(lam_agent_late(world->agent));
+    assert_true(holds(trail(world), "limit: its time is up"));
+    assert_false(lam_agent_lasting(world->agent));
+    assert_int_equal(lam_agent_request(world->agent, &world->request, &world->err), LAM_E_LIMIT);
+}
+
 static void a_long_result_is_cut_and_a_failing_tool_is_told(void **state)
 {
     struct world *world = *state;
@@ -433,6 +458,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_wrong_with_a_step_is_told_and_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(the_last_step_is_the_answer_or_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(tokens_and_time_end_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_under_way_has_the_rest_of_the_time, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_result_is_cut_and_a_failing_tool_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(data_is_no_step, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_answers_are_steps_and_end, setup, teardown),

@@ -17,9 +17,9 @@
 
 #define MODEL LAM_SV("small")
 
-static int no_call(void *arg, const struct lam_json *json, uint32_t arguments, struct lam_buf *out, struct lam_error *err)
+static int no_call(void *arg, const struct lam_json *json, uint32_t arguments, unsigned left_ms, struct lam_buf *out, struct lam_error *err)
 {
-    (void)arg, (void)json, (void)arguments;
+    (void)arg, (void)json, (void)arguments, (void)left_ms;
     return lam_buf_addf(out, err, "{}");
 }
 

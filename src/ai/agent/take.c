@@ -100,7 +100,8 @@ static int tell(struct lam_agent *agent, const struct step *step, struct lam_sv 
 
 /* --- a step is done --- */
 
-static int check_arguments(struct lam_agent *agent, const struct step *step, struct lam_sv schema, char why[LAM_ERROR_TEXT], struct lam_error *err)
+/* tool: of one. Else of the answer, which may say more than was asked. */
+static int check_arguments(struct lam_agent *agent, const struct step *step, struct lam_sv schema, bool tool, char why[LAM_ERROR_TEXT], struct lam_error *err)
 {
     struct lam_error wrong;
     int rc = lam_json_parse(agent->schema, schema, err);
@@ -109,7 +110,8 @@ static int check_arguments(struct lam_agent *agent, const struct step *step, str
         return rc;
     if (lam_json_type(step->json, step->arguments) != LAM_JSON_OBJECT)
         snprintf(why, LAM_ERROR_TEXT, "the arguments are no JSON object");
-    else if (lam_llm_schema_check(agent->schema, LAM_JSON_ROOT, step->json, step->arguments, true, &wrong))
+    else if (tool ? lam_llm_schema_check_arguments(agent->schema, step->json, step->arguments, &wrong)
+                  : lam_llm_schema_check(agent->schema, LAM_JSON_ROOT, step->json, step->arguments, true, &wrong))
         snprintf(why, LAM_ERROR_TEXT, "the arguments do not hold the schema: %.400s", wrong.text);
     return 0;
 }
@@ -117,7 +119,7 @@ static int check_arguments(struct lam_agent *agent, const struct step *step, str
 static int answer(struct lam_agent *agent, const struct step *step, struct lam_error *err)
 {
     char why[LAM_ERROR_TEXT] = "";
-    int rc = check_arguments(agent, step, agent->options.answer_schema, why, err);
+    int rc = check_arguments(agent, step, agent->options.answer_schema, false, why, err);
 
     if (rc)
         return rc;
@@ -137,7 +139,7 @@ static int call(struct lam_agent *agent, const struct step *step, const struct l
     char why[LAM_ERROR_TEXT] = "";
     struct lam_buf out;
     unsigned left_ms = lam_agent_left_ms(agent);
-    int rc = check_arguments(agent, step, tool->parameters, why, err);
+    int rc = check_arguments(agent, step, tool->parameters, true, why, err);
 
     if (rc || *why)
         return rc ? rc : refuse(agent, step, why, err);

@@ -124,6 +124,7 @@ struct check {
     char path[PATH_MAX_LEN];
     size_t path_len;
     bool strict;
+    bool arguments; /* of a tool: what is not declared is refused */
 };
 
 static int check_value(struct check *check, uint32_t at, uint32_t value, unsigned depth);
@@ -264,9 +265,24 @@ static int check_array(struct check *check, uint32_t at, uint32_t value, unsigne
 /* Below /custom the job's own word counts. In other answers a field too many harms nobody: servers without schemas add their remarks. */
 static bool is_closed(const struct check *check) { return check->strict || !strncmp(check->path, "/custom", 7); }
 
+/* A field that the schema does not list. */
+static int check_unlisted(struct check *check, uint32_t at, struct lam_sv name, uint32_t value, unsigned depth)
+{
+    uint32_t more = lam_json_field(check->schema, at, LAM_SV("additionalProperties"));
+    bool forbidden = lam_json_type(check->schema, more) == LAM_JSON_BOOL && !lam_json_bool(check->schema, more);
+
+    if (check->arguments && lam_json_type(check->schema, more) == LAM_JSON_OBJECT)
+        return check_below(check, more, value, name.ptr, name.len, depth);
+    if (check->arguments && (forbidden || (!more && lam_json_field(check->schema, at, LAM_SV("properties")))))
+        return LAM_FAIL(check->err, LAM_E_INVALID, "%s: \"%.*s\" is no argument of the tool", path(check), (int)(name.len < 60 ? name.len : 60), name.ptr);
+    if (is_closed(check) && forbidden)
+        return LAM_FAIL(check->err, LAM_E_INVALID, "%s: \"%.*s\" is no field of the answer", path(check), (int)(name.len < 60 ? name.len : 60), name.ptr);
+    return 0;
+}
+
 static int check_object(struct check *check, uint32_t at, uint32_t value, unsigned depth)
 {
-    uint32_t properties = lam_json_field(check->schema, at, LAM_SV("properties")), closed = lam_json_field(check->schema, at, LAM_SV("additionalProperties"));
+    uint32_t properties = lam_json_field(check->schema, at, LAM_SV("properties"));
     struct lam_json_iter iter = lam_json_iter(check->schema, lam_json_field(check->schema, at, LAM_SV("required")));
     int rc = 0;
 
@@ -280,10 +296,7 @@ static int check_object(struct check *check, uint32_t at, uint32_t value, unsign
     while (!rc && lam_json_next(&iter)) {
         uint32_t property = lam_json_field(check->schema, properties, iter.name);
 
-        if (property)
-            rc = check_below(check, property, iter.value, iter.name.ptr, iter.name.len, depth);
-        else if (is_closed(check) && lam_json_type(check->schema, closed) == LAM_JSON_BOOL && !lam_json_bool(check->schema, closed))
-            rc = LAM_FAIL(check->err, LAM_E_INVALID, "%s: \"%.*s\" is no field of the answer", path(check), (int)(iter.name.len < 60 ? iter.name.len : 60), iter.name.ptr);
+        rc = property ? check_below(check, property, iter.value, iter.name.ptr, iter.name.len, depth) : check_unlisted(check, at, iter.name, iter.value, depth);
     }
     return rc;
 }
@@ -328,4 +341,11 @@ int lam_llm_schema_check(const struct lam_json *schema, uint32_t at, const struc
     struct check check = {.strict = strict, .schema = schema, .json = json, .err = err};
 
     return check_value(&check, at, value, 0);
+}
+
+int lam_llm_schema_check_arguments(const struct lam_json *schema, const struct lam_json *json, uint32_t value, struct lam_error *err)
+{
+    struct check check = {.strict = true, .arguments = true, .schema = schema, .json = json, .err = err};
+
+    return check_value(&check, LAM_JSON_ROOT, value, 0);
 }

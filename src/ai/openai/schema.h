@@ -43,4 +43,7 @@ uint32_t lam_llm_summary_text(uint32_t sentences);
 int lam_llm_schema_check(const struct lam_json *schema, uint32_t at, const struct lam_json *json, uint32_t value, bool strict,
                          struct lam_error *err);
 
+/* Arguments of a tool, against its whole schema, strictly. An object whose schema lists its properties takes no other, unless additionalProperties lets it. */
+int lam_llm_schema_check_arguments(const struct lam_json *schema, const struct lam_json *json, uint32_t value, struct lam_error *err);
+
 #endif

@@ -229,6 +229,38 @@ static void what_is_wrong_with_a_step_is_told_and_counted(void **state)
     }
 }
 
+/* Where the schema says nothing of further arguments there are none, below as well; where it allows them they are as it says. */
+static void arguments_that_are_not_declared_are_refused(void **state)
+{
+    static const struct {
+        const char *parameters, *arguments, *told; /* told NULL: the tool is called */
+    } cases[] = {
+        {"{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}}}", "{\"city\":\"Ulm\"}", NULL},
+        {"{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}}}", "{\"city\":\"Ulm\",\"url\":\"http://evil\"}", "\\\"url\\\" is no argument of the tool"},
+        {"{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}},\"additionalProperties\":true}", "{\"city\":\"Ulm\",\"more\":1}", NULL},
+        {"{\"type\":\"object\",\"properties\":{},\"additionalProperties\":{\"type\":\"integer\"}}", "{\"a\":1}", NULL},
+        {"{\"type\":\"object\",\"properties\":{},\"additionalProperties\":{\"type\":\"integer\"}}", "{\"a\":\"b\"}", "/a: expected integer"},
+        {"{\"type\":\"object\"}", "{\"a\":\"b\"}", NULL},
+        {"{\"type\":\"object\",\"properties\":{\"in\":{\"type\":\"object\",\"properties\":{\"a\":{}}}}}", "{\"in\":{\"a\":1,\"b\":2}}", "/in: \\\"b\\\" is no argument of the tool"},
+    };
+    struct world *world = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char step[300];
+
+        world->calls = 0;
+        world->tool.parameters = lam_sv_of(cases[i].parameters);
+        snprintf(step, sizeof step, "{\"step\":{\"tool\":\"count_records\",\"arguments\":%s}}", cases[i].arguments);
+        begin(world);
+        next(world);
+        assert_int_equal(says(world, step, 50), LAM_PENDING);
+        assert_int_equal(world->calls, cases[i].told == NULL);
+        next(world);
+        if (cases[i].told)
+            assert_true(holds(world->request.body, cases[i].told));
+    }
+}
+
 static void the_last_step_is_the_answer_or_the_end(void **state)
 {
     struct world *world = *state;
@@ -456,6 +488,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_tool_protocol_carries_it_too, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_without_tools_is_asked_by_choice, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_with_a_step_is_told_and_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(arguments_that_are_not_declared_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(the_last_step_is_the_answer_or_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(tokens_and_time_end_it, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_under_way_has_the_rest_of_the_time, setup, teardown),

@@ -60,9 +60,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!lam_llm_reader_chat(reader, body, &reply, NULL) && reply.finish == LAM_LLM_STOP) {
         certainty = lam_llm_reader_certainty(reader, &reply, "category");
         CHECK(isnan(certainty) || (certainty >= 0 && certainty <= 1));
-        if (!lam_llm_reader_content(reader, reply.content, NULL) &&
-            !lam_llm_schema_check(schema(), LAM_JSON_ROOT, lam_llm_reader_answer(reader), LAM_JSON_ROOT, false, NULL))
+        if (!lam_llm_reader_fit(reader, reply.content, schema(), NULL)) {
+            CHECK(!lam_llm_schema_check(schema(), LAM_JSON_ROOT, lam_llm_reader_answer(reader), LAM_JSON_ROOT, false, NULL));
+            certainty = lam_llm_reader_certainty(reader, &reply, "category");
+            CHECK(isnan(certainty) || (certainty >= 0 && certainty <= 1));
             fill(lam_llm_reader_answer(reader), certainty);
+        }
     }
     lam_llm_reader_error(reader, body, reason, sizeof reason);
     lam_llm_reader_free(reader);

@@ -7,6 +7,7 @@
 
 #include "ai/cache.h"
 #include "base/buf.h"
+#include "mend.h"
 #include "schema.h"
 
 #define ANSWER_DEPTH (LAM_LLM_DEPTH - 2)
@@ -16,6 +17,8 @@
 struct lam_llm_reader {
     struct lam_json *body, *answer;
     struct lam_buf text; /* tokens put together */
+    struct lam_buf parts, mended; /* a content of several parts; an answer that was mended */
+    size_t found_at; /* where in its content the answer begins */
 };
 
 struct lam_llm_reader *lam_llm_reader_new(size_t max_body)
@@ -25,6 +28,8 @@ struct lam_llm_reader *lam_llm_reader_new(size_t max_body)
     if (!reader)
         return NULL;
     lam_buf_init(&reader->text, max_body);
+    lam_buf_init(&reader->parts, max_body);
+    lam_buf_init(&reader->mended, ANSWER_MAX);
     reader->body = lam_json_new(max_body, LAM_LLM_DEPTH);
     reader->answer = lam_json_new(max_body < ANSWER_MAX ? max_body : ANSWER_MAX, ANSWER_DEPTH);
     if (!reader->body || !reader->answer) {
@@ -41,6 +46,8 @@ void lam_llm_reader_free(struct lam_llm_reader *reader)
     lam_json_free(reader->body);
     lam_json_free(reader->answer);
     lam_buf_release(&reader->text);
+    lam_buf_release(&reader->parts);
+    lam_buf_release(&reader->mended);
     free(reader);
 }
 
@@ -57,6 +64,30 @@ uint32_t lam_llm_count(const struct lam_json *json, const char *pointer)
     return value >= 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
 }
 
+/* The text of a content: a string, or an array of parts that have one. LAM_E_INVALID: it has none; without a text. */
+static int read_text(struct lam_llm_reader *reader, uint32_t content, struct lam_sv *text)
+{
+    struct lam_json_iter iter = lam_json_iter(reader->body, content);
+    bool any = false;
+
+    if (lam_json_type(reader->body, content) == LAM_JSON_STRING) {
+        *text = lam_json_string(reader->body, content);
+        return 0;
+    }
+    lam_buf_clear(&reader->parts);
+    while (lam_json_type(reader->body, content) == LAM_JSON_ARRAY && lam_json_next(&iter)) {
+        uint32_t part = lam_json_field(reader->body, iter.value, LAM_SV("text"));
+
+        if (lam_json_type(reader->body, part) != LAM_JSON_STRING)
+            continue;
+        any = true;
+        if (lam_buf_add_sv(&reader->parts, lam_json_string(reader->body, part), NULL))
+            return LAM_E_MEMORY; /* the body, which is longer, had room */
+    }
+    *text = lam_buf_sv(&reader->parts);
+    return any ? 0 : LAM_E_INVALID;
+}
+
 int lam_llm_reader_chat(struct lam_llm_reader *reader, struct lam_sv body, struct lam_llm_reply *reply, struct lam_error *err)
 {
     const struct lam_json *json = reader->body;
@@ -65,6 +96,7 @@ int lam_llm_reader_chat(struct lam_llm_reader *reader, struct lam_sv body, struc
     int rc;
 
     *reply = (struct lam_llm_reply){0};
+    reader->found_at = 0;
     if ((rc = lam_json_parse(reader->body, body, err)))
         return LAM_PASS(err, rc == LAM_E_MEMORY ? rc : LAM_E_INVALID, "the server's answer is no JSON");
     reply->model = lam_json_string(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("model")));
@@ -81,9 +113,8 @@ int lam_llm_reader_chat(struct lam_llm_reader *reader, struct lam_sv body, struc
         reply->finish = LAM_LLM_FILTERED;
     if (reply->finish != LAM_LLM_STOP)
         return 0;
-    if (lam_json_type(json, content) != LAM_JSON_STRING)
-        return LAM_FAIL(err, LAM_E_INVALID, "the server's answer has no content");
-    reply->content = lam_json_string(json, content);
+    if ((rc = read_text(reader, content, &reply->content)))
+        return LAM_FAIL(err, rc, rc == LAM_E_MEMORY ? "no memory for an answer" : "the server's answer has no content");
     reply->logprobs = lam_json_find(json, choice, LAM_SV("/logprobs/content"));
     return 0;
 }
@@ -122,15 +153,21 @@ static int read_object(struct lam_llm_reader *reader, struct lam_sv text, struct
     return LAM_FAIL(err, LAM_E_INVALID, "no object");
 }
 
-int lam_llm_reader_content(struct lam_llm_reader *reader, struct lam_sv content, struct lam_error *err)
+/* What follows a model's thoughts. */
+static struct lam_sv said(struct lam_sv content)
 {
     static const char thought[] = "</think>";
     const char *end = content.len ? memmem(content.ptr, content.len, thought, sizeof thought - 1) : NULL;
+
+    return end ? lam_sv(end + sizeof thought - 1, content.len - (size_t)(end + sizeof thought - 1 - content.ptr)) : content;
+}
+
+int lam_llm_reader_content(struct lam_llm_reader *reader, struct lam_sv content, struct lam_error *err)
+{
     bool beyond;
     int rc;
 
-    if (end)
-        content = lam_sv(end + sizeof thought - 1, content.len - (size_t)(end + sizeof thought - 1 - content.ptr));
+    content = said(content);
     rc = read_object(reader, content, err);
     beyond = rc == LAM_E_LIMIT;
     for (size_t at = 0, tried = 0, stop; rc && rc != LAM_E_MEMORY && at < content.len && tried < OBJECTS_TRIED; at++) {
@@ -146,14 +183,59 @@ int lam_llm_reader_content(struct lam_llm_reader *reader, struct lam_sv content,
     return beyond ? LAM_FAIL(err, LAM_E_INVALID, "the answer is too deep or too long") : LAM_FAIL(err, LAM_E_INVALID, "there is no JSON object in the answer");
 }
 
+/* Reads an object and fits it. LAM_E_INVALID: it is none (none is set), or does not hold the schema. */
+static int fit_object(struct lam_llm_reader *reader, struct lam_sv text, const struct lam_json *schema, bool *none, struct lam_error *err)
+{
+    int rc = read_object(reader, text, err);
+
+    *none = rc != 0;
+    return rc ? rc : lam_llm_mend(schema, reader->answer, &reader->mended, err);
+}
+
+int lam_llm_reader_fit(struct lam_llm_reader *reader, struct lam_sv content, const struct lam_json *schema, struct lam_error *err)
+{
+    struct lam_sv text = said(content), best = {NULL, 0};
+    struct lam_error why, wrong = {0};
+    bool none;
+    int rc = fit_object(reader, text, schema, &none, &why);
+
+    reader->found_at = content.len - text.len;
+    if (!rc || rc == LAM_E_MEMORY) /* mostly there is nothing else in it */
+        return rc ? LAM_FAIL(err, rc, "%s", why.text) : 0;
+    for (size_t at = 0, tried = 0, stop; at < text.len && tried < OBJECTS_TRIED; at++) {
+        if (text.ptr[at] != '{' || (tried++, !(stop = object_end(text, at))))
+            continue;
+        if ((rc = fit_object(reader, lam_sv(text.ptr + at, stop - at), schema, &none, &why)) == LAM_E_MEMORY)
+            goto failed;
+        if (none && rc != LAM_E_LIMIT)
+            continue; /* a brace in chatter: an object may begin within */
+        wrong = rc ? why : wrong;
+        best = rc ? best : lam_sv(text.ptr + at, stop - at);
+        at = stop - 1;
+        tried = 0;
+    }
+    if (best.ptr) {
+        reader->found_at = (size_t)(best.ptr - content.ptr);
+        if ((rc = fit_object(reader, best, schema, &none, &why)))
+            goto failed;
+        return 0;
+    }
+    if (!wrong.code)
+        return LAM_FAIL(err, LAM_E_INVALID, "there is no JSON object in the answer");
+    return wrong.code == LAM_E_LIMIT ? LAM_FAIL(err, LAM_E_INVALID, "the answer is too deep or too long") : LAM_FAIL(err, wrong.code, "%s", wrong.text);
+
+failed:
+    return LAM_FAIL(err, rc, "%s", why.text);
+}
+
 /* --- how sure --- */
 
-/* Where the string value behind "field" begins and ends in text; false: nowhere. */
-static bool value_range(struct lam_sv text, const char *field, size_t *begin, size_t *end)
+/* Where the string value behind the first "field" from `from` on begins and ends in text; false: nowhere. */
+static bool value_range(struct lam_sv text, size_t from, const char *field, size_t *begin, size_t *end)
 {
     char quoted[64];
     int len = snprintf(quoted, sizeof quoted, "\"%s\"", field);
-    const char *found = text.len ? memmem(text.ptr, text.len, quoted, (size_t)len) : NULL;
+    const char *found = text.len > from ? memmem(text.ptr + from, text.len - from, quoted, (size_t)len) : NULL;
     size_t at;
 
     if (!found)
@@ -202,7 +284,7 @@ double lam_llm_reader_certainty(const struct lam_llm_reader *given, const struct
     while (lam_json_next(&iter))
         if (lam_buf_add(&reader->text, text, token_text(json, iter.value, text), NULL))
             return NAN;
-    if (!value_range(lam_buf_sv(&reader->text), field, &begin, &end))
+    if (!value_range(lam_buf_sv(&reader->text), reader->text.len == reply->content.len ? reader->found_at : 0, field, &begin, &end))
         return NAN;
     iter = lam_json_iter(json, reply->logprobs);
     while (lam_json_next(&iter) && at < end) {

@@ -3,7 +3,7 @@
  *
  *     body ──lam_llm_reader_chat──> reply: content, model, usage, why it ended
  *     content ──lam_llm_reader_content──> a JSON object, out of fences, thoughts and chatter where need be
- *     object ──lam_llm_schema_check──> held? ──lam_llm_answer_apply──> category, entities with offsets, summary, …
+ *             ──lam_llm_reader_fit──────> the last one that holds the schema, if need be mended ──lam_llm_answer_apply──> category, entities with offsets, summary, …
  *
  * An answer that was cut (finish_reason length) or withheld (content_filter, a refusal) is none, whatever it looks like.
  */
@@ -44,11 +44,17 @@ int lam_llm_reader_chat(struct lam_llm_reader *reader, struct lam_sv body, struc
  * Finds the JSON object in a content: lam_llm_reader_answer has it until the next. LAM_E_INVALID: there is none, or it is too deep or too long. LAM_E_MEMORY.
  */
 int lam_llm_reader_content(struct lam_llm_reader *reader, struct lam_sv content, struct lam_error *err);
+
+/*
+ * The same by a schema: the last object in the content that holds it, as it is or mended (mend.h): models show an example before their answer.
+ * LAM_E_INVALID: none does, with what is wrong with the last.
+ */
+int lam_llm_reader_fit(struct lam_llm_reader *reader, struct lam_sv content, const struct lam_json *schema, struct lam_error *err);
 const struct lam_json *lam_llm_reader_answer(const struct lam_llm_reader *reader);
 
 /*
  * How sure the model was of the string that follows "field": in its content, by the probabilities of its tokens; NAN where the server gave none, or
- * they do not cover it. Of the reply that was read last.
+ * they do not cover it. Of the reply that was read last, from where the answer begins that was found in it.
  */
 double lam_llm_reader_certainty(const struct lam_llm_reader *reader, const struct lam_llm_reply *reply, const char *field);
 

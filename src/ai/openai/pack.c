@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "mend.h"
 #include "schema.h"
 
 #define MARGIN 64u
@@ -260,7 +261,7 @@ static bool usable(struct lam_openai *o, uint32_t ask, const struct lam_json *an
 {
     lam_buf_clear(&o->scratch3);
     return value && !without_id(answer, value, &o->scratch3, NULL) && !lam_json_parse(o->value, lam_buf_sv(&o->scratch3), NULL) &&
-           !lam_llm_schema_check(o->asks.items[ask].check, LAM_JSON_ROOT, o->value, LAM_JSON_ROOT, false, NULL);
+           !lam_llm_mend(o->asks.items[ask].check, o->value, &o->scratch3, NULL);
 }
 
 int lam_pack_take(struct lam_openai *o, struct lam_openai_request *request, const struct lam_llm_reply *reply, struct lam_error *err)

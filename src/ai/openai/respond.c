@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "schema.h"
 
 #define REPAIRS_MAX 1
 #define BAD_MAX ((size_t)16 << 10) /* bytes of a wrong answer that are kept */
@@ -108,7 +107,7 @@ static int take_single(struct lam_openai *o, struct lam_openai_request *request,
     struct lam_error why;
     double certainty;
 
-    if (lam_llm_reader_content(o->reader, reply->content, &why) || lam_llm_schema_check(ask->check, LAM_JSON_ROOT, answer, LAM_JSON_ROOT, false, &why)) {
+    if (lam_llm_reader_fit(o->reader, reply->content, ask->check, &why)) {
         if (why.code == LAM_E_MEMORY) {
             *err = why;
             return why.code;

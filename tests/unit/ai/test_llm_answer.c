@@ -194,6 +194,84 @@ static void replies_are_read_leniently_and_cut_ones_are_none(void **state)
     lam_llm_reader_free(reader);
 }
 
+#define ANSWER "{\"category\":\"out\\\"age\",\"confidence\":7}"
+#define EXAMPLE "{\"category\":\"billing\",\"confidence\":1}"
+
+/* What a model says to a question for a label: the answer that is taken, as it goes on; NULL: none. */
+static void an_answer_is_taken_where_only_one_thing_can_be_meant(void **state)
+{
+    static const struct {
+        const char *content, *taken;
+    } cases[] = {
+        {ANSWER, ANSWER},
+        {"Like this: ```json\n{\"category\":\"x\"}\n```\nThe answer:\n```\n" ANSWER "\n```", ANSWER},
+        {"For example\n```json\n" EXAMPLE "\n```\nThe answer is " ANSWER " {as asked}", ANSWER},
+        {ANSWER "\n{\"note\":\"that was it\"}", ANSWER},
+        {"<think>" EXAMPLE "</think>" ANSWER, ANSWER},
+        {"{\"answer\": " ANSWER "}", ANSWER},
+        {"{\"a\":{\"b\":" ANSWER "}}", NULL},
+        {"{\"category\":" ANSWER "}", NULL},
+        {"{\"a\":" ANSWER ",\"b\":" EXAMPLE "}", NULL},
+        {"{\"category\":\" Billing\\n\",\"confidence\":\"9\"}", "{\"category\":\"billing\",\"confidence\":9}"},
+        {"{\"category\":\"OUT\\\"AGE\",\"confidence\":\" 9.0 \"}", "{\"category\":\"out\\\"age\",\"confidence\":9.0}"},
+        {"{\"category\":\"billing\",\"confidence\":0.93}", "{\"category\":\"billing\",\"confidence\":9}"},
+        {"{\"category\":\"billing\",\"confidence\":\"0.95\"}", "{\"category\":\"billing\",\"confidence\":10}"},
+        {"{\"category\":\"billing\",\"confidence\":7.5}", NULL},
+        {"{\"category\":\"billing\",\"confidence\":\"9 of 10\"}", NULL},
+        {"{\"category\":\"billing\",\"confidence\":\"0x9\"}", NULL},
+        {"{\"category\":\"billing\",\"confidence\":\"\"}", NULL},
+        {"{\"category\":\"bill\",\"confidence\":9}", NULL},
+        {"{\"category\":\"both\",\"confidence\":9}", NULL},
+    };
+    struct lam_llm_reader *reader = lam_llm_reader_new(1 << 20);
+    struct lam_json *schema = schema_of(LAM_TASK_CLASSIFY, 100);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int rc = lam_llm_reader_fit(reader, lam_sv_of(cases[i].content), schema, &err);
+        struct lam_sv taken = rc ? lam_sv("", 0) : lam_json_raw(lam_llm_reader_answer(reader), LAM_JSON_ROOT);
+
+        if (rc != (cases[i].taken ? 0 : LAM_E_INVALID) || (cases[i].taken && !lam_sv_eq(taken, lam_sv_of(cases[i].taken))))
+            fail_msg("%s: %d, %.*s", cases[i].content, rc, (int)taken.len, taken.len ? taken.ptr : "");
+    }
+    assert_int_equal(lam_llm_reader_fit(reader, LAM_SV("So: {\"category\":\"billing\",\"confidence\":11}"), schema, &err), LAM_E_INVALID);
+    assert_non_null(strstr(err.text, "/confidence: 11 is not one of")); /* for the repair */
+    assert_int_equal(lam_llm_reader_fit(reader, LAM_SV("no {idea}"), schema, &err), LAM_E_INVALID);
+    assert_non_null(strstr(err.text, "no JSON object"));
+    lam_json_free(schema);
+    lam_llm_reader_free(reader);
+}
+
+/* Two labels that differ in case alone: what is neither may be either. */
+static void a_label_that_may_be_two_is_none(void **state)
+{
+    struct lam_json *schema = parsed("{\"type\":\"object\",\"properties\":{\"l\":{\"type\":\"string\",\"enum\":[\"It\",\"IT\",\"Other\"]},\"confidence\":{\"type\":\"number\"},"
+                                     "\"in\":{\"type\":\"object\",\"properties\":{\"confidence\":{\"type\":\"number\"},\"text\":{\"type\":\"string\"}}}}}");
+    struct lam_llm_reader *reader = lam_llm_reader_new(1 << 20);
+
+    (void)state;
+    assert_int_equal(lam_llm_reader_fit(reader, LAM_SV("{\"l\":\"IT\"}"), schema, &err), 0);
+    assert_int_equal(lam_llm_reader_fit(reader, LAM_SV("{\"l\":\"it\"}"), schema, &err), LAM_E_INVALID);
+    assert_int_equal(lam_llm_reader_fit(reader, LAM_SV("{\"l\":\"other \",\"in\":{\"confidence\":\"0.5\",\"text\":\"7\"}}"), schema, &err), 0);
+    assert_true(lam_sv_eq(lam_json_raw(lam_llm_reader_answer(reader), LAM_JSON_ROOT), LAM_SV("{\"l\":\"Other\",\"in\":{\"confidence\":0.5,\"text\":\"7\"}}")));
+    lam_json_free(schema);
+    lam_llm_reader_free(reader);
+}
+
+static void a_content_may_come_in_parts(void **state)
+{
+    struct lam_llm_reader *reader = lam_llm_reader_new(1 << 20);
+    struct lam_llm_reply reply;
+
+    (void)state;
+    assert_int_equal(lam_llm_reader_chat(reader, LAM_SV("{\"choices\":[{\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"{\\\"a\\\"\"},{\"type\":\"x\"},"
+                                                        "{\"type\":\"text\",\"text\":\":1}\"}]}}]}"), &reply, &err), 0);
+    assert_true(lam_sv_eq(reply.content, LAM_SV("{\"a\":1}")));
+    assert_int_equal(lam_llm_reader_chat(reader, LAM_SV("{\"choices\":[{\"message\":{\"content\":[{\"type\":\"image\"}]}}]}"), &reply, &err), LAM_E_INVALID);
+    assert_int_equal(lam_llm_reader_chat(reader, LAM_SV("{\"choices\":[{\"message\":{\"content\":[]}}]}"), &reply, &err), LAM_E_INVALID);
+    lam_llm_reader_free(reader);
+}
+
 static void an_object_is_found_in_what_a_model_says_around_it(void **state)
 {
     static const struct {
@@ -357,6 +435,9 @@ int main(void)
         cmocka_unit_test(a_reference_in_a_schema_is_followed_and_a_circle_ends),
         cmocka_unit_test(the_room_for_an_answer_bounds_its_lists),
         cmocka_unit_test(replies_are_read_leniently_and_cut_ones_are_none),
+        cmocka_unit_test(an_answer_is_taken_where_only_one_thing_can_be_meant),
+        cmocka_unit_test(a_label_that_may_be_two_is_none),
+        cmocka_unit_test(a_content_may_come_in_parts),
         cmocka_unit_test(an_object_is_found_in_what_a_model_says_around_it),
         cmocka_unit_test(certainty_is_that_of_the_tokens_of_the_value),
         cmocka_unit_test(an_answer_fills_its_row_and_what_is_made_up_is_left_out),

@@ -309,6 +309,15 @@ int lam_batch_missing(struct lam_batch_job *batch, int (*each)(void *arg, uint32
     return 0;
 }
 
+bool lam_batch_any_file(const struct lam_batch_files *files)
+{
+    bool any = false;
+
+    for (size_t i = 0; files && !any && i < files->count; i++)
+        any = !files->files[i].failed && files->files[i].state != LAM_FILE_VANISHED;
+    return any;
+}
+
 bool lam_batch_files_news(const struct lam_batch_files *files, size_t source)
 {
     bool news = files->news && files->news[source];

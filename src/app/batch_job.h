@@ -198,6 +198,9 @@ int lam_batch_delete_missing(struct lam_batch_job *batch, struct lam_error *err)
 
 /* Whether anything in the files of this source is not as the manifest has it; writes the new manifest. */
 bool lam_batch_files_news(const struct lam_batch_files *files, size_t source);
+
+/* Is there a file that is as it was, or could be read? */
+bool lam_batch_any_file(const struct lam_batch_files *files);
 int lam_batch_write_manifest(struct lam_batch_job *batch, size_t source, struct lam_segment_entry *entry, struct lam_error *err);
 
 /* A full view: that of a source which is no longer in the job, with all its files as such that were not read. No path: the old one is damaged, and there is none. */

@@ -193,7 +193,7 @@ static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *liste
         return rc;
     rc = emit_splits(batch, lister, source, found, err);
     if (rc && lam_error_class(rc) != LAM_CLASS_STOP && rc != LAM_E_CANCELLED) { /* this file only */
-        struct lam_error why = *err;
+        struct lam_error why = *err, shown;
 
         pthread_mutex_lock(&files->lock);
         file = lam_batch_files_find(files, source, found->path);
@@ -202,8 +202,8 @@ static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *liste
         else
             lam_batch_file_fail(batch, file, &why);
         pthread_mutex_unlock(&files->lock);
-        lam_batch_show_failure(batch, &why, &why);
-        lam_log_warn(&batch->engine->log, "batch", "%s", why.text);
+        lam_batch_show_failure(batch, &why, &shown);
+        lam_log_warn(&batch->engine->log, "batch", "%s", shown.text);
         return 0;
     }
     return rc;

@@ -248,8 +248,8 @@ static int take_group(void *arg, struct lam_staged *group, struct lam_error *err
         if (!lam_batch_piece_holds(batch, piece))
             continue;
         batch->gathered_pending += piece->pending;
-        batch->report.no_text += piece->no_text;
-        batch->report.no_order += piece->no_order;
+        batch->report.no_text += piece->again ? 0 : piece->no_text;
+        batch->report.no_order += piece->again ? 0 : piece->no_order;
         batch->report.asked_again += piece->again ? piece->rows + (append ? piece->quarantined : 0) : 0;
         if (!(rc = lam_batch_tally_piece(&batch->tally, piece, append, err)) && append && piece->again)
             rc = lam_batch_again_add(batch, piece, err);

@@ -3,8 +3,6 @@
 #include "config/units.h"
 #include "report.h"
 
-#include <inttypes.h>
-
 static int run(struct lam_cli *cli);
 
 static const struct lam_option options[] = {
@@ -47,10 +45,8 @@ static int exit_code(const struct lam_session *session, const struct lam_batch_j
         lam_log_error(&session->engine.log, "job", "the counts of this run do not balance: see its report.json");
         return LAM_EXIT_FAILED;
     }
-    if (report->files_failed && report->files_failed >= report->files && !report->files_unchanged && !read) {
-        lam_log_error(&session->engine.log, "job", "none of %" PRIu64 " files could be read; first %s", report->files_failed, report->first_failure.text);
+    if (lam_report_unreadable(session, batch))
         return LAM_EXIT_FAILED;
-    }
     return lam_report_over_quarantine(session, bad, read + report->asked_again) ? LAM_EXIT_QUARANTINE : LAM_EXIT_DONE;
 }
 

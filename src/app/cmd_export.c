@@ -236,7 +236,9 @@ static int write_file(struct export *export, struct lam_engine *engine, const ch
             return LAM_FAIL(err, LAM_E_IO, "%s: %s", path, strerror(errno));
         return fill(export, engine, path, false, err);
     }
-    target = realpath(path, NULL); /* NULL: there is none yet */
+    target = realpath(path, NULL);
+    if (!target && !lstat(path, &found) && S_ISLNK(found.st_mode))
+        return LAM_FAIL(err, LAM_E_IO, "%s: a symbolic link that leads nowhere", path);
     rc = replace_file(export, engine, target ? target : path, err);
     free(target);
     return rc;

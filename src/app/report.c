@@ -163,6 +163,14 @@ static int write_json(const struct lam_session *session, const struct lam_batch_
     return lam_buf_addf(json, err, "}\n");
 }
 
+bool lam_report_unreadable(const struct lam_session *session, const struct lam_batch_job *batch)
+{
+    if (!batch->report.files_failed || lam_batch_any_file(batch->files) || session->job->stream)
+        return false;
+    lam_log_error(&session->engine.log, "job", "none of %" PRIu64 " files could be read; first %s", batch->report.files_failed, batch->report.first_failure.text);
+    return true;
+}
+
 void lam_report_print_failed(uint64_t files, const struct lam_error *first, const char *indent)
 {
     if (files)

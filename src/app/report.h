@@ -28,6 +28,9 @@ int lam_report_model(const struct lam_state *state, const struct lam_batch_model
 /* Of `all` records `bad` are in quarantine. True, with a word in the log: that is more than the job allows. */
 bool lam_report_over_quarantine(const struct lam_session *session, uint64_t bad, uint64_t all);
 
+/* Is there something to be read, and nothing of it can be? True, with a word in the log. */
+bool lam_report_unreadable(const struct lam_session *session, const struct lam_batch_job *batch);
+
 /* A line about the files that were left out, on standard output; none where all were read. */
 void lam_report_print_failed(uint64_t files, const struct lam_error *first, const char *indent);
 

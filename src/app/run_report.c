@@ -99,9 +99,14 @@ static void add_ranks(const struct lam_run_job *run, json_t *report)
 static void add_failed(const struct lam_run_job *run, json_t *report)
 {
     const struct lam_batch_report *batch = &run->batch_job.report;
+    struct lam_error err;
+    struct lam_buf text;
 
+    lam_buf_init(&text, 8 * LAM_ERROR_TEXT);
     json_object_set_new(report, "files_failed", json_integer((json_int_t)batch->files_failed));
-    json_object_set_new(report, "first_failure", json_string_nocheck(batch->first_failure.code ? batch->first_failure.text : ""));
+    if (!lam_buf_add_json(&text, lam_sv_of(batch->first_failure.code ? batch->first_failure.text : ""), &err)) /* a name may be no UTF-8 */
+        json_object_set_new(report, "first_failure", json_loadb(text.ptr, text.len, JSON_DECODE_ANY, NULL));
+    lam_buf_release(&text);
 }
 
 /* Of the last batch. */
@@ -270,6 +275,8 @@ void lam_run_report(struct lam_run_job *run, int *code)
         lam_log_error(&session->engine.log, "job", "the counts of this run do not balance: see its report.json");
         *code = LAM_EXIT_FAILED;
     }
+    if (*code == LAM_EXIT_DONE && lam_report_unreadable(session, &run->batch_job))
+        *code = LAM_EXIT_FAILED;
     json_object_set_new(report, "job", json_string(session->job->name));
     json_object_set_new(report, "exit", json_integer(*code));
     json_object_set_new(report, "seconds", json_real(seconds));
@@ -289,7 +296,10 @@ void lam_run_report(struct lam_run_job *run, int *code)
     add_model(run, report);
     add_llm(run, report);
     add_speed(run, report);
-    text = json_dumps(report, JSON_INDENT(1));
+    if (!(text = json_dumps(report, JSON_INDENT(1)))) {
+        lam_log_error(&session->engine.log, "job", "no report could be made");
+        *code = *code == LAM_EXIT_DONE ? LAM_EXIT_FAILED : *code;
+    }
     if (text && snprintf(path, sizeof path, "%s/runs/%s/report.json", session->job->store.path, run->batch_job.run) < (int)sizeof path &&
         lam_fs_replace(session->engine.fs, path, lam_sv_of(text), &err))
         lam_log_warn(&session->engine.log, "job", "no report could be written: %s", err.text);

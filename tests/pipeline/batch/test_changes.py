@@ -333,6 +333,8 @@ class ExitCodes(BatchCase):
         os.chmod(path, 0)
         self.assertIn("none of 1 files could be read", self.plain_user(self.job(), 1))
         self.assertEqual(Store(self.store()).rows(), [])
+        self.write("empty.jsonl", "")
+        self.plain_user(self.job())  # one of the two could be, though nothing is in it
         os.chmod(path, 0o644)
         self.plain_user(self.job())
         os.chmod(path, 0)

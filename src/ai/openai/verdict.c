@@ -36,20 +36,33 @@ static void broken(struct lam_llm_verdict *verdict, const struct lam_llm_attempt
              untrusted ? "; deep.ca_file can name the certificates to trust" : "");
 }
 
-static bool is_error(const struct lam_json *json)
+/* A string with text, or a container with a member. */
+static bool is_filled(const struct lam_json *json, uint32_t at)
 {
-    enum lam_json_type type = lam_json_type(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("error")));
+    struct lam_json_iter members = lam_json_iter(json, at);
 
-    return type == LAM_JSON_OBJECT || type == LAM_JSON_STRING;
+    return lam_json_string(json, at).len || lam_json_next(&members);
+}
+
+/* Some servers send one that says nothing beside all their answers: "", {}, null. */
+static bool is_error(const struct lam_json *json) { return is_filled(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("error"))); }
+
+/* A message: where an error stands beside it, one that says something. */
+static bool is_choice(const struct lam_json *json)
+{
+    uint32_t message = lam_json_find(json, LAM_JSON_ROOT, LAM_SV("/choices/0/message"));
+
+    if (lam_json_type(json, message) != LAM_JSON_OBJECT)
+        return false;
+    return !is_error(json) || is_filled(json, lam_json_field(json, message, LAM_SV("content"))) || is_filled(json, lam_json_field(json, message, LAM_SV("tool_calls"))) ||
+           is_filled(json, lam_json_field(json, message, LAM_SV("refusal")));
 }
 
 /* Does it hold what was asked for: a message of the model, or vectors? What they are worth is the caller's to judge. */
 static bool is_envelope(const struct lam_json *json, enum lam_llm_kind kind)
 {
-    if (is_error(json))
-        return false;
     if (kind == LAM_LLM_CHAT)
-        return lam_json_type(json, lam_json_find(json, LAM_JSON_ROOT, LAM_SV("/choices/0/message"))) == LAM_JSON_OBJECT;
+        return is_choice(json);
     return lam_json_type(json, lam_json_find(json, LAM_JSON_ROOT, LAM_SV("/data/0"))) == LAM_JSON_OBJECT;
 }
 

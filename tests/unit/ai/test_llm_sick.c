@@ -54,6 +54,44 @@ static void test_an_endpoint_that_fails_with_200_costs_no_record(void **state)
     }
 }
 
+/* Some servers say with each answer that there was no error, or have one thing to add: what was answered is an answer. */
+static void test_an_error_beside_an_answer_takes_nothing_from_it(void **state)
+{
+#define MESSAGE(content) "\"choices\":[{\"message\":{\"content\":" content "},\"finish_reason\":\"stop\"}]"
+#define VECTOR "\"data\":[{\"index\":0,\"embedding\":[1]}]"
+    static const struct {
+        const char *body;
+        enum lam_llm_kind kind;
+        bool answer;
+    } cases[] = {
+        {"{" MESSAGE("\"yes\"") ",\"error\":\"\"}", LAM_LLM_CHAT, true},
+        {"{" MESSAGE("\"yes\"") ",\"error\":{}}", LAM_LLM_CHAT, true},
+        {"{\"error\":null," MESSAGE("\"yes\"") "}", LAM_LLM_CHAT, true},
+        {"{" MESSAGE("\"\"") ",\"error\":{}}", LAM_LLM_CHAT, true},
+        {"{" MESSAGE("\"yes\"") ",\"error\":{\"message\":\"slow today\"}}", LAM_LLM_CHAT, true},
+        {"{" MESSAGE("\"\"") ",\"error\":{\"message\":\"overloaded\"}}", LAM_LLM_CHAT, false},
+        {"{" MESSAGE("null") ",\"error\":\"overloaded\"}", LAM_LLM_CHAT, false},
+        {"{" VECTOR ",\"error\":\"\"}", LAM_LLM_EMBEDDINGS, true},
+        {"{" VECTOR ",\"error\":{}}", LAM_LLM_EMBEDDINGS, true},
+        {"{\"error\":{}}", LAM_LLM_CHAT, false},
+        {"{\"error\":\"\"}", LAM_LLM_EMBEDDINGS, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct lam_llm_request request = {.kind = cases[i].kind, .tokens = 10, .max_tokens = 20};
+        struct llm_reply reply = {.body = cases[i].body};
+        struct kit *kit = kit_new(kit_same, &reply);
+
+        kit_open(kit);
+        assert_int_equal(kit_send_as(kit, &request, NULL), 0);
+        kit_wait(kit);
+        if (kit->results[0].outcome != (cases[i].answer ? LAM_LLM_ANSWERED : LAM_LLM_LATER))
+            fail_msg("%s: outcome %d, %s", cases[i].body, (int)kit->results[0].outcome, kit->results[0].reason);
+        kit_free(kit);
+    }
+}
+
 static void test_vectors_are_looked_for_where_they_were_asked_for(void **state)
 {
     static const struct lam_llm_request embed = {.kind = LAM_LLM_EMBEDDINGS, .tokens = 10};
@@ -203,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_endpoint_that_fails_with_200_costs_no_record),
+        cmocka_unit_test(test_an_error_beside_an_answer_takes_nothing_from_it),
         cmocka_unit_test(test_vectors_are_looked_for_where_they_were_asked_for),
         cmocka_unit_test(test_a_wait_of_nothing_is_none),
         cmocka_unit_test(test_a_key_that_was_good_is_asked_with_again),

@@ -47,11 +47,21 @@ static bool is_filled(const struct lam_json *json, uint32_t at)
 /* Some servers send one that says nothing beside all their answers: "", {}, null. */
 static bool is_error(const struct lam_json *json) { return is_filled(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("error"))); }
 
-/* A message: where an error stands beside it, one that says something. */
+/* The model ended before there was anything to say, or was kept from it. */
+static bool is_stopped(const struct lam_json *json, uint32_t choice)
+{
+    struct lam_sv finish = lam_json_string(json, lam_json_field(json, choice, LAM_SV("finish_reason")));
+
+    return lam_sv_eq(finish, LAM_SV("length")) || lam_sv_eq(finish, LAM_SV("content_filter"));
+}
+
+/* A message, or the reason why there is none. Where an error stands beside it, a message that says something. */
 static bool is_choice(const struct lam_json *json)
 {
-    uint32_t message = lam_json_find(json, LAM_JSON_ROOT, LAM_SV("/choices/0/message"));
+    uint32_t choice = lam_json_find(json, LAM_JSON_ROOT, LAM_SV("/choices/0")), message = lam_json_field(json, choice, LAM_SV("message"));
 
+    if (is_stopped(json, choice))
+        return true;
     if (lam_json_type(json, message) != LAM_JSON_OBJECT)
         return false;
     return !is_error(json) || is_filled(json, lam_json_field(json, message, LAM_SV("content"))) || is_filled(json, lam_json_field(json, message, LAM_SV("tool_calls"))) ||

@@ -1,7 +1,7 @@
 /*
  * What an attempt's end means: for its request, and for the endpoint's flow control. Pure functions: the whole policy of statuses stands here.
  *
- *     2xx with a message, vectors  answered
+ *     2xx with a message, vectors  answered; without a message, where the model was stopped, as well
  *     other 2xx, or too large    as the 5xx that it is: an error sent as a success, half a document, a page
  *     408 409, transport         once more, counted as transport errors
  *     429 503                    once more, counted as rate limits

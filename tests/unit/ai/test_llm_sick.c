@@ -54,8 +54,8 @@ static void test_an_endpoint_that_fails_with_200_costs_no_record(void **state)
     }
 }
 
-/* Some servers say with each answer that there was no error, or have one thing to add: what was answered is an answer. */
-static void test_an_error_beside_an_answer_takes_nothing_from_it(void **state)
+/* Some servers say with each answer that there was no error, or have one thing to add; some leave the message out where the model was stopped. */
+static void test_what_is_an_answer_whatever_stands_beside_it(void **state)
 {
 #define MESSAGE(content) "\"choices\":[{\"message\":{\"content\":" content "},\"finish_reason\":\"stop\"}]"
 #define VECTOR "\"data\":[{\"index\":0,\"embedding\":[1]}]"
@@ -74,6 +74,10 @@ static void test_an_error_beside_an_answer_takes_nothing_from_it(void **state)
         {"{" VECTOR ",\"error\":\"\"}", LAM_LLM_EMBEDDINGS, true},
         {"{" VECTOR ",\"error\":{}}", LAM_LLM_EMBEDDINGS, true},
         {"{\"error\":{}}", LAM_LLM_CHAT, false},
+        {"{\"choices\":[{\"index\":0,\"finish_reason\":\"content_filter\"}]}", LAM_LLM_CHAT, true}, /* the record's own, without a message */
+        {"{\"choices\":[{\"message\":null,\"finish_reason\":\"length\"}]}", LAM_LLM_CHAT, true},
+        {"{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}", LAM_LLM_CHAT, false},
+        {"{\"choices\":[{\"index\":0}]}", LAM_LLM_CHAT, false},
         {"{\"error\":\"\"}", LAM_LLM_EMBEDDINGS, false},
     };
 
@@ -241,7 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_endpoint_that_fails_with_200_costs_no_record),
-        cmocka_unit_test(test_an_error_beside_an_answer_takes_nothing_from_it),
+        cmocka_unit_test(test_what_is_an_answer_whatever_stands_beside_it),
         cmocka_unit_test(test_vectors_are_looked_for_where_they_were_asked_for),
         cmocka_unit_test(test_a_wait_of_nothing_is_none),
         cmocka_unit_test(test_a_key_that_was_good_is_asked_with_again),

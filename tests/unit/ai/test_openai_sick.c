@@ -40,10 +40,38 @@ static void test_it_costs_no_record(void **state)
         }
 }
 
+/* Every second answer is kept back by a filter, and has no message: it is those records that fail, and the others are answered. */
+static void filter(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    (void)arg;
+    reply->body = request->number % 2 ? "{\"choices\":[{\"index\":0,\"finish_reason\":\"content_filter\"}],\"usage\":{\"prompt_tokens\":200,\"completion_tokens\":1}}"
+                                      : "{\"choices\":[{\"message\":{\"content\":\"{\\\"category\\\":\\\"good\\\",\\\"confidence\\\":9}\"},\"finish_reason\":\"stop\"}],"
+                                        "\"usage\":{\"prompt_tokens\":200,\"completion_tokens\":20}}";
+}
+
+static void test_a_filter_is_the_records_own(void **state)
+{
+    struct openai_kit *kit = kit_begin(filter, NULL, CLASSIFY, CHAT, 0, NULL);
+    struct lam_block *block = kit_rows(ROWS, "text %u", 1 << 20);
+    struct lam_openai_stats stats;
+
+    (void)state;
+    assert_int_equal(kit_run(kit->openai, &kit->wake, block), 0);
+    stats = kit_stats(kit->openai);
+    assert_int_equal(kit->rejected, ROWS / 2);
+    assert_non_null(strstr(kit->reason, "filter"));
+    assert_int_equal(stats.answered, ROWS / 2);
+    assert_int_equal(stats.pending, 0);
+    assert_int_equal(stats.endpoints[0].tokens_in, ROWS * 200); /* all were paid */
+    lam_block_free(block);
+    kit_end(kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_it_costs_no_record),
+        cmocka_unit_test(test_a_filter_is_the_records_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

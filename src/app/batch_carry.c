@@ -28,7 +28,7 @@
 
 struct carry {
     struct lam_batch_job *batch;
-    struct lam_dict files;  /* source and partition to twice the index in the table of files, and 1 where it was read and is what it was */
+    struct lam_dict files;  /* source and partition to twice the index in the table of files, and 1 where it was read and has all that it had */
     struct lam_dict copied; /* places of which the log has copies */
     bool copies_known;
     struct lam_dict places; /* of what is carried over */
@@ -95,12 +95,12 @@ static int index_files(struct carry *carry, struct lam_error *err)
 
         place_of(place, carry->batch->sources[file->source].number, partition.bytes, 0);
         if (!(rc = lam_dict_add(&carry->files, lam_sv(place, FILE_PLACE), &index, NULL, err)))
-            *index = 2 * i + (is_read(file) && lam_digest_eq(file->before, lam_digest_of_blocks(file->blocks, file->block_count)));
+            *index = 2 * i + (is_read(file) && (file->grown || lam_digest_eq(file->before, lam_digest_of_blocks(file->blocks, file->block_count))));
     }
     return rc;
 }
 
-/* NULL: the table has no such file. *same: it has what it had. */
+/* NULL: the table has no such file. *same: it has all that it had. */
 static const struct lam_batch_file *find_file(const struct carry *carry, const struct lam_position *pos, bool *same)
 {
     char place[PLACE];
@@ -118,9 +118,9 @@ static bool is_read_again(const struct carry *carry, const struct lam_position *
     bool ours = source < batch->source_count, same = false;
 
     *file = ours ? find_file(carry, pos, &same) : NULL;
-    /* Upsert: rows of older scans, and deletes of on_missing, may be of another content: their keys are looked for. */
+    /* Upsert: rows of scans before its content began, and deletes of on_missing, may be of another one: their keys are looked for. */
     if (batch->engine->job->dataset.kind == LAM_JOB_UPSERT)
-        same = same && pos->life == (*file)->before_life && pos->offset <= INT64_MAX;
+        same = same && pos->life >= (*file)->before_since && pos->offset <= INT64_MAX;
     else
         same = is_read(*file);
     return same || (ours && batch->sources[source].stream);
@@ -207,26 +207,34 @@ bool lam_batch_carry_keeps(const struct lam_batch_job *batch, const char *path)
 
 /* --- rows --- */
 
+/* The archive has all of it. */
+static bool is_stream(const struct carry *carry, const struct lam_position *pos)
+{
+    const struct lam_state_life *life = lam_state_life(carry->batch->state, pos->source, pos->life);
+
+    return life && life->partition_count > 0;
+}
+
 /* Counts and names a place that is carried over; is there a copy of its bytes? */
 static int note_place(struct carry *carry, const struct lam_position *pos, struct lam_sv name, const struct lam_batch_file *file, bool *copied,
                       struct lam_error *err)
 {
+    bool added, stream = is_stream(carry, pos);
     uint64_t *value;
     char place[PLACE];
-    bool added;
     int rc = 0;
 
     if (!carry->copies_known && (carry->copies_known = true, rc = each_copy(carry, note_copy, err)))
         return rc;
     place_of(place, pos->source, pos->partition, pos->life);
-    *copied = lam_dict_find(&carry->copied, lam_sv(place, PLACE)) != NULL;
+    *copied = stream || lam_dict_find(&carry->copied, lam_sv(place, PLACE)) != NULL;
     if ((rc = lam_dict_add(&carry->places, lam_sv(place, PLACE), &value, NULL, err)) ||
         (rc = lam_dict_add(&carry->seen, lam_sv(place, FILE_PLACE), &value, &added, err)))
         return rc;
     if (!carry->example[0])
         snprintf(carry->example, sizeof carry->example, "%.*s (source %.100s%s%.200s)", (int)(name.len < 150 ? name.len : 150), name.ptr,
                  lam_state_source(carry->batch->state, pos->source)->name, file ? ", " : "", file ? file->path : "");
-    carry->batch->report.carried_files += added;
+    carry->batch->report.carried_files += added && !stream;
     return 0;
 }
 

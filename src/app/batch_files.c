@@ -333,7 +333,7 @@ void lam_batch_stamps_release(struct lam_batch_stamps *stamps)
 {
     lam_map_unref(stamps->map);
     free(stamps->items);
-    free(stamps->lives);
+    free(stamps->since);
     *stamps = (struct lam_batch_stamps){0};
 }
 
@@ -349,15 +349,15 @@ static int load_stamps(struct lam_batch_job *batch, uint32_t number, struct lam_
             return rc;
         stamps->count = lam_map_rows(stamps->map);
         stamps->items = calloc(stamps->count + 1, sizeof *stamps->items);
-        stamps->lives = calloc(stamps->count + 1, sizeof *stamps->lives);
-        if (!stamps->items || !stamps->lives)
+        stamps->since = calloc(stamps->count + 1, sizeof *stamps->since);
+        if (!stamps->items || !stamps->since)
             return LAM_FAIL(err, LAM_E_MEMORY, "no memory for %zu files", stamps->count);
         for (size_t i = 0; i < stamps->count; i++) {
             struct lam_manifest_row row;
 
             lam_manifest_get(stamps->map, i, &row);
             stamps->items[i] = (struct lam_file_stamp){row.path, row.size, row.mtime_ns, row.digest, row.ended, row.rows};
-            stamps->lives[i] = row.life;
+            stamps->since[i] = row.life;
         }
         const struct lam_state_life *life = lam_state_life(batch->state, number, segment->entry->life);
 
@@ -450,7 +450,7 @@ int lam_batch_write_manifest(struct lam_batch_job *batch, size_t source, struct 
             continue;
         }
         *row = (struct lam_manifest_row){.path = lam_sv(file->path, file->path_len), .size = file->size, .mtime_ns = file->mtime_ns, .ended = file->ended,
-                                         .rows = file->rows, .life = file->life};
+                                         .rows = file->rows, .life = file->since};
         memcpy(row->partition, partition.bytes, sizeof row->partition);
         row->digest = read ? lam_digest_of_blocks(file->blocks, file->block_count) : file->digest;
         if (!read)

@@ -150,7 +150,7 @@ static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *liste
     const struct lam_file_stamp *before = found->before;
     struct lam_batch_file *file = NULL;
     struct lam_scan_file anew;
-    bool read;
+    bool read, grown = batch->rebuild && found->state == LAM_FILE_GROWN;
     int rc;
 
     if (read_anew(batch, found, &anew))
@@ -165,17 +165,18 @@ static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *liste
 
         free(file->blocks);
         *file = (struct lam_batch_file){.source = source, .state = found->state, .format = found->format, .path = path, .path_len = found->path.len, .size = found->size,
-                              .mtime_ns = found->mtime_ns, .relists = relists, .life = batch->sources[source].life};
+                              .mtime_ns = found->mtime_ns, .relists = relists, .life = batch->sources[source].life, .since = batch->sources[source].life, .grown = grown};
         if (before) {
             file->before = before->digest;
-            file->before_life = stamps->lives[before - stamps->items];
+            file->before_since = stamps->since[before - stamps->items];
         }
+        if (found->before && (!read || found->state == LAM_FILE_GROWN))
+            file->since = stamps->since[found->before - stamps->items];
         if (found->before && !read) {
             file->digest = found->before->digest;
             file->ended = found->before->ended;
             file->rows = found->before->rows;
             file->size = found->before->size;
-            file->life = stamps->lives[found->before - stamps->items];
             if (found->state != LAM_FILE_UNCHANGED) /* kept, gone, unreadable: as it was, until more is known */
                 file->mtime_ns = found->before->mtime_ns;
         }

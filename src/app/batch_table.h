@@ -21,8 +21,10 @@ struct lam_batch_file {
     size_t block_count;
     uint64_t rows, splits, splits_done;
     uint32_t life;
+    uint32_t since;           /* the scan that first read what is in it: those after it read what it had grown by */
     struct lam_digest before; /* a full view: what the view before had of it, and since which scan; 0: nothing */
-    uint32_t before_life;
+    uint32_t before_since;
+    bool grown;               /* a full view: it begins with what the view before had of it, and has more */
     bool ended, failed;
     bool restless, lost; /* it changed while it was read; and another look has not found it yet */
     unsigned relists;
@@ -60,7 +62,7 @@ bool lam_batch_deletes(const struct lam_batch_job *batch, size_t source);
 struct lam_batch_stamps {
     struct lam_map *map;
     struct lam_file_stamp *items;
-    uint32_t *lives;
+    uint32_t *since;
     size_t count;
     int64_t began_ns;
 };

@@ -16,7 +16,7 @@ struct lam_manifest_row {
     struct lam_digest digest; /* of the raw bytes that were read */
     bool ended;               /* the last byte ended a record: the file can have grown */
     uint64_t rows;            /* positions read from it */
-    uint32_t life;            /* the scan that its positions belong to */
+    uint32_t life;            /* the scan that first read what is in it; a file that grows keeps it, and what it grew by has a later one */
     struct lam_sv media;      /* media type it was read as; empty: not known */
 };
 

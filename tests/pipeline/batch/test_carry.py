@@ -145,6 +145,42 @@ class Carried(BatchCase):
             self.batch(self.job(kind, dataset=dataset))
             self.assertEqual(self.texts(kind), expected)
 
+    def test_grown_file_was_read_again_whatever_its_records_are_now(self):
+        """Its rows are of several scans; the new analysis gives them other keys, or rejects them. It may grow once more just then, or have been edited before."""
+        csv = lambda delimiter: [source(csv={"delimiter": delimiter, "header": "yes"})]
+        keyed = {"key": ["/id", "/id;n"], "text": None, "order_by": None, "event_time": None, "deleted": None}
+        for edited in (False, True):
+            for grows in (False, True):
+                with self.subTest(edited=edited, grows=grows):
+                    name, at = "g%d%d" % (edited, grows), time.time() - 1000
+                    shutil.rmtree(self.data)
+                    if edited:
+                        self.write("a.csv", "id;n,text\n0;edited away,zero\n", at)
+                        self.batch(self.job(name, dataset=keyed, sources=csv(",")))
+                    content, kept = "id;n,text\n1;x,one\n2;y,two\n", 1 if edited else 0
+                    self.write("a.csv", content, at + 100)
+                    self.batch(self.job(name, dataset=keyed, sources=csv(",")))
+                    for more in ("3;z,three\n", "4;w,four\n"):
+                        content += more
+                        self.write("a.csv", content, at + 200 + len(content))
+                        self.batch(self.job(name, dataset=keyed, sources=csv(",")), 2)
+                    if grows:
+                        content += "5;v,five\n"
+                        self.write("a.csv", content, at + 500)
+                    out = self.batch(self.job(name, dataset=keyed, sources=csv(";")), 2)
+                    self.assertEqual("could not be read again" in out, edited)
+                    self.assertEqual(len([row for row in self.check(name).rows() if row["op"] == 0]), 4 + grows + kept)
+
+    def test_record_of_a_grown_file_that_is_rejected_now_is_not_live_as_well(self):
+        first = lines({"id": "a", "text": "x " * 2000}, {"id": "b", "text": "one"})
+        self.write("a.jsonl", first, time.time() - 100)
+        self.batch(self.job())
+        self.write("a.jsonl", first + lines({"id": "c", "text": "two"}), time.time() - 50)
+        self.batch(self.job())
+        self.batch(self.job(limits={"record": 1024}))
+        self.assertEqual([row["key"] for row in self.check().rows() if len(row["text"]) > 10], [])
+        self.assertEqual((self.texts(), len(self.check().rejects())), (["one", "two"], 1))
+
     def test_on_missing_delete_holds_in_a_full_view(self):
         fields = {"sources": [source(on_missing="delete")]}
         self.write("a.jsonl", lines({"id": "a", "at": 1, "text": "one"}, {"id": "dropped", "at": 1, "text": "two"}), time.time() - 100)

@@ -40,6 +40,7 @@ struct carry {
     bool staged_open;
     bool damaged; /* the last failure was one to look at the old view */
     uint64_t unavailable, deleted;
+    uint64_t foreign; /* vectors of another length: segments leave them out */
     char example[500];
 };
 
@@ -263,6 +264,7 @@ static int carry_row(struct carry *carry, struct lam_row *row, const struct lam_
         row->rec.flags |= LAM_ROW_UNAVAILABLE;
         carry->unavailable++;
     }
+    carry->foreign += batch->engine->job->tasks.dim && row->enr.embedding && row->enr.dim != batch->engine->job->tasks.dim;
     batch->report.carried++;
     if (!batch->llm && row->rec.flags & LAM_ROW_PENDING)
         batch->gathered_pending++;
@@ -364,14 +366,17 @@ static void tell(const struct carry *carry)
 {
     const struct lam_log *log = &carry->batch->engine->log;
     const struct lam_batch_report *report = &carry->batch->report;
+    char files[48] = "", unavailable[96] = "", foreign[96] = "";
 
-    char unavailable[96] = "";
-
+    if (report->carried_files)
+        snprintf(files, sizeof files, " of %" PRIu64 " files", report->carried_files);
     if (carry->unavailable)
         snprintf(unavailable, sizeof unavailable, "; %" PRIu64 " are unavailable: the store has no copy of their bytes", carry->unavailable);
+    if (carry->foreign)
+        snprintf(foreign, sizeof foreign, "; %" PRIu64 " have no vector any more: theirs had another length", carry->foreign);
     if (report->carried)
-        lam_log_warn(log, "batch", "%" PRIu64 " records of %" PRIu64 " files could not be read again, such as %s: they stay as view %" PRIu64 " had them%s",
-                     report->carried, report->carried_files, carry->example, carry->batch->state->view.number, unavailable);
+        lam_log_warn(log, "batch", "%" PRIu64 " records%s could not be read again, such as %s: they stay as view %" PRIu64 " had them%s%s", report->carried,
+                     files, carry->example, carry->batch->state->view.number, unavailable, foreign);
     if (carry->deleted)
         lam_log_info(log, "batch", "%" PRIu64 " records are deleted: on_missing says so of what is no longer there", carry->deleted);
 }

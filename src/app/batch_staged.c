@@ -69,8 +69,8 @@ bool lam_batch_staged_beats(const struct lam_batch_staged *staged, const struct 
     return false;
 }
 
-/* Takes entry. */
-static int add_input(struct lam_batch_job *batch, struct lam_segment_entry *entry, struct lam_error *err)
+/* Takes entry. owed: rows of it wait for the built-in analyzer, and no range does. */
+static int add_input(struct lam_batch_job *batch, struct lam_segment_entry *entry, bool owed, struct lam_error *err)
 {
     struct lam_batch_input *grown = realloc(batch->planned.items, (batch->planned.count + 1) * sizeof *grown);
 
@@ -81,14 +81,22 @@ static int add_input(struct lam_batch_job *batch, struct lam_segment_entry *entr
     memcpy(entry->run, batch->run, LAM_RUN_ID);
     batch->planned.items = grown;
     batch->planned.cap = batch->planned.count + 1;
-    grown[batch->planned.count++] = (struct lam_batch_input){.entry = *entry};
+    grown[batch->planned.count++] = (struct lam_batch_input){.entry = *entry, .owed = owed};
     return 0;
+}
+
+static bool has_pending(struct lam_block *block)
+{
+    for (size_t i = 0; i < lam_block_rows(block); i++)
+        if (lam_block_row(block, i)->rec.flags & LAM_ROW_PENDING)
+            return true;
+    return false;
 }
 
 int lam_batch_stage_rows(struct lam_batch_job *batch, struct lam_block *block, struct lam_error *err)
 {
     const struct lam_job *job = batch->engine->job;
-    bool upsert = job->dataset.kind == LAM_JOB_UPSERT;
+    bool upsert = job->dataset.kind == LAM_JOB_UPSERT, owed = !upsert && job->deep.analyzer == LAM_JOB_DEEP_BUILTIN && has_pending(block);
     struct lam_segment_entry entry;
     char path[LAM_SEGMENT_PATH];
     struct lam_target target = {batch->engine->fs, job->store.path, path, upsert ? LAM_SEGMENT_RUN : LAM_SEGMENT_SILVER};
@@ -104,7 +112,7 @@ int lam_batch_stage_rows(struct lam_batch_job *batch, struct lam_block *block, s
         return rc;
     }
     lam_block_clear(block);
-    return add_input(batch, &entry, err);
+    return add_input(batch, &entry, owed, err);
 }
 
 int lam_batch_stage_rejects(struct lam_batch_job *batch, struct lam_block *block, struct lam_error *err)
@@ -124,5 +132,5 @@ int lam_batch_stage_rejects(struct lam_batch_job *batch, struct lam_block *block
         return rc;
     }
     lam_block_clear(block);
-    return add_input(batch, &entry, err);
+    return add_input(batch, &entry, false, err);
 }

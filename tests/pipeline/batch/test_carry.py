@@ -4,17 +4,19 @@
     test_carry.py LAMINA [TEST…]
 """
 import json
+import math
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import time
 
-from support import LIMIT, BatchCase, Store, jsonl, main, naive_upsert, records, report_of, text_of
+from support import LIMIT, BatchCase, Store, clean_environment, jsonl, main, naive_upsert, records, report_of, text_of
 
 APPEND = {"kind": "append", "key": None, "deleted": None, "order_by": None}
 OTHER = {"classify": {"labels": {"money": "invoice, refund, charged", "trouble": "down, error, server"}}, "sentiment": {}, "embed": {"dim": 16}}
-UNAVAILABLE = 128
+PENDING, UNAVAILABLE = 1, 128
 
 
 def lines(*made):
@@ -180,6 +182,54 @@ class Carried(BatchCase):
         self.batch(self.job(limits={"record": 1024}))
         self.assertEqual([row["key"] for row in self.check().rows() if len(row["text"]) > 10], [])
         self.assertEqual((self.texts(), len(self.check().rejects())), (["one", "two"], 1))
+
+    def test_pending_rows_that_are_carried_over_are_answered_by_the_built_in_analyzer(self):
+        deep = {"analyzer": "openai", "endpoints": [{"url": "http://127.0.0.1:1/v1", "model": "m"}], "patience": 0.2, "timeout": 1}
+        for kind, dataset in (("u", {}), ("a", APPEND)):
+            for ranks in (0, 2):
+                with self.subTest(kind=kind, ranks=ranks):
+                    name = "%s%d" % (kind, ranks)
+                    self.write("a.jsonl", lines({"id": "a", "text": "The server is down."}))
+                    self.write("b.jsonl", lines({"id": "b", "text": "A refund please."}))
+                    self.batch(self.job(name, dataset=dataset, tasks={"sentiment": {}}, deep=deep), ranks)
+                    self.assertEqual(self.pending(name), 2)
+                    os.remove(os.path.join(self.data, "a.jsonl"))
+                    self.assertIn("1 records of 1 files", self.batch(self.job(name, dataset=dataset, tasks={"sentiment": {}}), ranks))
+                    self.assertEqual((self.pending(name), self.texts(name)), (0, ["A refund please.", "The server is down."]))
+
+    def pending(self, name):
+        found = self.check(name)
+        marked = sum(row["flags"] & PENDING > 0 for row in found.rows())
+        self.assertEqual(sum(counts["pending"] for counts in found.counts.values()), marked)
+        return marked
+
+    def test_stream_that_was_taken_out_is_in_the_archive(self):
+        with open(os.path.join(self.folder, "events.jsonl"), "w") as file:
+            file.write("".join(lines({"id": "e%d" % i, "at": i, "text": "The server is down."}) for i in range(50)) + "broken\n")
+        self.write("a.jsonl", lines({"id": "a", "text": "from data"}))
+        stream = {"brokers": "local", "topic": "events", "partitions": 2, "route": "out", "roll": {"seconds": 1}, "replay": {"path": "events.jsonl", "rate": 2000}}
+        job = self.job(stream=stream, commit_interval=1, batch={"every": {"records": 20}})
+        run = subprocess.run([self.lamina, "run", job], capture_output=True, text=True, errors="replace", timeout=LIMIT, env=clean_environment())
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        self.assertEqual(len(self.texts()), 51)
+        out = self.batch(self.job(tasks=OTHER), 2)
+        self.assertIn("50 records could not be read again", out)
+        self.assertNotIn("are unavailable: ", out)
+        self.assertEqual(len(self.texts()), 51)
+        self.assertEqual({row["flags"] & UNAVAILABLE for row in self.check().rows()}, {0})
+        self.assertEqual([report_of(self.store())[what] for what in ("carried", "carried_files")], [50, 0])
+
+    def test_vectors_of_another_length_are_left_out_and_counted(self):
+        self.write("a.jsonl", lines({"id": "a", "text": "The server is down."}))
+        self.write("b.jsonl", lines({"id": "b", "text": "A refund please."}))
+        for kind, dataset in (("u", {}), ("a", APPEND)):
+            self.batch(self.job(kind, dataset=dataset, tasks={"embed": {"dim": 8}}))
+            self.away("a.jsonl")
+            self.assertIn("1 have no vector any more", self.batch(self.job(kind, dataset=dataset, tasks={"embed": {"dim": 16}}), 2))
+            vectors = {row["text"]: not math.isnan(struct.unpack_from("<f", row["embedding"])[0]) for row in self.check(kind).rows()}
+            self.assertEqual(vectors, {b"The server is down.": False, b"A refund please.": True})
+            self.assertNotIn("vector", self.batch(self.job(kind, dataset=dataset, tasks={"embed": {"dim": 16}, "language": {}})), "there is none to be left out")
+            self.back("a.jsonl")
 
     def test_on_missing_delete_holds_in_a_full_view(self):
         fields = {"sources": [source(on_missing="delete")]}

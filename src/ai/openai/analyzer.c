@@ -31,6 +31,21 @@ uint32_t lam_openai_tasks(const struct lam_job *job)
     return tasks;
 }
 
+/* Of an answer whose length nobody knows. */
+static uint64_t expected_answer(const struct lam_openai *o, size_t endpoint)
+{
+    return o->job->deep.endpoints[endpoint].kind == LAM_JOB_CHAT ? o->asks.items[0].expected_tokens : 0;
+}
+
+/* An answer that cannot be taken is paid all the same. On the client's thread. */
+static void on_lost(void *arg, size_t endpoint, uint64_t in, uint64_t out, bool told)
+{
+    struct lam_openai *o = arg;
+
+    out = told ? out : expected_answer(o, endpoint);
+    lam_spending_settle(&o->spending, (struct lam_spent){0}, (struct lam_spent){in + out, lam_endpoint_cost(&o->job->deep.endpoints[endpoint], (double)in, (double)out)});
+}
+
 static int open_client(struct lam_openai *o, struct lam_error *err)
 {
     const struct lam_job_deep *deep = &o->job->deep;
@@ -57,6 +72,8 @@ static int open_client(struct lam_openai *o, struct lam_error *err)
         options.deadline_ms = 4 * options.attempt_timeout_ms;
     options.ca_file = deep->ca_file;
     options.clock = o->options.clock;
+    options.lost = on_lost;
+    options.lost_arg = o;
     options.log = o->options.log;
     options.transport = o->options.transport;
     options.transport_arg = o->options.transport_arg;
@@ -323,7 +340,7 @@ void lam_openai_usage_add(struct lam_openai_usage *sum, const struct lam_openai_
     sum->cost += more->cost;
 }
 
-/* Requests of this run that came to no end: their prompts as they were estimated, and answers as long as others were. */
+/* Requests of this run that came to no end: their prompts as they were estimated, and answers as long as others were. And those whose answers could not be taken. */
 static void add_unseen(const struct lam_openai *o, struct lam_openai_stats *stats)
 {
     for (size_t i = 0; i < o->job->deep.endpoint_count; i++) {
@@ -331,7 +348,7 @@ static void add_unseen(const struct lam_openai *o, struct lam_openai_stats *stat
         const struct lam_openai_usage *seen = &stats->endpoints[i];
         struct lam_openai_usage unseen = {0};
         struct lam_llm_counters counters;
-        uint64_t answer = endpoint->kind == LAM_JOB_CHAT ? o->asks.items[0].expected_tokens : 0;
+        uint64_t answer = expected_answer(o, i);
 
         lam_llm_client_counters(o->client, i, &counters);
         if (seen->requests)
@@ -339,6 +356,9 @@ static void add_unseen(const struct lam_openai *o, struct lam_openai_stats *stat
         unseen.requests = counters.unseen - o->unseen_before[i].requests;
         unseen.tokens_in = counters.unseen_tokens - o->unseen_before[i].tokens_in;
         unseen.tokens_out = unseen.requests * answer;
+        unseen.requests += counters.lost - o->lost_before[i].requests;
+        unseen.tokens_in += counters.lost_in - o->lost_before[i].tokens_in;
+        unseen.tokens_out += counters.lost_out - o->lost_before[i].tokens_out;
         unseen.cost = lam_endpoint_cost(endpoint, (double)unseen.tokens_in, (double)unseen.tokens_out);
         lam_openai_usage_add(&stats->unseen, &unseen);
     }
@@ -369,6 +389,7 @@ void lam_openai_begin(struct lam_openai *o)
 
         lam_llm_client_counters(o->client, i, &counters);
         o->unseen_before[i] = (struct lam_openai_usage){.requests = counters.unseen, .tokens_in = counters.unseen_tokens};
+        o->lost_before[i] = (struct lam_openai_usage){.requests = counters.lost, .tokens_in = counters.lost_in, .tokens_out = counters.lost_out};
         o->trials_before[i] = (struct lam_openai_usage){.requests = counters.trials, .tokens_in = counters.trial_in, .tokens_out = counters.trial_out};
     }
     o->stats = (struct lam_openai_stats){0};

@@ -69,6 +69,13 @@ struct lam_llm_options {
     const struct lam_clock *clock;
     const struct lam_log *log;
 
+    /*
+     * An answer came that cannot be taken and is likely to be paid: with the tokens that its server counts (told), else those of the prompt as estimated, and 0. It is in the
+     * counters lost or unseen, and its request goes on. On the I/O thread: must not block. NULL: nobody is told.
+     */
+    void (*lost)(void *arg, size_t endpoint, uint64_t in, uint64_t out, bool told);
+    void *lost_arg;
+
     /* Who carries the requests: NULL is HTTP over libcurl. Recording and replay come in here (transport.h). */
     const struct lam_llm_transport_ops *transport;
     void *transport_arg;
@@ -184,6 +191,7 @@ struct lam_llm_counters {
     uint64_t transport_errors; /* refused, reset, timed out, cut off */
     uint64_t retries, hedges, hedges_won, cancelled;
     uint64_t unseen, unseen_tokens; /* requests that went out and whose answer was not awaited or came to no end; the tokens of their prompts, as estimated */
+    uint64_t lost, lost_in, lost_out; /* answers that cannot be taken, and their tokens as their servers count them; of those who do not they are in unseen */
     uint64_t trials, trial_in, trial_out; /* of answered: about a harmless text (lam_llm_request.trial), and their tokens */
     uint64_t bytes_out, bytes_in; /* of bodies */
     uint64_t connections;     /* opened */

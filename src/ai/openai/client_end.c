@@ -13,6 +13,8 @@
 #define BLAMED_ENOUGH 2     /* the same where it speaks of the model, the key or the account, and has answered nothing yet */
 #define JSON_KEEP ((size_t)4 << 20) /* bytes of an answer whose parser is kept */
 #define TIME_SLACK_US INT64_C(5000) /* timeouts are in milliseconds */
+#define USAGE_FACTOR 8u     /* so many times what a request can have at all are not believed */
+#define USAGE_ROOM 1024u    /* of an estimate that is too low */
 #define DOUBTS_MAX 3        /* times that a request is asked again, to see what becomes of others */
 
 /* ---- taking attempts down ---- */
@@ -60,6 +62,29 @@ static void count_unseen(struct lam_llm_client *client, const struct attempt *at
 {
     COUNT(&client->endpoints[attempt->wire.endpoint], unseen, 1);
     COUNT(&client->endpoints[attempt->wire.endpoint], unseen_tokens, attempt->job->request.tokens);
+}
+
+/* What came cannot be taken, and is likely to be paid. Returns the tokens that its server counts; 0: it does not say. */
+static uint64_t count_lost(struct lam_llm_client *client, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
+{
+    struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
+    const struct lam_llm_request *request = &attempt->job->request;
+    uint64_t most = USAGE_FACTOR * ((uint64_t)request->tokens + request->max_tokens + USAGE_ROOM), in = verdict->lost_in, out = verdict->lost_out;
+    bool told = (in || out) && in <= most && out <= most;
+
+    if (told) {
+        COUNT(endpoint, lost, 1);
+        COUNT(endpoint, lost_in, in);
+        COUNT(endpoint, lost_out, out);
+    } else {
+        in = request->tokens;
+        out = 0;
+        if (!is_unseen(&attempt->wire)) /* else it is counted so already */
+            count_unseen(client, attempt);
+    }
+    if (client->options.lost)
+        client->options.lost(client->options.lost_arg, attempt->wire.endpoint, in, out, told);
+    return told ? in + out : 0;
 }
 
 static void withdraw(struct lam_llm_client *client, struct attempt *attempt)
@@ -536,6 +561,7 @@ void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
     struct job *job = attempt->job;
     struct lam_llm_context context = {endpoint->model, endpoint->answered_number[wire->kind] != 0, attempt->sent, SENT_OPTIONS};
     struct lam_llm_verdict verdict;
+    uint64_t tokens = 0;
 
     if (wire->ended_us > client->now_us)
         client->now_us = wire->ended_us;
@@ -556,9 +582,13 @@ void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
     count_end(endpoint, attempt, &verdict);
     if (is_unseen(wire))
         count_unseen(client, attempt);
+    if (verdict.lost)
+        tokens = count_lost(client, attempt, &verdict);
+    else if (verdict.result == LAM_LLM_R_ANSWERED)
+        tokens = lam_llm_total_tokens(lam_buf_sv(&wire->answer));
     if (verdict.action == LAM_LLM_A_ANSWER && attempt->hedge)
         COUNT(endpoint, hedges_won, 1);
-    account(client, attempt, verdict.result, verdict.result == LAM_LLM_R_ANSWERED ? lam_llm_total_tokens(lam_buf_sv(&wire->answer)) : 0);
+    account(client, attempt, verdict.result, tokens);
     if (verdict.action == LAM_LLM_A_ANSWER || !job->attempts[0]) /* else its other attempt decides */
         act_on(client, job, attempt, &verdict);
     lam_llm_attempt_free(client, attempt);

@@ -119,7 +119,7 @@ struct endpoint {
     /* Any thread reads. */
     struct {
         _Atomic uint64_t requests, answered, rate_limited, server_errors, client_errors, transport_errors, retries, hedges, hedges_won, cancelled, unseen,
-            unseen_tokens, trials, trial_in, trial_out, bytes_out, bytes_in, connections, minute_tokens, request_tokens;
+            unseen_tokens, lost, lost_in, lost_out, trials, trial_in, trial_out, bytes_out, bytes_in, connections, minute_tokens, request_tokens;
         _Atomic uint32_t open, limit, p50_ms, p95_ms, dropped, waiting, wanted, minute_requests, pause_ms, refused, share_number;
         _Atomic int health;
     } seen;

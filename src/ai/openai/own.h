@@ -158,6 +158,7 @@ struct lam_openai {
     struct lam_openai_estimate estimated; /* of the ticket that poll gave last */
     struct lam_openai_stats stats;
     struct lam_openai_usage unseen_before[LAM_LLM_ENDPOINTS]; /* this run: requests and tokens_in */
+    struct lam_openai_usage lost_before[LAM_LLM_ENDPOINTS];
     struct lam_openai_usage trials_before[LAM_LLM_ENDPOINTS]; /* the same of trials, with tokens_out */
 
     pthread_mutex_t lock;           /* guards the rest */

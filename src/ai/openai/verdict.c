@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "answer.h"
 #include "model/json.h"
 
 static const char *transport_text(enum lam_llm_transport_code code)
@@ -30,6 +31,7 @@ static void broken(struct lam_llm_verdict *verdict, const struct lam_llm_attempt
 {
     bool untrusted = attempt->code == LAM_LLM_T_TLS && strstr(attempt->detail, "certificate");
 
+    verdict->lost = attempt->code == LAM_LLM_T_TOO_LARGE && attempt->status / 100 == 2;
     verdict->action = attempt->code == LAM_LLM_T_TOO_LARGE ? LAM_LLM_A_AGAIN_ERROR : LAM_LLM_A_AGAIN_TRANSPORT;
     verdict->result = attempt->code == LAM_LLM_T_TOO_LARGE ? LAM_LLM_R_ERROR : LAM_LLM_R_TRANSPORT;
     snprintf(verdict->what, sizeof verdict->what, "%s%s%s%s", transport_text(attempt->code), *attempt->detail ? ": " : "", attempt->detail,
@@ -158,6 +160,9 @@ static void no_answer(struct lam_llm_verdict *verdict, const struct lam_llm_atte
         instead = "an error";
     else
         instead = attempt->kind == LAM_LLM_CHAT ? "no choices" : "no vectors";
+    verdict->lost_in = lam_llm_count(json, "/usage/prompt_tokens");
+    verdict->lost_out = lam_llm_count(json, "/usage/completion_tokens");
+    verdict->lost = verdict->lost_in || verdict->lost_out || (body.len && !is_error(json)); /* an error is as free as a 5xx, unless it says otherwise */
     lam_llm_problem_read(&verdict->problem, json, body);
     code = strtol(verdict->problem.code, NULL, 10);
     if (code == 429) {
@@ -201,6 +206,8 @@ void lam_llm_judge(struct lam_llm_verdict *verdict, const struct lam_llm_attempt
 
     verdict->what[0] = '\0';
     verdict->option = 0;
+    verdict->lost = false;
+    verdict->lost_in = verdict->lost_out = 0;
     verdict->problem.message[0] = '\0';
     verdict->problem.context = verdict->problem.prompt_tokens = 0;
     if (attempt->code != LAM_LLM_T_OK) {

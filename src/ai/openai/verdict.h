@@ -41,6 +41,8 @@ struct lam_llm_verdict {
     enum lam_llm_result result; /* for flow control */
     unsigned option;
     struct lam_llm_problem problem; /* filled for statuses of 400 and above */
+    bool lost;                  /* 2xx, and no answer, but the server has worked on it: it is likely to be paid */
+    uint32_t lost_in, lost_out; /* its tokens as the server counts them; zeroes: not told */
     char what[LAM_LLM_REASON];  /* one line: what happened, with what the server said */
 };
 

@@ -67,11 +67,59 @@ static void test_a_filter_is_the_records_own(void **state)
     kit_end(kit);
 }
 
+/* What was paid for and could not be used is told of, and counts against the limits. */
+static void choose_reply(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    (void)request;
+    *reply = *(const struct llm_reply *)arg;
+}
+
+static void test_what_could_not_be_taken_is_paid(void **state)
+{
+#define USAGE "\"usage\":{\"prompt_tokens\":200,\"completion_tokens\":20}"
+    static char page[65536];
+    const struct {
+        struct llm_reply reply;
+        bool lost, told;
+    } cases[] = {{{.body = "{\"id\":\"x\"," USAGE "}"}, true, true},
+                 {{.body = "{\"error\":{\"message\":\"failed at the end\"}," USAGE "}"}, true, true},
+                 {{.body = "{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]," USAGE "}"}, true, true},
+                 {{.body = "{\"id\":\"x\",\"usage\":{\"prompt_tokens\":4000000000,\"completion_tokens\":1}}"}, true, false},
+                 {{.body = "{\"choices\": [tru"}, true, false},
+                 {{.body = page, .body_len = sizeof page, .repeat = 600}, true, false},
+                 {{.body = "{\"error\":{\"message\":\"overloaded\"}}"}, false, false},
+                 {{.status = 500, .body = "{\"error\":{\"message\":\"overloaded\"}}"}, false, false}};
+
+    (void)state;
+    memset(page, ' ', sizeof page);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct llm_reply reply = cases[i].reply;
+        struct openai_kit *kit = kit_begin(choose_reply, &reply, CLASSIFY, CHAT, 0, NULL);
+        struct lam_block *block = kit_rows(2, "text %u", 1 << 20);
+        struct lam_openai_stats stats;
+        uint64_t spent, requests;
+
+        assert_int_equal(kit_run(kit->openai, &kit->wake, block), 0);
+        stats = kit_stats(kit->openai);
+        spent = lam_openai_spending(kit->openai)->spent.tokens;
+        lam_block_free(block);
+        requests = kit_end(kit);
+        if (stats.unseen.requests != (cases[i].lost ? requests : 0) || spent != stats.unseen.tokens_in + stats.unseen.tokens_out)
+            fail_msg("case %zu: %llu requests, %llu lost, %llu tokens spent", i, (unsigned long long)requests, (unsigned long long)stats.unseen.requests, (unsigned long long)spent);
+        if (cases[i].told)
+            assert_int_equal(spent, requests * 220);
+        else
+            assert_true(spent < requests * 100000);
+        assert_int_equal(spent > 0, cases[i].lost);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_it_costs_no_record),
         cmocka_unit_test(test_a_filter_is_the_records_own),
+        cmocka_unit_test(test_what_could_not_be_taken_is_paid),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

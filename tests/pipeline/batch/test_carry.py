@@ -318,23 +318,27 @@ class Carried(BatchCase):
         self.assertEqual(strip(self.check("killed")), strip(self.check("whole")))
 
     def test_edits_vanished_files_and_full_views_equal_a_naive_recomputation(self):
-        """Every version that was ever read counts, whatever became of its file; a full view reads what is there once more."""
-        rng, content, history, kept = self.random, {}, [], 1  # content: {path: known}; history: (path, life, known)
+        """Every version that was ever read counts, whatever became of its file; a full view reads what is there once more. Files are edited, and grow."""
+        rng, content, history, kept = self.random, {}, [], 1  # content: {path: (bytes, known)}; history: (path, life, known)
         for turn in range(1, 9):
             full = turn > 1 and rng.random() < 0.5
             for name in ("a.jsonl", "b.jsonl", "c.jsonl", "d.jsonl"):
-                how = rng.choice(("new", "leave", "vanish")) if name in content else "new"
-                if name == "a.jsonl":  # a run without news opens no scan
+                how = rng.choice(("new", "grow", "grow", "leave", "vanish")) if name in content else "new"
+                if name == "a.jsonl" and how in ("leave", "vanish"):  # a run without news opens no scan
                     how = "new"
                 if how == "vanish":
                     os.remove(os.path.join(self.data, name))
                     del content[name]
-                elif how == "new":
+                elif how != "leave":
+                    old, before = content[name] if how == "grow" else (b"", [])
                     data, known = jsonl(rng, records(rng, 100, 120, deletes=0.1), bad=0.01)
-                    self.write(name, data, time.time() - 1000 + 100 * turn)
-                    content[name] = known
-                if name in content and (how == "new" or full):
-                    history.append((name, turn, content[name]))
+                    known = [(len(old) + offset, rec) for offset, rec in known]
+                    self.write(name, old + data, time.time() - 1000 + 100 * turn)
+                    content[name] = old + data, before + known
+                    if not full:
+                        history.append((name, turn, known))
+                if name in content and full:
+                    history.append((name, turn, content[name][1]))
             kept = turn if full else kept
             out = self.batch(self.job(tasks={"language": {}, "keywords": {"max": kept}}), rng.choice((0, 1, 2, 3)))
             self.assertEqual("full view" in out, full)

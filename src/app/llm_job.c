@@ -26,7 +26,8 @@ struct status {
     struct lam_openai_stats stats;
     struct lam_agent_stats agents;
     char limit[64];
-    struct lam_spent too_much;
+    struct lam_spent too_much; /* of one request, for this limit; zeroes: of none */
+    bool reached;              /* the limit, by many; else one request alone would pass it */
 };
 
 struct lam_llm_job {
@@ -83,7 +84,8 @@ static void tell(struct lam_llm_job *llm)
     lam_openai_stats(llm->openai, &status.stats);
     lam_agent_job_stats(llm->agents, &status.agents);
     snprintf(status.limit, sizeof status.limit, "%s", lam_openai_limit(llm->openai));
-    status.too_much = lam_spending_too_much(lam_openai_spending(llm->openai));
+    lam_spending_too_much(lam_openai_spending(llm->openai), &status.too_much);
+    status.reached = lam_spending_reached(lam_openai_spending(llm->openai)) != LAM_LIMIT_NONE;
     llm->told_us = lam_mono_us(llm->engine->clock);
     lam_comm_send(llm->engine->comm, 0, MSG_STATUS, lam_sv((const char *)&status, sizeof status), &err); /* a full outbox: the next word says more */
 }
@@ -476,6 +478,7 @@ bool lam_llm_job_over_limit(const struct lam_llm_job *llm, bool *too_small, char
     const char *limit = lam_llm_job_limit(llm);
     struct lam_spent least = {0}, spent = {0};
     struct lam_openai_stats stats;
+    bool reached = false;
 
     *too_small = false;
     if (!limit[0])
@@ -485,13 +488,18 @@ bool lam_llm_job_over_limit(const struct lam_llm_job *llm, bool *too_small, char
         spent.tokens += stats.endpoints[i].tokens_in + stats.endpoints[i].tokens_out;
         spent.cost += stats.endpoints[i].cost;
     }
-    for (int rank = 0; rank < llm->engine->size; rank++)
-        if (llm->all[rank].too_much.tokens)
+    for (int rank = 0; rank < llm->engine->size; rank++) {
+        reached = reached || llm->all[rank].reached;
+        if (llm->all[rank].too_much.tokens > least.tokens)
             least = llm->all[rank].too_much;
-    *too_small = least.tokens && !lam_llm_job_asked(llm);
+    }
+    *too_small = least.tokens && !stats.answered && !lam_llm_job_asked(llm);
     if (*too_small)
         snprintf(text, cap, "%s is less than one request takes, about %llu tokens and %.6f: raise it; nobody was asked, and the records are pending", limit, (unsigned long long)least.tokens,
                  least.cost);
+    else if (!reached)
+        snprintf(text, cap, "%s is less than one request takes, about %llu tokens and %.6f: its record is pending until it is raised", limit,
+                 (unsigned long long)least.tokens, least.cost);
     else
         snprintf(text, cap, "%s was reached: %llu tokens and %.6f were spent; records without an answer are pending, and the next run goes on with them", limit,
                  (unsigned long long)spent.tokens, spent.cost);

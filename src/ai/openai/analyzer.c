@@ -516,6 +516,11 @@ struct lam_spending *lam_openai_spending(struct lam_openai *o) { return &o->spen
 
 const char *lam_openai_limit(struct lam_openai *o)
 {
-    lam_limit_text(lam_spending_reached(&o->spending), &o->job->deep, o->limit, sizeof o->limit);
+    enum lam_limit limit = lam_spending_reached(&o->spending);
+    struct lam_spent most;
+
+    if (limit == LAM_LIMIT_NONE)
+        limit = lam_spending_too_much(&o->spending, &most);
+    lam_limit_text(limit, &o->job->deep, o->limit, sizeof o->limit);
     return o->limit;
 }

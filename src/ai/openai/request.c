@@ -20,6 +20,19 @@ void lam_request_free(struct lam_openai_request *request)
 
 /* --- limits --- */
 
+/* Alone it takes more than the limits of the run: it stays pending, and the first one is told of. Any thread. */
+static void pass_by(struct lam_openai *o, struct lam_spent expected)
+{
+    struct lam_spent most;
+    char limit[64];
+
+    if (!lam_spending_pass_by(&o->spending, expected))
+        return;
+    lam_limit_text(lam_spending_too_much(&o->spending, &most), &o->job->deep, limit, sizeof limit);
+    lam_log_warn(o->options.log, "llm", "one request takes about %" PRIu64 " tokens and %.6f, and %s is less: its record stays pending; others like it are not told of", most.tokens,
+                 most.cost, limit);
+}
+
 /* Reserves what the request is expected to take, where the limits of the run have room for it. */
 static enum lam_spending_leave reserve(struct lam_openai *o, struct lam_openai_request *request, uint64_t in, uint64_t out)
 {
@@ -29,6 +42,8 @@ static enum lam_spending_leave reserve(struct lam_openai *o, struct lam_openai_r
 
     if (leave == LAM_SPENDING_YES)
         request->reserved = expected;
+    else if (leave == LAM_SPENDING_NEVER && request->count == 1)
+        pass_by(o, expected);
     return leave;
 }
 
@@ -45,10 +60,10 @@ bool lam_openai_reserve(struct lam_openai *o, unsigned tier, uint64_t in, uint64
     struct lam_spent expected = lam_spent_at_most(&o->job->deep, LAM_JOB_CHAT, tier, in, out);
     enum lam_spending_leave leave;
 
-    if (!o->options.shared_limits)
-        return lam_spending_reserve(&o->spending, expected);
-    while ((leave = lam_spending_ask(&o->spending, expected)) == LAM_SPENDING_WAIT) /* for another rank's part */
+    while ((leave = lam_spending_ask(&o->spending, expected)) == LAM_SPENDING_WAIT) /* until others have settled, or for another rank's part */
         nanosleep(&moment, NULL);
+    if (leave == LAM_SPENDING_NEVER)
+        pass_by(o, expected);
     return leave == LAM_SPENDING_YES;
 }
 
@@ -258,6 +273,21 @@ static void give_up(struct lam_openai *o, struct lam_question *questions)
     }
 }
 
+/* The limits have no room for it now, or never. Several that would be too much together may do in parts. */
+static int not_now(struct lam_openai *o, struct lam_openai_request *request, enum lam_spending_leave leave)
+{
+    bool parts = leave == LAM_SPENDING_NEVER && request->count > 1;
+
+    for (struct lam_question *question = request->questions; parts && question; question = question->next)
+        question->halved = (uint32_t)request->count / 2;
+    if (leave == LAM_SPENDING_WAIT || parts)
+        put_back(o, request);
+    else
+        give_up(o, request->questions);
+    lam_request_free(request);
+    return leave == LAM_SPENDING_WAIT ? LAM_PENDING : 0;
+}
+
 /* Sends the request's questions or puts them back (LAM_PENDING); at a limit they stay pending. */
 int lam_request_dispatch(struct lam_openai *o, struct lam_openai_request *request, struct lam_error *err)
 {
@@ -270,14 +300,8 @@ int lam_request_dispatch(struct lam_openai *o, struct lam_openai_request *reques
     for (const struct lam_question *question = request->questions; question; question = question->next)
         prompt += question->guess + LAM_DOCUMENT_MARKS + (question->repairs ? ask->expected_tokens : 0);
     request->guess = prompt;
-    if ((leave = reserve(o, request, lam_token_correct(tokens, prompt), ask->expected_tokens * (uint32_t)request->count)) != LAM_SPENDING_YES) {
-        if (leave == LAM_SPENDING_WAIT)
-            put_back(o, request);
-        else
-            give_up(o, request->questions);
-        lam_request_free(request);
-        return leave == LAM_SPENDING_WAIT ? LAM_PENDING : 0;
-    }
+    if ((leave = reserve(o, request, lam_token_correct(tokens, prompt), ask->expected_tokens * (uint32_t)request->count)) != LAM_SPENDING_YES)
+        return not_now(o, request, leave);
     if ((rc = send_request(o, request, request->packed ? lam_pack_answer_tokens(o, request) : ask->answer_tokens, err))) {
         lam_request_settle(o, request, 0, 0);
         put_back(o, request);

@@ -33,7 +33,7 @@ void lam_spending_begin(struct lam_spending *s)
     pthread_mutex_lock(&s->lock);
     s->spent = s->need = s->too_much = (struct lam_spent){0};
     s->waits = s->over = s->closed = false;
-    s->reached = LAM_LIMIT_NONE;
+    s->reached = s->too_much_for = LAM_LIMIT_NONE;
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -70,9 +70,9 @@ bool lam_spending_reserve(struct lam_spending *s, struct lam_spent expected)
 /* It does not fit now. Locked. */
 static enum lam_spending_leave wait_for(struct lam_spending *s, struct lam_spent expected, enum lam_limit limit)
 {
-    bool too_much = passes(s, s->whole, (struct lam_spent){0}, expected) != LAM_LIMIT_NONE;
-
-    if (!too_much && !s->closed && s->reached == LAM_LIMIT_NONE && !s->over && (s->shared || s->reserved.tokens)) {
+    if (!s->closed && passes(s, s->whole, (struct lam_spent){0}, expected) != LAM_LIMIT_NONE)
+        return LAM_SPENDING_NEVER;
+    if (!s->closed && s->reached == LAM_LIMIT_NONE && !s->over && (s->shared || s->reserved.tokens)) {
         s->turn += !s->waits;
         s->need = expected;
         s->waits = true;
@@ -80,8 +80,6 @@ static enum lam_spending_leave wait_for(struct lam_spending *s, struct lam_spent
     }
     if (s->reached == LAM_LIMIT_NONE && !s->closed)
         s->reached = limit;
-    if (too_much)
-        s->too_much = expected;
     return LAM_SPENDING_NO;
 }
 
@@ -202,14 +200,29 @@ struct lam_spent lam_spending_reserved(struct lam_spending *s)
     return reserved;
 }
 
-struct lam_spent lam_spending_too_much(struct lam_spending *s)
+bool lam_spending_pass_by(struct lam_spending *s, struct lam_spent expected)
 {
-    struct lam_spent too_much;
+    bool first;
 
     pthread_mutex_lock(&s->lock);
-    too_much = s->too_much;
+    first = s->too_much_for == LAM_LIMIT_NONE;
+    if (first || expected.tokens > s->too_much.tokens) {
+        s->too_much_for = passes(s, s->whole, (struct lam_spent){0}, expected);
+        s->too_much = expected;
+    }
     pthread_mutex_unlock(&s->lock);
-    return too_much;
+    return first;
+}
+
+enum lam_limit lam_spending_too_much(struct lam_spending *s, struct lam_spent *most)
+{
+    enum lam_limit limit;
+
+    pthread_mutex_lock(&s->lock);
+    limit = s->too_much_for;
+    *most = s->too_much;
+    pthread_mutex_unlock(&s->lock);
+    return limit;
 }
 
 void lam_limit_text(enum lam_limit limit, const struct lam_job_deep *deep, char *text, size_t size)

@@ -16,7 +16,7 @@
 
 #include "config/job.h"
 
-enum lam_spending_leave { LAM_SPENDING_YES, LAM_SPENDING_WAIT, LAM_SPENDING_NO };
+enum lam_spending_leave { LAM_SPENDING_YES, LAM_SPENDING_WAIT, LAM_SPENDING_NO, LAM_SPENDING_NEVER };
 enum lam_limit { LAM_LIMIT_NONE, LAM_LIMIT_TOKENS, LAM_LIMIT_COST };
 
 struct lam_spent {
@@ -31,7 +31,8 @@ struct lam_spending {
     struct lam_spent given, returned;
     struct lam_spent spent, reserved;
     struct lam_spent need;            /* of the request that waits */
-    struct lam_spent too_much;        /* of one that the whole limit would not do for */
+    struct lam_spent too_much;        /* of the largest one that the whole limit would not do for */
+    enum lam_limit too_much_for;
     uint32_t turn;                    /* of waiting: each has a number */
     bool shared, waits, over, closed; /* over: no rank has any left for the one that waits */
     enum lam_limit reached;           /* the first one that a request would have passed */
@@ -63,7 +64,10 @@ void lam_spending_begin(struct lam_spending *spending); /* a new run: nothing is
 /* False: it would pass a limit, which is then reached. */
 bool lam_spending_reserve(struct lam_spending *spending, struct lam_spent expected);
 
-/* The same for one who can wait until others have settled, or given something back: NO once nothing more can come. */
+/*
+ * The same for one who can wait until others have settled, or given something back: NO once nothing more can come. NEVER: alone it takes more than the whole
+ * limit, which is not reached by that: others may be sent.
+ */
 enum lam_spending_leave lam_spending_ask(struct lam_spending *spending, struct lam_spent expected);
 bool lam_spending_waits(struct lam_spending *spending); /* nothing has changed since WAIT was the answer */
 void lam_spending_close(struct lam_spending *spending); /* until the next run who asks is told NO */
@@ -78,7 +82,10 @@ void lam_spending_settle(struct lam_spending *spending, struct lam_spent reserve
 
 enum lam_limit lam_spending_reached(struct lam_spending *spending);
 struct lam_spent lam_spending_reserved(struct lam_spending *spending);
-struct lam_spent lam_spending_too_much(struct lam_spending *spending); /* what one request takes that no run with these limits could send; zeroes: there was none */
+
+/* One that is told NEVER is not sent in parts either: it stays pending. True: it is the first one. */
+bool lam_spending_pass_by(struct lam_spending *spending, struct lam_spent expected);
+enum lam_limit lam_spending_too_much(struct lam_spending *spending, struct lam_spent *most); /* the limit, and what the largest of these takes; NONE: there was none */
 
 /* What is said of a limit: the field and its value; "" of LAM_LIMIT_NONE. */
 void lam_limit_text(enum lam_limit limit, const struct lam_job_deep *deep, char *text, size_t size);

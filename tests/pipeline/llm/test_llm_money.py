@@ -87,6 +87,21 @@ class MoneyCase(test_llm.LlmRuns):
             self.assertIn("deep.max_tokens (10) is less than one request takes", out)
             self.assertEqual(self.model.texts(), [])
 
+    def test_one_record_that_is_too_much_for_a_limit_is_passed_by(self):
+        endpoints = [{"url": self.model.url, "model": "small", "context": 131072}]
+        self.write("a.jsonl", self.records(20) + json.dumps({"id": "large", "text": "a word and more " * 6000}) + "\n")
+        for ranks in 1, 3:
+            store = "large%d" % ranks
+            llm, out = self.limited(store, ranks, 1, max_tokens=15000, endpoints=endpoints)
+            self.assertEqual((llm["answered"], llm["pending"]), (20, 1))
+            self.assertIn("deep.max_tokens (15000) is less than one request takes", out)
+            self.assertIn("its record is pending", out)
+            llm, out = self.limited(store, ranks, 2, max_tokens=15000, endpoints=endpoints)  # nothing else is left
+            self.assertEqual(llm["answered"], 0)
+            self.assertIn("nobody was asked", out)
+            llm, out = self.limited(store, ranks, 0, max_tokens=100000, endpoints=endpoints)
+            self.assertEqual((llm["answered"], llm["pending"]), (1, 0))
+
     def test_the_report_tells_what_a_cascade_saved_and_which_model_was_asked(self):
         self.write("a.jsonl", self.records(40))
         endpoints = [{"url": self.model.url, "model": "cheap", "price_in": 1}, {"url": self.model.url, "model": "strong", "price_in": 10}]

@@ -105,7 +105,7 @@ static void many_at_once_never_pass_a_limit(void **state)
 /* Alone: what is under way may take less than was reserved. */
 static void who_can_wait_is_told_no_only_once_nothing_more_can_come(void **state)
 {
-    const struct lam_spent most = {600, 0}, used = {300, 0}, much = {1001, 0};
+    const struct lam_spent most = {600, 0}, used = {300, 0};
     struct lam_spending spending;
 
     (void)state;
@@ -120,10 +120,33 @@ static void who_can_wait_is_told_no_only_once_nothing_more_can_come(void **state
     assert_int_equal(lam_spending_reached(&spending), LAM_LIMIT_NONE);
     assert_int_equal(lam_spending_ask(&spending, most), LAM_SPENDING_NO);
     assert_int_equal(lam_spending_reached(&spending), LAM_LIMIT_TOKENS);
-    assert_int_equal(lam_spending_too_much(&spending).tokens, 0);
+    lam_spending_release(&spending);
+}
+
+static void one_that_is_too_much_alone_ends_nothing_for_the_others(void **state)
+{
+    const struct lam_spent more = {1001, 0}, most = {1500, 0}, some = {400, 0};
+    struct lam_spending spending;
+    struct lam_spent told;
+
+    (void)state;
+    lam_spending_init(&spending, 1000, 0);
+    assert_int_equal(lam_spending_ask(&spending, some), LAM_SPENDING_YES);
+    assert_int_equal(lam_spending_ask(&spending, more), LAM_SPENDING_NEVER); /* not even when what is under way has settled */
+    assert_false(lam_spending_waits(&spending));
+    assert_int_equal(lam_spending_reached(&spending), LAM_LIMIT_NONE);
+    assert_int_equal(lam_spending_too_much(&spending, &told), LAM_LIMIT_NONE); /* it may do in parts */
+    assert_true(lam_spending_pass_by(&spending, more));
+    assert_false(lam_spending_pass_by(&spending, most));
+    assert_false(lam_spending_pass_by(&spending, more));
+    assert_int_equal(lam_spending_too_much(&spending, &told), LAM_LIMIT_TOKENS);
+    assert_int_equal(told.tokens, 1500);
+    assert_int_equal(lam_spending_ask(&spending, some), LAM_SPENDING_YES);
+    assert_int_equal(lam_spending_reached(&spending), LAM_LIMIT_NONE);
     lam_spending_begin(&spending);
-    assert_int_equal(lam_spending_ask(&spending, much), LAM_SPENDING_NO);
-    assert_int_equal(lam_spending_too_much(&spending).tokens, 1001);
+    assert_int_equal(lam_spending_too_much(&spending, &told), LAM_LIMIT_NONE);
+    lam_spending_close(&spending);
+    assert_int_equal(lam_spending_ask(&spending, more), LAM_SPENDING_NO);
     lam_spending_release(&spending);
 }
 
@@ -173,6 +196,7 @@ int main(void)
         cmocka_unit_test(what_is_reserved_counts_until_it_is_known_what_was_spent),
         cmocka_unit_test(an_expected_cost_is_by_the_weights_of_those_that_could_answer),
         cmocka_unit_test(who_can_wait_is_told_no_only_once_nothing_more_can_come),
+        cmocka_unit_test(one_that_is_too_much_alone_ends_nothing_for_the_others),
         cmocka_unit_test(a_part_that_is_not_used_goes_back_and_another_comes),
         cmocka_unit_test(many_at_once_never_pass_a_limit),
     };

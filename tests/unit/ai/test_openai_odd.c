@@ -1,4 +1,8 @@
 /* Answers that nobody expects: of one record, they cost that record, and never the run. */
+#include <pthread.h>
+#include <unistd.h>
+
+#include "openai/spending.h"
 #include "openai_kit.h"
 #include "scratch.h"
 
@@ -254,9 +258,92 @@ static void what_a_chat_may_cost_is_not_the_price_of_vectors(void **state)
                                        "\"max_cost\":0.01,\"endpoints\":[{\"url\":\"$URL\",\"model\":\"m\",\"price_in\":1},{\"url\":\"$URL\",\"model\":\"v\",\"kind\":\"embeddings\",\"price_in\":1000}]",
                                        0, NULL);
 
+    const struct lam_openai_usage reserved = {.requests = 1, .tokens_in = 1000};
+
     (void)state;
     assert_true(lam_openai_reserve(kit->openai, 0, 1000, 0)); /* 0.001 at a chat endpoint */
+    lam_openai_spent(kit->openai, 0, &reserved, &reserved, 0); /* while it is under way, who asks for more waits */
     assert_false(lam_openai_reserve(kit->openai, 0, 10000, 0));
+    kit_end(kit);
+}
+
+static void one_record_that_is_too_much_for_a_limit_stays_pending_alone(void **state)
+{
+    static const char *const modes[] = {"combined", "packed"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct odd odd = {0};
+        struct lam_block *block = kit_rows(20, "text %u", ROOM);
+        struct lam_row row = {.rec.flags = LAM_ROW_PENDING};
+        struct lam_openai_stats stats;
+        struct openai_kit *kit;
+        char deep[400], *large = malloc(120000);
+
+        memset(large, 'x', 120000);
+        for (size_t at = 5; at < 120000; at += 6)
+            large[at] = ' ';
+        row.rec.text = lam_sv(large, 120000);
+        assert_int_equal(lam_block_add_row(block, &row, &err), 0);
+        snprintf(deep, sizeof deep, "\"request_mode\":\"%s\",\"max_tokens\":15000,\"endpoints\":[{\"url\":\"$URL\",\"model\":\"m\",\"context\":131072}]", modes[i]);
+        kit = kit_begin(choose, &odd, CLASSIFY, deep, 0, NULL);
+        assert_int_equal(kit_run(kit->openai, &kit->wake, block), 0);
+        stats = kit_stats(kit->openai);
+        assert_int_equal(stats.answered, 20);
+        assert_int_equal(stats.refused_by_limit, 1);
+        assert_int_equal(kit_pending(block), 1);
+        assert_true(lam_block_row(block, 20)->rec.flags & LAM_ROW_PENDING);
+        assert_string_equal(lam_openai_limit(kit->openai), "deep.max_tokens (15000)");
+        assert_int_equal(lam_spending_reached(lam_openai_spending(kit->openai)), LAM_LIMIT_NONE);
+        assert_true(kit_end(kit) > 0);
+        lam_block_free(block);
+        free(large);
+        forget(&odd);
+    }
+}
+
+/* What is too much together need not be in parts. */
+static void a_pack_that_is_too_much_for_a_limit_goes_in_parts(void **state)
+{
+    struct odd odd = {0};
+    struct openai_kit *kit = kit_begin(choose, &odd, CLASSIFY, "\"request_mode\":\"packed\",\"max_tokens\":1300,\"max_cost\":0,\"endpoints\":[{\"url\":\"$URL\",\"model\":\"m\",\"context\":131072}]", 0, NULL);
+    struct lam_block *block = kit_rows(100, "text %u, and some more words, so that a pack of them is longer than the limit, and one is not, nor are two", ROOM);
+    struct lam_spent most;
+
+    (void)state;
+    assert_int_equal(kit_run(kit->openai, &kit->wake, block), 0);
+    assert_int_equal(lam_spending_too_much(lam_openai_spending(kit->openai), &most), LAM_LIMIT_NONE);
+    assert_true(kit_end(kit) > 0);
+    lam_block_free(block);
+    forget(&odd);
+}
+
+static void *reserve(void *arg)
+{
+    struct lam_openai *openai = arg;
+
+    return lam_openai_reserve(openai, 0, 600, 0) ? openai : NULL;
+}
+
+/* An agent, while another's request may yet turn out to have taken less. */
+static void who_reserves_on_a_thread_waits_for_what_is_under_way(void **state)
+{
+    const struct lam_openai_usage reserved = {.tokens_in = 600}, used = {.requests = 1, .tokens_in = 100};
+    struct odd odd = {0};
+    struct openai_kit *kit = kit_begin(choose, &odd, CLASSIFY, "\"max_tokens\":1000,\"endpoints\":[{\"url\":\"$URL\",\"model\":\"m\"}]", 0, NULL);
+    pthread_t thread;
+    void *got;
+
+    (void)state;
+    assert_true(lam_openai_reserve(kit->openai, 0, 600, 0));
+    assert_int_equal(pthread_create(&thread, NULL, reserve, kit->openai), 0);
+    usleep(50000);
+    lam_openai_spent(kit->openai, 0, &reserved, &used, 0);
+    pthread_join(thread, &got);
+    assert_ptr_equal(got, kit->openai);
+    lam_openai_spent(kit->openai, 0, &reserved, &reserved, 0);
+    assert_false(lam_openai_reserve(kit->openai, 0, 600, 0)); /* nothing is under way */
+    assert_int_equal(lam_spending_reached(lam_openai_spending(kit->openai)), LAM_LIMIT_TOKENS);
     kit_end(kit);
 }
 
@@ -289,6 +376,9 @@ int main(void)
         cmocka_unit_test(vectors_that_are_not_all_there_are_paid_and_counted),
         cmocka_unit_test(tokens_that_nobody_counted_are_told_as_estimates),
         cmocka_unit_test(what_a_chat_may_cost_is_not_the_price_of_vectors),
+        cmocka_unit_test(one_record_that_is_too_much_for_a_limit_stays_pending_alone),
+        cmocka_unit_test(a_pack_that_is_too_much_for_a_limit_goes_in_parts),
+        cmocka_unit_test(who_reserves_on_a_thread_waits_for_what_is_under_way),
         cmocka_unit_test(an_estimate_knows_how_many_documents_an_answer_can_be_about),
     };
 

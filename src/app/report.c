@@ -202,8 +202,8 @@ static void print_table(const struct lam_session *session, const struct lam_batc
     else if (r->model.number)
         printf("  answers: model %" PRIu32 "\n\n", r->model.number);
     if (r->carried)
-        printf("  %" PRIu64 " records of %" PRIu64 " files could not be read again and stay as they were; %" PRId64 " records are unavailable\n\n", r->carried,
-               r->carried_files, state->totals.unavailable);
+        printf("  %" PRIu64 " records were not there to be read again and stay as they were (%" PRIu64 " files); %" PRId64 " records are unavailable\n\n",
+               r->carried, r->carried_files, state->totals.unavailable);
     printf("  %-28s %5s %10s %10s %10s %10s %11s %9s\n", "source", "life", "read", "live", "superseded", "deleted",
            "quarantined", "filtered");
     for (uint32_t s = 0; s < state->source_count; s++)

@@ -50,7 +50,7 @@ static void count(struct lam_llm_client *client, const struct attempt *attempt)
         in = lam_llm_count(client->json, "/usage/prompt_tokens");
         out = lam_llm_count(client->json, "/usage/completion_tokens");
     }
-    if (!in || in > attempt->tokens * 8) {
+    if (!in || in > attempt->tokens * 8 || out > attempt->tokens * 8) { /* as no endpoint can have counted */
         in = lam_token_guess(lam_buf_sv(&attempt->body));
         out = attempt->job->request.kind == LAM_LLM_CHAT ? lam_token_guess(answer) / 2 : 0;
     }

@@ -33,15 +33,18 @@ void lam_llm_refused_add(struct lam_llm_refused *refused, const struct lam_log *
 {
     struct lam_llm_refused_row *added = calloc(1, sizeof *added);
 
-    if (!added)
-        return;
     if (!refused->told)
         lam_log_warn(log, "llm", "a record has no usable answer: %.*s; others like it are not told of", (int)reason.len, reason.ptr);
     refused->told = true;
+    if (!added) {
+        refused->failed = true;
+        return;
+    }
     added->piece = piece;
     added->row = row;
     added->reason = strndup(reason.len ? reason.ptr : "", reason.len);
     added->raw = raw.len ? strndup(raw.ptr, raw.len < RAW_MAX ? raw.len : RAW_MAX) : NULL;
+    refused->failed = refused->failed || !added->reason || (raw.len && !added->raw);
     added->next = refused->first;
     refused->first = added;
 }
@@ -106,6 +109,10 @@ int lam_llm_refused_take(struct lam_llm_refused *refused, struct lam_batch_piece
     size_t rows = lam_block_rows(piece->block), kept = 0;
     int rc;
 
+    if (refused->failed) {
+        refused->failed = false; /* the run ends with it: the next one begins anew */
+        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for what is rejected");
+    }
     if (!has_rows_of(refused, piece))
         return 0;
     if (!(is_refused = calloc(rows, sizeof *is_refused)))

@@ -15,7 +15,8 @@ struct lam_llm_refused_row;
 /* All zero: none. */
 struct lam_llm_refused {
     struct lam_llm_refused_row *first;
-    bool told; /* one line of the log tells what is wrong; the quarantine has them all */
+    bool told;   /* one line of the log tells what is wrong; the quarantine has them all */
+    bool failed; /* there was no memory for one: what is taken then is not all */
 };
 
 void lam_llm_refused_release(struct lam_llm_refused *refused);
@@ -25,7 +26,7 @@ void lam_llm_refused_add(struct lam_llm_refused *refused, const struct lam_log *
 
 /*
  * Takes the refused rows of a piece out of its block and into its rejects, and forgets them. said: its note. Where ranges are resolved (upsert) a row of the view
- * stays, as the word that it is to go.
+ * stays, as the word that it is to go. LAM_E_MEMORY: also where there was none for a row that was added.
  */
 int lam_llm_refused_take(struct lam_llm_refused *refused, struct lam_batch_piece *piece, const struct lam_piece *said, bool upsert, struct lam_error *err);
 

@@ -199,11 +199,14 @@ static void flush_batch(struct lam_cache *cache, struct cache_batch *batch)
     cache->counts.flushes++;
     *(rc ? &cache->counts.failed : &cache->counts.flushed) += batch->count;
     pthread_mutex_unlock(&cache->lock);
+    pthread_mutex_lock(&cache->tail);
+    cache->begun = true; /* before anybody is told: one of those may put, and would wait for it */
+    pthread_cond_broadcast(&cache->told);
+    pthread_mutex_unlock(&cache->tail);
     for (size_t i = 0; i < batch->count; i++)
         if (batch->tickets[i].flushed)
             batch->tickets[i].flushed(batch->tickets[i].arg, rc, rc ? &err : NULL);
     pthread_mutex_lock(&cache->tail);
-    cache->begun = true;
     cache->told_count += batch->count;
     cache->last_rc = rc;
     cache->last_error = err;

@@ -60,6 +60,8 @@ struct job {
     /* an endpoint that has answered what was sent after this many is all right: the request is not. 0: nothing is held against either */
     uint64_t acquits, acquits_blamed;
     uint64_t row;                /* of doubts, that it was counted in */
+    struct firsts *first;        /* that it was counted in; NULL: none yet */
+    bool first_failed;
     const char *url;             /* where the next attempt goes, if it is to url_endpoint; NULL: to the endpoint's */
     size_t url_endpoint;
     char body[];
@@ -75,6 +77,11 @@ struct doubt {
     uint64_t row, likeness; /* row: its number; likeness: of what the endpoint says */
     unsigned count, enough; /* different requests that heard it; so many would settle it */
     int64_t since_us;
+};
+
+/* How the last requests fared when they were asked for the first time: one that fails again and again is counted once. */
+struct firsts {
+    unsigned asked, failed;
 };
 
 /* One request about a harmless text, in place of one that was refused. */
@@ -108,6 +115,7 @@ struct endpoint {
     struct left lefts[LEFTS];
     struct doubt doubts[LAM_LLM_KINDS];
     struct trial trials[LAM_LLM_KINDS];
+    struct firsts firsts;
     int64_t too_long_us; /* when something divisible, or with a time of its own, took too long for the first time since an answer; 0: nothing has */
     uint64_t answered_number[LAM_LLM_KINDS]; /* of the attempt that was sent last of those that were answered; 0: none was */
     char problem[LAM_LLM_REASON]; /* the last one, for those who wait in vain */

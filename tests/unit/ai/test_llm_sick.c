@@ -54,6 +54,50 @@ static void test_an_endpoint_that_fails_with_200_costs_no_record(void **state)
     }
 }
 
+static unsigned count_lines(int fd, const char *part)
+{
+    static char text[1 << 20];
+    ssize_t len = pread(fd, text, sizeof text - 1, 0);
+    unsigned count = 0;
+
+    text[len > 0 ? len : 0] = '\0';
+    for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
+        count++;
+    return count;
+}
+
+static void fail_some(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    const unsigned *every = arg;
+
+    reply->status = kit_number(request) % *every == *every / 2 ? 500 : 200;
+}
+
+/* Of what fails now and then some requests always fail: they may be the next ones to be answered. Where one in twenty fails, it is those. */
+static void test_an_endpoint_that_fails_many_costs_no_record(void **state)
+{
+    unsigned every[] = {4, 20};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct kit *kit = kit_new(fail_some, &every[i]);
+        struct lam_log log = {.fd = memfd_create("log", 0), .level = LAM_LOG_WARN};
+
+        kit->options.log = &log;
+        kit->endpoints[0].limits.concurrency = 1; /* in their order: four that are asked again are no outage */
+        kit_open(kit);
+        for (int turn = 0; turn < 3; turn++) {
+            kit_send(kit, 4 * every[i]);
+            kit_wait(kit);
+        }
+        assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), 12 * every[i] - 12);
+        assert_int_equal(kit_count(kit, i ? LAM_LLM_REJECTED : LAM_LLM_LATER), 12);
+        assert_int_equal(count_lines(log.fd, "as too many others do at first: status 500") > 0, i == 0);
+        close(log.fd);
+        kit_free(kit);
+    }
+}
+
 /* Some servers say with each answer that there was no error, or have one thing to add; some leave the message out where the model was stopped. */
 static void test_what_is_an_answer_whatever_stands_beside_it(void **state)
 {
@@ -191,18 +235,6 @@ static void test_a_key_that_was_good_is_asked_with_again(void **state)
 
 /* ---- what the log says of requests that are left for later ---- */
 
-static unsigned count_lines(int fd, const char *part)
-{
-    static char text[1 << 20];
-    ssize_t len = pread(fd, text, sizeof text - 1, 0);
-    unsigned count = 0;
-
-    text[len > 0 ? len : 0] = '\0';
-    for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
-        count++;
-    return count;
-}
-
 /* Each way into later has its line, and few of them however many the requests are. */
 static void test_the_log_says_why_requests_are_left(void **state)
 {
@@ -245,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_endpoint_that_fails_with_200_costs_no_record),
+        cmocka_unit_test(test_an_endpoint_that_fails_many_costs_no_record),
         cmocka_unit_test(test_what_is_an_answer_whatever_stands_beside_it),
         cmocka_unit_test(test_vectors_are_looked_for_where_they_were_asked_for),
         cmocka_unit_test(test_a_wait_of_nothing_is_none),

@@ -558,7 +558,7 @@ static void unfold(struct lam_llm_client *client, struct lam_llm_attempt *wire)
     whole = client->joined;
     client->joined = wire->answer;
     wire->answer = whole;
-    wire->answer.len = lam_llm_mask(whole.ptr, whole.len, (const char *const *)client->authorization, client->endpoint_count); /* a key in pieces is whole now */
+    wire->answer.len = lam_llm_mask_answer(whole.ptr, whole.len, (const char *const *)client->authorization, client->endpoint_count); /* a key in pieces is whole now */
 }
 
 /*

@@ -369,7 +369,7 @@ void lam_llm_http_finish(struct lam_llm_transport *http, struct call *call, enum
     attempt->status = (int)status;
     attempt->connected_anew = connects > 0;
     attempt->ended_us = lam_mono_us(http->clock);
-    attempt->answer.len = lam_llm_mask(attempt->answer.ptr, attempt->answer.len, http->init.authorization, http->endpoint_count);
+    attempt->answer.len = lam_llm_mask_body(attempt->status, attempt->answer.ptr, attempt->answer.len, http->init.authorization, http->endpoint_count);
     lam_llm_mask_string(call->detail, http->init.authorization, http->endpoint_count);
     if (code != LAM_LLM_T_OK && !*attempt->detail)
         snprintf(attempt->detail, sizeof attempt->detail, "%.150s", call->detail);

@@ -1,5 +1,6 @@
 #include "mask.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static int hex(char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1; }
@@ -54,15 +55,29 @@ static size_t mask_one(char *text, size_t len, const char *key)
     return (size_t)(to - text) + (size_t)(end - from);
 }
 
-size_t lam_llm_mask(char *text, size_t len, const char *const *authorization, size_t count)
+/* No text has it by chance. */
+static bool is_sure(const char *key)
+{
+    static const char digits[] = "0123456789", letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    return strlen(key) >= LAM_LLM_MASK_SURE || (strpbrk(key, digits) && strpbrk(key, letters));
+}
+
+static size_t mask(char *text, size_t len, const char *const *authorization, size_t count, bool sure_only)
 {
     for (size_t i = 0; i < count && len; i++) {
         const char *key = authorization[i] ? authorization[i] + sizeof LAM_LLM_BEARER - 1 : "";
 
-        if (strlen(key) >= LAM_LLM_MASK_MIN)
+        if (strlen(key) >= LAM_LLM_MASK_MIN && (!sure_only || is_sure(key)))
             len = mask_one(text, len, key);
     }
     return len;
 }
+
+size_t lam_llm_mask(char *text, size_t len, const char *const *authorization, size_t count) { return mask(text, len, authorization, count, false); }
+
+size_t lam_llm_mask_answer(char *text, size_t len, const char *const *authorization, size_t count) { return mask(text, len, authorization, count, true); }
+
+size_t lam_llm_mask_body(int status, char *text, size_t len, const char *const *authorization, size_t count) { return mask(text, len, authorization, count, status / 100 == 2); }
 
 void lam_llm_mask_string(char *text, const char *const *authorization, size_t count) { text[lam_llm_mask(text, strlen(text), authorization, count)] = '\0'; }

@@ -46,6 +46,44 @@ static void test_also_with_escapes(void **state)
     check("sk-secret\\", "sk-secret\\");
 }
 
+static void test_words_of_an_answer_stay(void **state)
+{
+    static const char *const keys[] = {LAM_LLM_BEARER "category", LAM_LLM_BEARER "key-0123", LAM_LLM_BEARER "averyverylongword", LAM_LLM_BEARER "12345678"};
+    static const char body[] = "{\"category\":\"key-0123\",\"averyverylongword\":12345678}";
+    char answer[] = "{\"category\":\"key-0123\",\"averyverylongword\":12345678}", error[sizeof body];
+    size_t len = lam_llm_mask_body(200, answer, sizeof body - 1, keys, 4);
+
+    (void)state;
+    answer[len] = '\0';
+    assert_string_equal(answer, "{\"category\":\"[key]\",\"[key]\":12345678}");
+    memcpy(error, body, sizeof body);
+    len = lam_llm_mask_body(401, error, sizeof body - 1, keys, 4);
+    error[len] = '\0';
+    assert_string_equal(error, "{\"[key]\":\"[key]\",\"[key]\":[key]}");
+}
+
+/* Everything comes back as it was sent, whatever the key is called. */
+static void say_category(void *arg, const struct llm_request *request, struct llm_reply *reply)
+{
+    (void)arg;
+    (void)request;
+    reply->body = "{\"choices\":[{\"finish_reason\":\"stop\",\"message\":{\"content\":\"{\\\"category\\\":\\\"good\\\"}\"}}]}";
+}
+
+static void test_a_key_that_is_a_word_spoils_no_answer(void **state)
+{
+    struct kit *kit = kit_new(say_category, NULL);
+
+    (void)state;
+    assert_int_equal(setenv("LAMINA_TEST_WORD", "category", 1), 0);
+    kit->endpoints[0].key_env = "LAMINA_TEST_WORD";
+    kit_open(kit);
+    kit_send(kit, 1);
+    kit_wait(kit);
+    assert_non_null(strstr(kit->results[0].body, "category"));
+    kit_free(kit);
+}
+
 static void test_of_a_string(void **state)
 {
     char text[] = "no host sk-secret/0123+x here";
@@ -177,6 +215,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_key_is_masked_wherever_it_stands),
         cmocka_unit_test(test_also_with_escapes),
+        cmocka_unit_test(test_words_of_an_answer_stay),
+        cmocka_unit_test(test_a_key_that_is_a_word_spoils_no_answer),
         cmocka_unit_test(test_of_a_string),
         cmocka_unit_test(test_a_key_that_comes_back_is_nowhere),
     };

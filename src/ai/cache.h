@@ -86,6 +86,9 @@ int lam_cache_get_fresh(struct lam_cache *cache, struct lam_digest key, struct l
  * flushes could not be started. After 0 flushed (may be NULL) is called exactly once, on the cache's own thread, within about flush_us:
  * rc 0: it is durable and lam_cache_get finds it; else it could not be written, err says why, and it may be put again. It must not call the
  * cache but for lam_cache_put.
+ *
+ * A sync that hangs holds up nobody who puts; a write that hangs (a network file system whose server is away) holds up the putter, and with it all who put, flush
+ * or close until it ends.
  */
 typedef void (*lam_cache_flushed_fn)(void *arg, int rc, const struct lam_error *err);
 int lam_cache_put(struct lam_cache *cache, struct lam_digest key, struct lam_sv value, const struct lam_cache_meta *meta,

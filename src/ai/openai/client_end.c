@@ -13,8 +13,6 @@
 #define BLAMED_ENOUGH 2     /* the same where it speaks of the model, the key or the account, and has answered nothing yet */
 #define JSON_KEEP ((size_t)4 << 20) /* bytes of an answer whose parser is kept */
 #define TIME_SLACK_US INT64_C(5000) /* timeouts are in milliseconds */
-#define FIRSTS 128u         /* so many requests are remembered, and then half of them */
-#define FIRSTS_STEADY 10u   /* one in so many may fail at an endpoint that counts as steady */
 #define USAGE_FACTOR 8u     /* so many times what a request can have at all are not believed */
 #define USAGE_ROOM 1024u    /* of an estimate that is too low */
 #define DOUBTS_MAX 3        /* times that a request is asked again, to see what becomes of others */
@@ -228,32 +226,6 @@ static void suspect(const struct lam_llm_client *client, struct job *job, const 
     job->acquits_blamed = client->sent_number;
 }
 
-/* Once for each request, however often it is asked again. */
-static void count_first(struct endpoint *endpoint, struct job *job, const struct attempt *attempt, enum lam_llm_result result)
-{
-    struct firsts *firsts = &endpoint->firsts;
-    bool failed = result == LAM_LLM_R_ERROR || result == LAM_LLM_R_TRANSPORT;
-
-    if (job->first || attempt->trial || (!failed && result != LAM_LLM_R_ANSWERED))
-        return;
-    if (firsts->asked == FIRSTS)
-        *firsts = (struct firsts){firsts->asked / 2, firsts->failed / 2};
-    firsts->asked++;
-    firsts->failed += failed;
-    job->first = firsts;
-    job->first_failed = failed;
-}
-
-/* Does it answer nearly all others? One that fails now and then fails some requests each time, and they are not to blame. */
-static bool is_steady(const struct endpoint *endpoint, const struct job *job)
-{
-    unsigned failed = endpoint->firsts.failed;
-
-    if (job->first == &endpoint->firsts && job->first_failed && failed)
-        failed--;
-    return failed * FIRSTS_STEADY < endpoint->firsts.asked;
-}
-
 /*
  * A 500 that stays is the request's own fault if the endpoint answers others meanwhile, and hardly ever fails one of them; if it answers nobody, it is the
  * endpoint's, and the request may come again another day.
@@ -267,7 +239,7 @@ static void retry_error(struct lam_llm_client *client, struct job *job, const st
         retry(client, job, attempt, verdict, job->errors - 1);
     else if (endpoint->answered_number[job->request.kind] <= job->acquits)
         finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "given up after several attempts");
-    else if (is_steady(endpoint, job))
+    else if (lam_llm_is_steady(endpoint, job))
         finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "fails while others are answered");
     else
         leave_for_later(client, job, attempt, verdict, "fails again and again, as too many others do at first");
@@ -612,7 +584,7 @@ void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
     if (verdict.result != LAM_LLM_R_ANSWERED)
         snprintf(endpoint->problem, sizeof endpoint->problem, "%s", verdict.what);
     count_end(endpoint, attempt, &verdict);
-    count_first(endpoint, job, attempt, verdict.result);
+    lam_llm_count_first(endpoint, job, attempt, verdict.result);
     if (is_unseen(wire))
         count_unseen(client, attempt);
     if (verdict.lost)

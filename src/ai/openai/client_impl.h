@@ -6,6 +6,7 @@
  *     client_send.c  a body put together and sent
  *     client_end.c   an attempt's end: answer, retry, or the reason why not
  *     client_trial.c is it the endpoint that refuses, or are they the requests?
+ *     client_steady.c does the endpoint fail others as well?
  *     client_tools.c endpoints that do not take the tool protocol
  */
 #ifndef LAMINA_AI_OPENAI_CLIENT_IMPL_H
@@ -210,6 +211,11 @@ void lam_llm_trial_over(struct lam_llm_client *client, struct job *job); /* it e
 bool lam_llm_tools_refused(const struct endpoint *endpoint, const struct job *job, const struct lam_llm_attempt *wire, const struct lam_llm_verdict *verdict);
 /* An endpoint does not take it, now or as was known: the job goes to another that may, or false: there is none. */
 bool lam_llm_tools_elsewhere(struct lam_llm_client *client, struct job *job, size_t endpoint, const char *what);
+
+/* client_steady.c. count_first: an attempt of the job ended so; once for each job, however often it is asked again. */
+void lam_llm_count_first(struct endpoint *endpoint, struct job *job, const struct attempt *attempt, enum lam_llm_result result);
+/* Does it answer nearly all others? One that fails now and then fails some requests each time, and they are not to blame. */
+bool lam_llm_is_steady(const struct endpoint *endpoint, const struct job *job);
 
 /* client_send.c: sends job, which is in no queue, to an endpoint. What cannot be sent ends as any other attempt does. */
 void lam_llm_send(struct lam_llm_client *client, struct job *job, size_t endpoint, bool hedge);

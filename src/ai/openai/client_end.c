@@ -8,7 +8,6 @@
 #include "sse.h"
 
 #define RESHAPED_MAX (2 * LAM_LLM_OPTIONS) /* each option once under each name */
-#define REDIRECTS_MAX 3
 #define DOUBTS_ENOUGH 8     /* requests that hear the same from an endpoint, and nobody is answered in between */
 #define BLAMED_ENOUGH 2     /* the same where it speaks of the model, the key or the account, and has answered nothing yet */
 #define JSON_KEEP ((size_t)4 << 20) /* bytes of an answer whose parser is kept */
@@ -150,15 +149,14 @@ static void finish_with(struct lam_llm_client *client, struct job *job, enum lam
                                                       .reason = outcome == LAM_LLM_ANSWERED ? "" : reason});
 }
 
-/* Nobody knows whose fault it is, so the request may come again another day. */
-static void leave_for_later(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict, const char *why)
+void lam_llm_leave_for_later(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict, const char *why)
 {
     finish_with(client, job, LAM_LLM_LATER, attempt, verdict, why);
 }
 
 /* ---- once more ---- */
 
-static void ask_again(struct lam_llm_client *client, struct job *job, int64_t wait_us)
+void lam_llm_ask_again(struct lam_llm_client *client, struct job *job, int64_t wait_us)
 {
     struct lane *lane = lam_llm_lane_of(client, job->request.tier, job->request.kind);
 
@@ -188,7 +186,7 @@ static void retry(struct lam_llm_client *client, struct job *job, const struct a
         return;
     }
     COUNT(&client->endpoints[e], retries, 1);
-    ask_again(client, job, wait_us);
+    lam_llm_ask_again(client, job, wait_us);
 }
 
 /* It may only have asked for more than can be answered in time: in an attempt's, or in its own. */
@@ -242,7 +240,7 @@ static void retry_error(struct lam_llm_client *client, struct job *job, const st
     else if (lam_llm_is_steady(endpoint, job))
         finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "fails while others are answered");
     else
-        leave_for_later(client, job, attempt, verdict, "fails again and again, as too many others do at first");
+        lam_llm_leave_for_later(client, job, attempt, verdict, "fails again and again, as too many others do at first");
 }
 
 static void without_option(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
@@ -264,19 +262,19 @@ static void without_option(struct lam_llm_client *client, struct job *job, const
         lam_log_warn(client->options.log, "ai", "%s does not take \"%s\": from now on %s%s (%s)", endpoint->base, sent,
                      *state == OPTION_INSTEAD ? "with " : "without it", *state == OPTION_INSTEAD ? option->instead : "", verdict->what);
     }
-    ask_again(client, job, 0);
+    lam_llm_ask_again(client, job, 0);
 }
 
 /* The request means nothing without them: it goes to an endpoint that may take them, or back to its caller, who knows another form. */
 static void without_tools(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
 {
     if (lam_llm_tools_elsewhere(client, job, attempt->wire.endpoint, verdict->what))
-        ask_again(client, job, 0);
+        lam_llm_ask_again(client, job, 0);
     else
         finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "");
 }
 
-static void refuse(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict, const char *why)
+void lam_llm_refuse(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict, const char *why)
 {
     struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
     struct lane *lane = lam_llm_lane_of(client, job->request.tier, job->request.kind);
@@ -291,7 +289,7 @@ static void refuse(struct lam_llm_client *client, struct job *job, const struct 
     lane->members &= ~(1u << attempt->wire.endpoint);
     if (lane->members) {
         job->wait.avoid = job->request.avoid;
-        ask_again(client, job, 0);
+        lam_llm_ask_again(client, job, 0);
     } else {
         finish_with(client, job, LAM_LLM_REFUSED, attempt, verdict, why);
     }
@@ -353,66 +351,13 @@ static void doubt(struct lam_llm_client *client, struct job *job, const struct a
     }
     full = row_is_full(client, endpoint, job, lam_llm_problem_likeness(&verdict->problem), blamed);
     if (full && lam_llm_try(client, job, attempt->wire.endpoint))
-        ask_again(client, job, 0);
+        lam_llm_ask_again(client, job, 0);
     else if (full && is_endpoints(endpoint, job, blamed) && !endpoint->trials[job->request.kind].job)
-        refuse(client, job, attempt, verdict, "all requests are refused alike");
+        lam_llm_refuse(client, job, attempt, verdict, "all requests are refused alike");
     else if (job->doubts++ < DOUBTS_MAX || endpoint->flow.open) /* until its deadline */
-        ask_again(client, job, doubt_wait_us(client, endpoint, job));
+        lam_llm_ask_again(client, job, doubt_wait_us(client, endpoint, job));
     else
-        leave_for_later(client, job, attempt, verdict, "refused, and nothing that was sent later is answered");
-}
-
-/* A move for good is one that all requests would be sent after; a passing one, after answers, is not. */
-static void not_followed(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict, const char *why)
-{
-    const struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
-
-    if (endpoint->answered_number[job->request.kind])
-        leave_for_later(client, job, attempt, verdict, *why ? why : "redirected");
-    else
-        refuse(client, job, attempt, verdict, why);
-}
-
-/* Only what moved for good is remembered. What else a server redirects (a page of its maintenance, a login) is followed by the one request that was. */
-static void redirect(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, struct lam_llm_verdict *verdict)
-{
-    struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
-    const char **url = &endpoint->urls[attempt->wire.kind], *fresh;
-    char target[1024];
-
-    if (attempt->wire.headers.location_cut || !lam_llm_same_host(attempt->wire.url, attempt->wire.headers.location, target, sizeof target)) {
-        snprintf(verdict->what, sizeof verdict->what, "status %d: redirected to %.200s, which is %s and is not followed; set the endpoint's url", attempt->wire.status,
-                 attempt->wire.headers.location, attempt->wire.headers.location_cut ? "a very long address" : "another host");
-        not_followed(client, job, attempt, verdict, "");
-        return;
-    }
-    if (job->redirects++ >= REDIRECTS_MAX || !(fresh = lam_llm_url_keep(endpoint, target))) {
-        snprintf(verdict->what, sizeof verdict->what, "status %d: redirected again and again, the last time to %.200s", attempt->wire.status, target);
-        not_followed(client, job, attempt, verdict, "redirected too often");
-        return;
-    }
-    if (*url != attempt->wire.url || (attempt->wire.status != 301 && attempt->wire.status != 308)) {
-        job->url = fresh;
-        job->url_endpoint = attempt->wire.endpoint;
-    } else {
-        *url = fresh;
-    }
-    ask_again(client, job, 0);
-}
-
-/* Where a redirect led is not what the job names: before what is said there counts, the endpoint's own address is asked. False: it was. */
-static bool asked_at_home(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict)
-{
-    struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
-    const char **url = &endpoint->urls[attempt->wire.kind], *home = endpoint->home[attempt->wire.kind];
-    bool refused = verdict->action == LAM_LLM_A_REFUSE || verdict->action == LAM_LLM_A_DOUBT || attempt->wire.status == 401 || attempt->wire.status == 407;
-
-    if (!refused || attempt->wire.url == home || job->redirects++ >= REDIRECTS_MAX)
-        return false;
-    if (*url == attempt->wire.url)
-        *url = home;
-    ask_again(client, job, 0);
-    return true;
+        lam_llm_leave_for_later(client, job, attempt, verdict, "refused, and nothing that was sent later is answered");
 }
 
 /* ---- an attempt's end ---- */
@@ -455,22 +400,22 @@ static bool end_trial(struct lam_llm_client *client, struct job *job, const stru
         return false;
     case LAM_LLM_TRIAL_REFUSED:
         if (is_endpoints(&client->endpoints[attempt->wire.endpoint], job, is_blamed(attempt, verdict)))
-            refuse(client, job, attempt, verdict, "all requests are refused alike, and one about a harmless text as well");
+            lam_llm_refuse(client, job, attempt, verdict, "all requests are refused alike, and one about a harmless text as well");
         else
-            leave_for_later(client, job, attempt, verdict, "refused, and so is a harmless text");
+            lam_llm_leave_for_later(client, job, attempt, verdict, "refused, and so is a harmless text");
         return true;
     case LAM_LLM_TRIAL_ANSWERED:
         break;
     }
     if (!job->attempts[0]) /* else its other attempt is its own */
-        ask_again(client, job, 0);
+        lam_llm_ask_again(client, job, 0);
     return true;
 }
 
 static void act_on(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, struct lam_llm_verdict *verdict)
 {
     job->url = NULL;
-    if (asked_at_home(client, job, attempt, verdict) || (attempt->trial && end_trial(client, job, attempt, verdict)))
+    if (lam_llm_asked_at_home(client, job, attempt, verdict) || (attempt->trial && end_trial(client, job, attempt, verdict)))
         return;
     switch (verdict->action) {
     case LAM_LLM_A_ANSWER:
@@ -492,19 +437,19 @@ static void act_on(struct lam_llm_client *client, struct job *job, const struct 
         without_tools(client, job, attempt, verdict);
         break;
     case LAM_LLM_A_REDIRECT:
-        redirect(client, job, attempt, verdict);
+        lam_llm_redirect(client, job, attempt, verdict);
         break;
     case LAM_LLM_A_TOO_LONG:
         finish_with(client, job, LAM_LLM_TOO_LONG, attempt, verdict, "");
         break;
     case LAM_LLM_A_LATER:
-        leave_for_later(client, job, attempt, verdict, "it says not to try again");
+        lam_llm_leave_for_later(client, job, attempt, verdict, "it says not to try again");
         break;
     case LAM_LLM_A_DOUBT:
         doubt(client, job, attempt, verdict);
         break;
     case LAM_LLM_A_REFUSE:
-        refuse(client, job, attempt, verdict, "");
+        lam_llm_refuse(client, job, attempt, verdict, "");
         break;
     }
 }

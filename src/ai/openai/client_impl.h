@@ -229,4 +229,22 @@ void lam_llm_finish(struct lam_llm_client *client, struct job *job, enum lam_llm
 /* The same, of one that no endpoint took because of its tools. */
 void lam_llm_finish_without_tools(struct lam_llm_client *client, struct job *job, size_t endpoint);
 
+/* ---- client_end.c: what becomes of a job whose attempt ended ---- */
+
+/* Nobody knows whose fault it is, so the request may come again another day. */
+void lam_llm_leave_for_later(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict, const char *why);
+
+/* Every request would hear the same. */
+void lam_llm_refuse(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict, const char *why);
+
+void lam_llm_ask_again(struct lam_llm_client *client, struct job *job, int64_t wait_us);
+
+/* ---- client_redirect.c ---- */
+
+/* Only what moved for good is remembered. What else a server redirects (a page of its maintenance, a login) is followed by the one request that was. */
+void lam_llm_redirect(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, struct lam_llm_verdict *verdict);
+
+/* Where a redirect led is not what the job names: before what is said there counts, the endpoint's own address is asked. False: it was. */
+bool lam_llm_asked_at_home(struct lam_llm_client *client, struct job *job, const struct attempt *attempt, const struct lam_llm_verdict *verdict);
+
 #endif

@@ -526,7 +526,7 @@ void lam_llm_ended(void *arg, struct lam_llm_attempt *wire)
     }
     if (is_too_much(job, wire))
         verdict.result = too_much_again(endpoint, attempt) ? LAM_LLM_R_TRANSPORT : LAM_LLM_R_FORGOTTEN;
-    if (verdict.result != LAM_LLM_R_ANSWERED)
+    if (verdict.result != LAM_LLM_R_ANSWERED && verdict.action != LAM_LLM_A_REDIRECT && !endpoint->refused) /* why it was refused stays its last word */
         snprintf(endpoint->problem, sizeof endpoint->problem, "%s", verdict.what);
     count_end(endpoint, attempt, &verdict);
     lam_llm_count_first(endpoint, job, attempt, verdict.result);

@@ -55,16 +55,7 @@ static const char *place_of(char place[PLACE], uint32_t source, const uint8_t pa
     return place;
 }
 
-static size_t source_index(const struct lam_batch_job *batch, uint32_t number)
-{
-    size_t i = 0;
-
-    while (i < batch->source_count && batch->sources[i].number != number)
-        i++;
-    return i;
-}
-
-static bool is_read(const struct lam_batch_file *file) { return file && file->state == LAM_FILE_NEW && !file->failed; }
+static bool is_read(const struct lam_batch_file *file) { return file && lam_batch_file_is_read(file); }
 
 /* Passes rc, that of a look at a segment of the old view. */
 static int looked(struct carry *carry, int rc)
@@ -115,7 +106,7 @@ static const struct lam_batch_file *find_file(const struct carry *carry, const s
 static bool is_read_again(const struct carry *carry, const struct lam_position *pos, const struct lam_batch_file **file)
 {
     const struct lam_batch_job *batch = carry->batch;
-    size_t source = source_index(batch, pos->source);
+    size_t source = lam_batch_source_at(batch, pos->source);
     bool ours = source < batch->source_count, same = false;
 
     *file = ours ? find_file(carry, pos, &same) : NULL;
@@ -270,11 +261,7 @@ static int carry_row(struct carry *carry, struct lam_row *row, const struct lam_
         batch->gathered_pending++;
     if (batch->engine->job->dataset.kind == LAM_JOB_APPEND && (rc = count_row(carry, &row->rec, err)))
         return rc;
-    if (lam_block_bytes(carry->block) >= LAM_BATCH_STAGE_BYTES && (rc = lam_batch_stage_rows(batch, carry->block, err)))
-        return rc;
-    if ((rc = lam_block_add_row(carry->block, row, err)) != LAM_E_LIMIT)
-        return rc;
-    return (rc = lam_batch_stage_rows(batch, carry->block, err)) ? rc : lam_block_add_row(carry->block, row, err);
+    return lam_batch_stage_row(batch, carry->block, row, err);
 }
 
 static int take_row(struct carry *carry, struct lam_map *map, uint64_t i, struct lam_error *err)

@@ -1,4 +1,5 @@
 #include "batch_estimate.h"
+#include "batch_table.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -273,11 +274,7 @@ bool lam_batch_estimate_split(struct lam_sv *split, struct lam_batch_sampled *sa
 
 static size_t stratum_of(const struct lam_batch_job *batch, const struct lam_piece *piece)
 {
-    size_t i = 0;
-
-    while (!piece->again && i < batch->source_count && batch->sources[i].number != piece->source)
-        i++;
-    return piece->again ? pending_stratum(batch) : i;
+    return piece->again ? pending_stratum(batch) : lam_batch_source_at(batch, piece->source);
 }
 
 int lam_batch_estimate_take(struct lam_batch_job *batch, const struct lam_batch_piece *piece, const struct lam_llm_need *needed, struct lam_error *err)

@@ -40,7 +40,6 @@ void lam_batch_files_free(struct lam_batch_files *files)
         free(files->files[i].blocks);
     }
     free(files->files);
-    free(files->news);
     lam_dict_release(&files->by_path);
     pthread_mutex_destroy(&files->lock);
     free(files);
@@ -122,7 +121,7 @@ bool lam_batch_deletes(const struct lam_batch_job *batch, size_t source)
 
 /* --- what comes back --- */
 
-static size_t source_index(const struct lam_batch_job *batch, uint32_t number)
+size_t lam_batch_source_at(const struct lam_batch_job *batch, uint32_t number)
 {
     for (size_t i = 0; i < batch->source_count; i++)
         if (batch->sources[i].number == number)
@@ -143,7 +142,7 @@ void lam_batch_accepted(void *arg, int rank, struct lam_sv note)
         return;
     }
     pthread_mutex_lock(&files->lock);
-    file = piece.stream ? NULL : lam_batch_files_find(files, (uint32_t)source_index(batch, piece.source), piece.path);
+    file = piece.stream ? NULL : lam_batch_files_find(files, (uint32_t)lam_batch_source_at(batch, piece.source), piece.path);
     if (file && file->size == piece.size && file->mtime_ns == piece.mtime_ns) {
         file->rows += piece.rows + piece.quarantined + piece.filtered;
         file->splits_done += piece.last;
@@ -258,15 +257,14 @@ bool lam_batch_again(void *arg)
     return batch->files->relist && !batch->estimate;
 }
 
-/* By this scan, and without a failure. */
-static bool is_read(const struct lam_batch_file *file)
+bool lam_batch_file_is_read(const struct lam_batch_file *file)
 {
     return !file->failed && (file->state == LAM_FILE_NEW || file->state == LAM_FILE_CHANGED || file->state == LAM_FILE_GROWN);
 }
 
 bool lam_batch_piece_holds(struct lam_batch_job *batch, const struct lam_piece *piece)
 {
-    size_t source = source_index(batch, piece->source);
+    size_t source = lam_batch_source_at(batch, piece->source);
     const struct lam_batch_file *file;
 
     if (source == batch->source_count)
@@ -274,7 +272,7 @@ bool lam_batch_piece_holds(struct lam_batch_job *batch, const struct lam_piece *
     if (piece->stream)
         return piece->mtime_ns != INT64_MIN; /* dropped: lam_batch_list_pending */
     file = lam_batch_files_find(batch->files, (uint32_t)source, piece->path);
-    return file && is_read(file) && piece->life == file->life && piece->size == file->size && piece->mtime_ns == file->mtime_ns;
+    return file && lam_batch_file_is_read(file) && piece->life == file->life && piece->size == file->size && piece->mtime_ns == file->mtime_ns;
 }
 
 int lam_batch_changed(struct lam_batch_job *batch, int (*each)(void *arg, uint32_t source, const struct lam_digest *partition), void *arg, struct lam_error *err)
@@ -318,12 +316,12 @@ bool lam_batch_any_file(const struct lam_batch_files *files)
     return any;
 }
 
-bool lam_batch_files_news(const struct lam_batch_files *files, size_t source)
+bool lam_batch_files_news(const struct lam_batch_files *files)
 {
-    bool news = files->news && files->news[source];
+    bool news = files->news;
 
     for (size_t i = 0; !news && i < files->count; i++)
-        news = files->files[i].source == source && is_read(&files->files[i]);
+        news = lam_batch_file_is_read(&files->files[i]);
     return news;
 }
 

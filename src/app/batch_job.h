@@ -196,11 +196,13 @@ bool lam_batch_carry_keeps(const struct lam_batch_job *batch, const char *path);
 /* Adds the deletes of on_missing to what is planned. Storage thread, when all else is planned. */
 int lam_batch_delete_missing(struct lam_batch_job *batch, struct lam_error *err);
 
-/* Whether anything in the files of this source is not as the manifest has it; writes the new manifest. */
-bool lam_batch_files_news(const struct lam_batch_files *files, size_t source);
+/* Is anything in the sources not as the manifests have it? */
+bool lam_batch_files_news(const struct lam_batch_files *files);
 
 /* Is there a file that is as it was, or could be read? */
 bool lam_batch_any_file(const struct lam_batch_files *files);
+
+/* The new manifest of a source. */
 int lam_batch_write_manifest(struct lam_batch_job *batch, size_t source, struct lam_segment_entry *entry, struct lam_error *err);
 
 /* A full view: that of a source which is no longer in the job, with all its files as such that were not read. No path: the old one is damaged, and there is none. */
@@ -259,6 +261,9 @@ void lam_batch_end(void *arg);
 void lam_batch_maps_release(struct lam_batch_job *batch);
 void lam_batch_input_release(struct lam_batch_input *input);
 void lam_batch_inputs_release(struct lam_batch_inputs *inputs);
+
+/* One more of them, of zeroes. NULL: out of memory. */
+struct lam_batch_input *lam_batch_inputs_add(struct lam_batch_inputs *inputs);
 
 /*
  * Which model answers in this run, or that one is trained, which makes it a full view. begin, once state is known and before the cutoff is set.

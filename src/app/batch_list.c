@@ -181,7 +181,7 @@ static int take_file(struct lam_batch_job *batch, struct lam_batch_lister *liste
                 file->mtime_ns = found->before->mtime_ns;
         }
         if ((found->before && !read && found->before->mtime_ns != file->mtime_ns) || (found->state == LAM_FILE_VANISHED && lam_batch_deletes(batch, source)))
-            files->news[source] = true;
+            files->news = true;
         batch->report.files += read && !relists;
         batch->report.files_unchanged += found->state == LAM_FILE_UNCHANGED;
         if (found->state == LAM_FILE_UNREADABLE)
@@ -301,7 +301,7 @@ static int list_stream(struct lam_batch_job *batch, struct lam_batch_lister *lis
             news = entry->offsets[i].end > lam_cutoff_next(&batch->state->view.cutoff, entry->source, entry->life, entry->offsets[i].partition);
         if (!news)
             continue;
-        batch->files->news[source] = true;
+        batch->files->news = true;
         for (size_t g = 0; g < batch->adopted.count; g++)
             for (size_t p = 0; p < batch->adopted.groups[g].piece_count; p++)
                 adopted = adopted || (batch->adopted.groups[g].pieces[p].stream && lam_sv_eq(batch->adopted.groups[g].pieces[p].path, lam_sv_of(entry->path)));
@@ -330,9 +330,6 @@ int lam_batch_list(void *arg, struct lam_batch_lister *lister, struct lam_error 
     if (batch->estimate && !batch->llm) /* the built-in analyzer costs nothing */
         return 0;
     batch->files->relist = false;
-    if (!batch->files->news && !(batch->files->news = calloc(batch->source_count + 1, sizeof *batch->files->news)))
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory for sources");
-    batch->files->news_count = batch->source_count;
     if (!again && (rc = lam_batch_list_pending(batch, lister, err)))
         return rc;
     for (size_t i = 0; !rc && i < batch->source_count; i++) {

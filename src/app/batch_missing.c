@@ -8,6 +8,7 @@
  * several, and are resolved with all the others; so nothing of them counts before the view is published, and the next attempt makes them anew.
  */
 #include "batch_staged.h"
+#include "batch_table.h"
 
 #include "base/dict.h"
 #include "model/order.h"
@@ -62,10 +63,9 @@ static int collect(void *arg, uint32_t source, struct lam_sv path, struct lam_er
 
 static uint32_t life_of(const struct lam_batch_job *batch, uint32_t source)
 {
-    for (size_t i = 0; i < batch->source_count; i++)
-        if (batch->sources[i].number == source)
-            return batch->sources[i].life;
-    return 0;
+    size_t i = lam_batch_source_at(batch, source);
+
+    return i < batch->source_count ? batch->sources[i].life : 0;
 }
 
 int lam_batch_delete_row(struct lam_batch_job *batch, const struct lam_row *row, struct lam_sv path, struct lam_buf *order, struct lam_block *block,
@@ -85,9 +85,7 @@ int lam_batch_delete_row(struct lam_batch_job *batch, const struct lam_row *row,
         (rc = lam_order_add_position(order, &gone.rec.pos, path, err)))
         return rc;
     gone.rec.order = lam_buf_sv(order);
-    if ((rc = lam_block_add_row(block, &gone, err)) != LAM_E_LIMIT)
-        return rc;
-    return (rc = lam_batch_stage_rows(batch, block, err)) ? rc : lam_block_add_row(block, &gone, err);
+    return lam_batch_stage_row(batch, block, &gone, err);
 }
 
 static int visit_run(struct missing *missing, const struct lam_state_segment *segment, struct lam_error *err)

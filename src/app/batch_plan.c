@@ -30,6 +30,21 @@ void lam_batch_inputs_release(struct lam_batch_inputs *inputs)
     *inputs = (struct lam_batch_inputs){0};
 }
 
+struct lam_batch_input *lam_batch_inputs_add(struct lam_batch_inputs *inputs)
+{
+    if (inputs->count == inputs->cap) {
+        size_t cap = inputs->cap ? 2 * inputs->cap : 32;
+        struct lam_batch_input *grown = realloc(inputs->items, cap * sizeof *grown);
+
+        if (!grown)
+            return NULL;
+        inputs->items = grown;
+        inputs->cap = cap;
+    }
+    inputs->items[inputs->count] = (struct lam_batch_input){0};
+    return &inputs->items[inputs->count++];
+}
+
 static int add_rule(struct lam_batch_input *input, const struct lam_piece *piece, struct lam_error *err)
 {
     struct lam_mask_rule *grown = realloc(input->rules, (input->rule_count + 1) * sizeof *grown);
@@ -139,19 +154,10 @@ static int plan_group(struct lam_batch_job *batch, struct lam_staged *group, str
     for (size_t i = 0; i < group->piece_count; i++)
         holding += lam_batch_piece_holds(batch, &group->pieces[i]);
     for (size_t s = 0; holding && s < group->segment_count; s++) {
-        struct lam_batch_input *input;
-        struct lam_batch_inputs *planned = &batch->planned;
+        struct lam_batch_input *input = lam_batch_inputs_add(&batch->planned);
 
-        if (planned->count == planned->cap) {
-            size_t cap = planned->cap ? 2 * planned->cap : 32;
-            struct lam_batch_input *grown = realloc(planned->items, cap * sizeof *grown);
-
-            if (!grown)
-                return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a plan");
-            planned->items = grown;
-            planned->cap = cap;
-        }
-        input = &planned->items[planned->count++];
+        if (!input)
+            return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a plan");
         *input = (struct lam_batch_input){.entry = group->segments[s], .owed = group->segments[s].kind == LAM_SEGMENT_SILVER && owes(batch, group),
                                           .again = group->pieces[0].again && batch->engine->job->dataset.kind == LAM_JOB_APPEND};
         lam_segment_entry_init(&group->segments[s]); /* it is the plan's now */
@@ -229,10 +235,7 @@ static int write_plan(struct lam_batch_job *batch, struct lam_buf *out, struct l
 
 bool lam_batch_has_work(const struct lam_batch_job *batch)
 {
-    for (size_t i = 0; i < batch->source_count; i++)
-        if (lam_batch_files_news(batch->files, i))
-            return true;
-    return batch->asks_again;
+    return batch->asks_again || lam_batch_files_news(batch->files);
 }
 
 /* Takes over what of a group counts, and its pieces' counts. */

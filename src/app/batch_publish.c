@@ -1,5 +1,6 @@
 /* The one commit that makes the view public: runs, masks, what is kept of what was staged, manifests, removals, counts. Coordinator, storage thread. */
 #include "batch_job.h"
+#include "batch_table.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -161,13 +162,11 @@ static int collect_changed(void *arg, uint32_t source, const struct lam_digest *
 {
     struct changed *changed = arg;
     struct lam_mask_rule *grown = realloc(changed->rules, (changed->count + 1) * sizeof *grown);
-    uint32_t life = 0;
+    size_t at = lam_batch_source_at(changed->batch, source);
+    uint32_t life = at < changed->batch->source_count ? changed->batch->sources[at].life : 0;
 
     if (!grown)
         return LAM_FAIL(changed->err, LAM_E_MEMORY, "no memory for changed files");
-    for (size_t i = 0; i < changed->batch->source_count; i++)
-        if (changed->batch->sources[i].number == source)
-            life = changed->batch->sources[i].life;
     changed->rules = grown;
     grown[changed->count] = (struct lam_mask_rule){.source = source, .life_end = life, .offset_end = UINT64_MAX};
     memcpy(grown[changed->count++].partition, partition->bytes, sizeof partition->bytes);
@@ -226,10 +225,9 @@ static int commit_staged(struct lam_batch_job *batch, struct lam_commit *commit,
 
 static bool is_corpus(const struct lam_batch_job *batch, uint32_t source)
 {
-    for (size_t i = 0; i < batch->source_count; i++)
-        if (!batch->sources[i].stream && batch->sources[i].number == source)
-            return true;
-    return false;
+    size_t i = lam_batch_source_at(batch, source);
+
+    return i < batch->source_count && !batch->sources[i].stream;
 }
 
 /* Segments that the new view replaces: manifests, what speed holds below the cutoff, and (made anew) all of the old view. */

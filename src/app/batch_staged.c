@@ -72,16 +72,14 @@ bool lam_batch_staged_beats(const struct lam_batch_staged *staged, const struct 
 /* Takes entry. owed: rows of it wait for the built-in analyzer, and no range does. */
 static int add_input(struct lam_batch_job *batch, struct lam_segment_entry *entry, bool owed, struct lam_error *err)
 {
-    struct lam_batch_input *grown = realloc(batch->planned.items, (batch->planned.count + 1) * sizeof *grown);
+    struct lam_batch_input *input = lam_batch_inputs_add(&batch->planned);
 
-    if (!grown) {
+    if (!input) {
         lam_segment_entry_release(entry);
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a plan");
     }
     memcpy(entry->run, batch->run, LAM_RUN_ID);
-    batch->planned.items = grown;
-    batch->planned.cap = batch->planned.count + 1;
-    grown[batch->planned.count++] = (struct lam_batch_input){.entry = *entry, .owed = owed};
+    *input = (struct lam_batch_input){.entry = *entry, .owed = owed};
     return 0;
 }
 
@@ -113,6 +111,15 @@ int lam_batch_stage_rows(struct lam_batch_job *batch, struct lam_block *block, s
     }
     lam_block_clear(block);
     return add_input(batch, &entry, owed, err);
+}
+
+int lam_batch_stage_row(struct lam_batch_job *batch, struct lam_block *block, const struct lam_row *row, struct lam_error *err)
+{
+    int rc = lam_block_bytes(block) >= LAM_BATCH_STAGE_BYTES ? lam_batch_stage_rows(batch, block, err) : 0;
+
+    if (rc || (rc = lam_block_add_row(block, row, err)) != LAM_E_LIMIT)
+        return rc;
+    return (rc = lam_batch_stage_rows(batch, block, err)) ? rc : lam_block_add_row(block, row, err);
 }
 
 int lam_batch_stage_rejects(struct lam_batch_job *batch, struct lam_block *block, struct lam_error *err)

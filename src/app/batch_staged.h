@@ -29,7 +29,10 @@ bool lam_batch_staged_beats(const struct lam_batch_staged *staged, const struct 
 /* The rows of the block become a segment of the plan, and the block is empty. Nothing where it has none. */
 int lam_batch_stage_rows(struct lam_batch_job *batch, struct lam_block *block, struct lam_error *err);
 
-/* The same for its rejects. */
+/* Adds a row to the block, which becomes a segment first where it is full. */
+int lam_batch_stage_row(struct lam_batch_job *batch, struct lam_block *block, const struct lam_row *row, struct lam_error *err);
+
+/* The same as lam_batch_stage_rows for its rejects. */
 int lam_batch_stage_rejects(struct lam_batch_job *batch, struct lam_block *block, struct lam_error *err);
 
 /* Adds the delete of a row of the view to the block, which is staged where it is full. path: of its file; order: for the order value. */

@@ -35,11 +35,16 @@ struct lam_batch_files {
     struct lam_dict by_path; /* source and path to index */
     struct lam_batch_file *files;
     size_t count, cap;
-    bool *news;  /* by source: something is not as the manifest has it, beside files that are to be read */
-    size_t news_count;
+    bool news;   /* something is not as the manifests have it, beside files that are to be read */
     bool relist; /* some file is restless */
     uint64_t emitted;
 };
+
+/* Index of the source with this number in the job; source_count: it is not of the job. */
+size_t lam_batch_source_at(const struct lam_batch_job *batch, uint32_t number);
+
+/* Is it read in this scan, and without a failure? */
+bool lam_batch_file_is_read(const struct lam_batch_file *file);
 
 /* Under the lock. The file of this name, or NULL. */
 struct lam_batch_file *lam_batch_files_find(const struct lam_batch_files *files, uint32_t source, struct lam_sv path);

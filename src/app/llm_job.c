@@ -451,18 +451,23 @@ void lam_llm_job_agents(const struct lam_llm_job *llm, struct lam_agent_stats *s
         lam_agent_stats_add(stats, &llm->all[rank].agents);
 }
 
+static struct lam_openai_usage at_endpoints(const struct lam_openai_stats *stats)
+{
+    struct lam_openai_usage sum = {0};
+
+    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
+        lam_openai_usage_add(&sum, &stats->endpoints[i]);
+    return sum;
+}
+
 bool lam_llm_job_asked(const struct lam_llm_job *llm)
 {
     struct lam_openai_stats stats;
-    uint64_t requests;
 
     if (!llm || llm->engine->estimate)
         return false;
     lam_llm_job_stats(llm, &stats);
-    requests = stats.unseen.requests;
-    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
-        requests += stats.endpoints[i].requests;
-    return requests > 0;
+    return stats.unseen.requests + at_endpoints(&stats).requests > 0;
 }
 
 const char *lam_llm_job_limit(const struct lam_llm_job *llm)
@@ -476,18 +481,16 @@ const char *lam_llm_job_limit(const struct lam_llm_job *llm)
 bool lam_llm_job_over_limit(const struct lam_llm_job *llm, bool *too_small, char *text, size_t cap)
 {
     const char *limit = lam_llm_job_limit(llm);
-    struct lam_spent least = {0}, spent = {0};
+    struct lam_openai_usage spent;
     struct lam_openai_stats stats;
+    struct lam_spent least = {0};
     bool reached = false;
 
     *too_small = false;
     if (!limit[0])
         return false;
     lam_llm_job_stats(llm, &stats);
-    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++) {
-        spent.tokens += stats.endpoints[i].tokens_in + stats.endpoints[i].tokens_out;
-        spent.cost += stats.endpoints[i].cost;
-    }
+    spent = at_endpoints(&stats);
     for (int rank = 0; rank < llm->engine->size; rank++) {
         reached = reached || llm->all[rank].reached;
         if (llm->all[rank].too_much.tokens > least.tokens)
@@ -502,7 +505,7 @@ bool lam_llm_job_over_limit(const struct lam_llm_job *llm, bool *too_small, char
                  (unsigned long long)least.tokens, least.cost);
     else
         snprintf(text, cap, "%s was reached: %llu tokens and %.6f were spent; records without an answer are pending, and the next run goes on with them", limit,
-                 (unsigned long long)spent.tokens, spent.cost);
+                 (unsigned long long)(spent.tokens_in + spent.tokens_out), spent.cost);
     return true;
 }
 

@@ -94,6 +94,12 @@ static int add_cascade(const struct lam_llm_job *llm, const struct lam_openai_st
                         saved.tokens, saved.cost, saved.basis);
 }
 
+/* Parts of long documents are told where there were some. */
+static bool has_row(const struct lam_openai *openai, const struct lam_openai_stats *stats, size_t ask)
+{
+    return stats->asks[ask].requests || strcmp(lam_openai_ask_name(openai, ask), "part") != 0;
+}
+
 static int add_parts(const struct lam_llm_job *llm, const struct lam_openai_stats *stats, struct lam_buf *json, struct lam_error *err)
 {
     const struct lam_job_deep *deep = &lam_llm_job_engine(llm)->job->deep;
@@ -101,7 +107,7 @@ static int add_parts(const struct lam_llm_job *llm, const struct lam_openai_stat
     int rc = lam_buf_addf(json, err, ",\"tasks\":[");
 
     for (size_t i = 0; !rc && i < lam_openai_ask_count(openai); i++)
-        if (stats->asks[i].requests || strcmp(lam_openai_ask_name(openai, i), "part") != 0)
+        if (has_row(openai, stats, i))
             rc = add_usage(json, "task", lam_openai_ask_name(openai, i), NULL, &stats->asks[i], err);
     if (!rc && deep->agent)
         rc = add_usage(json, "task", "agent", NULL, &stats->others, err);
@@ -170,7 +176,7 @@ static void print_table(const struct lam_llm_job *llm, const struct lam_openai_s
     add_up(&sum, stats, LAM_OPENAI_ASKS);
     printf("  %-40s %10s %12s %12s %12s %12s\n", "", "requests", "tokens in", "tokens out", "of in cached", "cost");
     for (size_t i = 0; i < lam_openai_ask_count(openai); i++)
-        if (stats->asks[i].requests || strcmp(lam_openai_ask_name(openai, i), "part") != 0)
+        if (has_row(openai, stats, i))
             print_usage(lam_openai_ask_name(openai, i), &stats->asks[i]);
     if (deep->agent)
         print_usage("agent", &stats->others);

@@ -11,7 +11,6 @@
 
 #define TRAIL_RESULT 400    /* bytes of a result that the trail keeps */
 #define TRAIL_ARGUMENTS 2000
-#define USAGE_FACTOR 8u       /* so many times what an exchange can have at all are not believed */
 #define CONTEXT_MAX (1u << 20) /* of a model whose context is not known */
 #define CONTENT_MAX 16000     /* bytes of what a model said that it is shown again */
 
@@ -213,7 +212,7 @@ static int act(struct lam_agent *agent, const struct step *step, struct lam_erro
 static uint64_t use(struct lam_agent *agent)
 {
     uint64_t in = lam_llm_count(agent->json, "/usage/prompt_tokens"), out = lam_llm_count(agent->json, "/usage/completion_tokens");
-    uint64_t context = agent->options.context ? agent->options.context : CONTEXT_MAX, most = USAGE_FACTOR * (context + agent->guess + agent->options.answer_tokens), guess;
+    uint64_t context = agent->options.context ? agent->options.context : CONTEXT_MAX, most = LAM_LLM_USAGE_FACTOR * (context + agent->guess + agent->options.answer_tokens), guess;
     bool told = in > 0;
 
     guess = lam_token_guess(lam_json_raw(agent->json, lam_json_find(agent->json, LAM_JSON_ROOT, LAM_SV("/choices/0/message"))));

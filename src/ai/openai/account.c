@@ -4,15 +4,13 @@
 #include <inttypes.h>
 #include <math.h>
 
-#define USAGE_FACTOR 8u /* so many times what a request can have at all are not believed */
-
 /* Counts that are far beyond any context would use up a limit at once: as if they were not told. */
 static void doubt_usage(struct lam_openai *o, const struct lam_openai_request *request, struct lam_llm_reply *reply)
 {
     bool embeds = lam_ask_embeds(o, request->ask);
     uint64_t most = (uint64_t)lam_asks_context(o->job, embeds ? 0 : request->tier, embeds ? LAM_JOB_EMBEDDINGS : LAM_JOB_CHAT) + o->asks.items[request->ask].answer_tokens + request->guess;
 
-    most *= USAGE_FACTOR;
+    most *= LAM_LLM_USAGE_FACTOR;
     if (reply->tokens_in <= most && reply->tokens_out <= most)
         return;
     if (!o->usage_doubted)

@@ -58,6 +58,9 @@ const struct lam_json *lam_llm_reader_answer(const struct lam_llm_reader *reader
  */
 double lam_llm_reader_certainty(const struct lam_llm_reader *reader, const struct lam_llm_reply *reply, const char *field);
 
+/* So many times the tokens that a request and its answer can have at all are not believed, whoever counts them. */
+#define LAM_LLM_USAGE_FACTOR 8u
+
 /* What a JSON pointer names, where it is a number that counts something, as servers and caches write it: 0 … UINT32_MAX; else 0. */
 uint32_t lam_llm_count(const struct lam_json *json, const char *pointer);
 

@@ -12,7 +12,6 @@
 #define BLAMED_ENOUGH 2     /* the same where it speaks of the model, the key or the account, and has answered nothing yet */
 #define JSON_KEEP ((size_t)4 << 20) /* bytes of an answer whose parser is kept */
 #define TIME_SLACK_US INT64_C(5000) /* timeouts are in milliseconds */
-#define USAGE_FACTOR 8u     /* so many times what a request can have at all are not believed */
 #define USAGE_ROOM 1024u    /* of an estimate that is too low */
 #define DOUBTS_MAX 3        /* times that a request is asked again, to see what becomes of others */
 
@@ -68,7 +67,7 @@ static uint64_t count_lost(struct lam_llm_client *client, const struct attempt *
 {
     struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
     const struct lam_llm_request *request = &attempt->job->request;
-    uint64_t most = USAGE_FACTOR * ((uint64_t)request->tokens + request->max_tokens + USAGE_ROOM), in = verdict->lost_in, out = verdict->lost_out;
+    uint64_t most = LAM_LLM_USAGE_FACTOR * ((uint64_t)request->tokens + request->max_tokens + USAGE_ROOM), in = verdict->lost_in, out = verdict->lost_out;
     bool told = (in || out) && in <= most && out <= most;
 
     if (told) {

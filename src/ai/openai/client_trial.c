@@ -44,13 +44,13 @@ static void count(struct lam_llm_client *client, const struct attempt *attempt)
     struct endpoint *endpoint = &client->endpoints[attempt->wire.endpoint];
     struct lam_sv answer = lam_buf_sv(&attempt->wire.answer);
     struct lam_error err;
-    uint64_t in = 0, out = 0;
+    uint64_t in = 0, out = 0, most = LAM_LLM_USAGE_FACTOR * (uint64_t)attempt->tokens;
 
     if (!lam_json_parse(client->json, answer, &err)) {
         in = lam_llm_count(client->json, "/usage/prompt_tokens");
         out = lam_llm_count(client->json, "/usage/completion_tokens");
     }
-    if (!in || in > attempt->tokens * 8 || out > attempt->tokens * 8) { /* as no endpoint can have counted */
+    if (!in || in > most || out > most) { /* as no endpoint can have counted */
         in = lam_token_guess(lam_buf_sv(&attempt->body));
         out = attempt->job->request.kind == LAM_LLM_CHAT ? lam_token_guess(answer) / 2 : 0;
     }

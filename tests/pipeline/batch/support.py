@@ -307,6 +307,19 @@ class BatchCase(unittest.TestCase):
         self.assertEqual(code, expect, out)
         return out
 
+    def check_winners(self, store, history):
+        """The rows of an upsert view against a naive recomputation of all that was ever read: (file, life, known records), in any order."""
+        winners, paths = {}, store.paths()
+        for name, life, known in history:
+            for key, version in naive_upsert({name: (life, known)}).items():
+                if key not in winners or version[0] > winners[key][0]:
+                    winners[key] = version
+        rows = {row["key"].decode(): row for row in store.rows()}
+        self.assertEqual(set(rows), set(winners))
+        for key, ((when, life, path, offset), rec) in winners.items():
+            row = rows[key]
+            self.assertEqual((row["event_time"], row["life"], paths[row["partition"]].encode(), row["offset"], row["op"], row["text"].decode()),
+                             (when, life, path, offset, int(rec.get("gone", False)), text_of(rec)), key)
 
 # --- corpora ---
 

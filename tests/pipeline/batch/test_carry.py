@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from support import LIMIT, BatchCase, Store, clean_environment, jsonl, main, naive_upsert, records, report_of, text_of
+from support import LIMIT, BatchCase, Store, clean_environment, jsonl, main, records, report_of
 
 APPEND = {"kind": "append", "key": None, "deleted": None, "order_by": None}
 OTHER = {"classify": {"labels": {"money": "invoice, refund, charged", "trouble": "down, error, server"}}, "sentiment": {}, "embed": {"dim": 16}}
@@ -345,18 +345,7 @@ class Carried(BatchCase):
             self.check_history(history)
 
     def check_history(self, history):
-        store, winners = self.check(), {}
-        paths = store.paths()
-        for name, life, known in history:
-            for key, version in naive_upsert({name: (life, known)}).items():
-                if key not in winners or version[0] > winners[key][0]:
-                    winners[key] = version
-        rows = {row["key"].decode(): row for row in store.rows()}
-        self.assertEqual(set(rows), set(winners))
-        for key, ((when, life, path, offset), rec) in winners.items():
-            row = rows[key]
-            self.assertEqual((row["event_time"], row["life"], paths[row["partition"]].encode(), row["offset"], row["op"], row["text"].decode()),
-                             (when, life, path, offset, int(rec.get("gone", False)), text_of(rec)), key)
+        self.check_winners(self.check(), history)
 
 
 if __name__ == "__main__":

@@ -197,17 +197,7 @@ class ChangedFiles(BatchCase):
             self.check_history(store, history)
 
     def check_history(self, store, history):
-        winners, paths = {}, store.paths()
-        for name, life, known in history:
-            for key, version in naive_upsert({name: (life, known)}).items():
-                if key not in winners or version[0] > winners[key][0]:
-                    winners[key] = version
-        rows = {row["key"].decode(): row for row in store.rows()}
-        self.assertEqual(set(rows), set(winners))
-        for key, ((when, life, path, offset), rec) in winners.items():
-            row = rows[key]
-            self.assertEqual((row["event_time"], row["life"], paths[row["partition"]].encode(), row["offset"], row["op"], row["text"].decode()),
-                             (when, life, path, offset, int(rec.get("gone", False)), text_of(rec)), key)
+        self.check_winners(store, history)
         self.assertEqual(store.totals()["read"], sum(len(known) for _, _, known in history))
         store.check_counts(self)
 

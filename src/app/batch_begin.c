@@ -284,7 +284,7 @@ int lam_batch_job_init(struct lam_batch_job *batch, struct lam_engine *engine, s
     *batch = (struct lam_batch_job){.engine = engine, .analyzer = &lam_analyzer_builtin};
     lam_buf_init(&batch->results, (size_t)1 << 30);
     lam_buf_init(&batch->resolved_paths, (size_t)1 << 30);
-    lam_buf_init(&batch->kept_copies, (size_t)1 << 30);
+    lam_dict_init(&batch->kept_copies, (size_t)64 << 20, (size_t)1 << 30);
     lam_cutoff_init(&batch->cutoff);
     batch->source_count = engine->job->source_count + (engine->job->stream ? 1 : 0);
     if (!(batch->sources = calloc(batch->source_count + 1, sizeof *batch->sources)))
@@ -312,7 +312,7 @@ void lam_batch_job_release(struct lam_batch_job *batch)
     lam_batch_files_free(batch->files);
     lam_staged_list_release(&batch->adopted);
     lam_buf_release(&batch->resolved_paths);
-    lam_buf_release(&batch->kept_copies);
+    lam_dict_release(&batch->kept_copies);
     lam_batch_tally_release(&batch->tally);
     lam_batch_inputs_release(&batch->planned);
     lam_batch_again_forget(batch);

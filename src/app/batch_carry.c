@@ -141,7 +141,9 @@ static int decide(struct carry *carry, const struct lam_record *rec, const struc
 
 static int keep_segment(struct carry *carry, const struct lam_segment_entry *entry, struct lam_error *err)
 {
-    return lam_buf_add(&carry->batch->kept_copies, entry->path, strlen(entry->path) + 1, err);
+    uint64_t *value;
+
+    return lam_dict_add(&carry->batch->kept_copies, lam_sv_of(entry->path), &value, NULL, err);
 }
 
 static int keep_copy(struct carry *carry, const struct lam_segment_entry *entry, const char place[PLACE], bool *done, struct lam_error *err)
@@ -187,15 +189,7 @@ static int each_copy(struct carry *carry, copy_visit *each, struct lam_error *er
     return rc;
 }
 
-bool lam_batch_carry_keeps(const struct lam_batch_job *batch, const char *path)
-{
-    struct lam_sv paths = lam_buf_sv(&batch->kept_copies);
-
-    for (size_t at = 0; at < paths.len; at += strlen(paths.ptr + at) + 1)
-        if (!strcmp(paths.ptr + at, path))
-            return true;
-    return false;
-}
+bool lam_batch_carry_keeps(const struct lam_batch_job *batch, const char *path) { return lam_dict_find(&batch->kept_copies, lam_sv_of(path)) != NULL; }
 
 /* --- rows --- */
 
@@ -402,7 +396,7 @@ int lam_batch_carry(struct lam_batch_job *batch, struct lam_error *err)
     struct carry carry;
     int rc;
 
-    lam_buf_clear(&batch->kept_copies);
+    lam_dict_clear(&batch->kept_copies);
     if (!batch->rebuild || !batch->state->view.number)
         return 0;
     rc = open_carry(&carry, batch, err);

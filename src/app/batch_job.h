@@ -22,6 +22,7 @@
 #ifndef LAMINA_APP_BATCH_JOB_H
 #define LAMINA_APP_BATCH_JOB_H
 
+#include "base/dict.h"
 #include "batch_tally.h"
 #include "engine.h"
 #include "llm_job.h"
@@ -137,7 +138,7 @@ struct lam_batch_job {
     struct lam_staged_list adopted; /* until it is gathered */
     struct lam_batch_inputs planned;
     struct lam_buf resolved_paths;  /* of staged rows that ranges take, each with its NUL */
-    struct lam_buf kept_copies;     /* batch_carry.c: paths of segments that stay, each with its NUL */
+    struct lam_dict kept_copies;    /* batch_carry.c: paths of segments that stay */
     struct lam_batch_tally tally;
     bool gathered;           /* planned and tally have what is staged */
     uint64_t gathered_pending; /* rows of it that have no answer */

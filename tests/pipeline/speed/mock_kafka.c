@@ -8,7 +8,9 @@
  *     committed GROUP TOPIC        [next offset or -1 of each partition]
  *     notes GROUP TOPIC            ["…",…]: what stands beside them
  *     commit GROUP TOPIC OFFSET    ok: for partition 0, as somebody else would
- *     refuse CODE COUNT            ok: the next COUNT requests to write are refused with this error of Kafka's protocol
+ *     refuse CODE COUNT            ok: the next COUNT requests to write are refused with this error of Kafka's protocol; for good only, since the mock cluster
+ *                                  takes what comes behind a refused batch, and librdkafka believes then that it took that one as well
+ *     lead TOPIC PARTITIONS YES    ok: its partitions have a leader; 0: none, so that nobody writes or reads them
  *     forget CODE COUNT            ok: and so are the next COUNT questions for a group's offsets
  */
 #include <librdkafka/rdkafka.h>
@@ -172,11 +174,19 @@ static int refuse(int request, int code, size_t count)
     return puts("ok");
 }
 
+static int lead(const char *topic, unsigned partitions, bool leader)
+{
+    for (unsigned i = 0; i < partitions; i++)
+        if (rd_kafka_mock_partition_set_leader(cluster, topic, (int32_t)i, leader ? 1 : -1))
+            return puts("error: no such partition");
+    return puts("ok");
+}
+
 static int obey(char *line)
 {
     char first[256], second[1024], where[64];
     unsigned number;
-    int code, words;
+    int code, words, yes;
 
     line[strcspn(line, "\n")] = '\0';
     if (sscanf(line, "topic %255s %u", first, &number) == 2)
@@ -193,6 +203,8 @@ static int obey(char *line)
         return commit(first, second, code);
     if (sscanf(line, "refuse %d %u", &code, &number) == 2)
         return refuse(PRODUCE, code, number);
+    if (sscanf(line, "lead %255s %u %d", first, &number, &yes) == 3)
+        return lead(first, number, yes);
     if (sscanf(line, "forget %d %u", &code, &number) == 2)
         return refuse(OFFSET_FETCH, code, number);
     return puts("error: unknown command");

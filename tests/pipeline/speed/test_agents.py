@@ -267,19 +267,24 @@ class Waiting(AgentsCase):
         self.check_batch_asks_no_agent(job)
 
     def test_a_chunk_waits_no_longer_than_an_agent_may_take(self):
+        """The chunk and the first agent end in the same moment, each by its own clock: either may be first. Agents work one after the other, in order."""
         run = self.start_hung(time=2, parallel=1)
         run.wait_for(lambda: self.archived() == EVENTS)
-        run.wait_for(lambda: len(self.broker.read(OUT)) >= EVENTS - 2)  # two are with agents, and their outputs wait on
+        run.wait_for(lambda: len(self.broker.read(OUT)) >= EVENTS - 3)  # the others are with agents, and their outputs wait on
         pending = [key for key in sorted(ASKED) if self.record(key)["pending"]]
-        self.assertEqual(pending, sorted(ASKED))
-        self.assertEqual(self.record("e04")["provenance"]["trace"]["agent"]["outcome"], "pending")
-        self.assertIn("has not answered yet", self.tool("query", self.store(), "--audit", "e04"))
+        in_time = len(ASKED) - len(pending)
+        self.assertEqual(pending, sorted(ASKED)[in_time:])
+        self.assertLessEqual(in_time, 1)
+        self.assertEqual(self.record(pending[0])["provenance"]["trace"]["agent"]["outcome"], "pending")
+        self.assertIn("has not answered yet", self.tool("query", self.store(), "--audit", pending[0]))
         self.model.hang(set())
         self.wait_for_outputs(run, EVENTS)
         _, report = self.end(run)
-        agents, no_time = report["agents"], report["agents"]["gave_up"]
-        self.assertEqual((agents["passed_on"], agents["pending"], agents["answered"], agents["late"]), (len(ASKED) - 2, len(ASKED) - 2, 2 - no_time, 2))
-        self.assertIn(no_time, (1, 2))  # one ran out of its time while the model hung; the other began when that was done, and where the machine is busy it does so too
+        agents = report["agents"]
+        asked, no_time = len(ASKED) - agents["passed_on"], agents["gave_up"]
+        self.assertIn(asked, (2, 2 + in_time))  # one at work, one behind it
+        self.assertGreaterEqual(no_time, 1)  # while the model hung; the next begins when that is done, and where the machine is busy it does so too
+        self.assertEqual((agents["pending"], agents["answered"], agents["late"]), (agents["passed_on"], asked - no_time, asked - in_time))
         self.assertEqual(len(self.outputs()), EVENTS)
         self.batch(self.write_job())
         for key in sorted(ASKED):

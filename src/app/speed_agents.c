@@ -63,6 +63,7 @@ void lam_speed_agents_close(struct lam_speed_agents *agents)
 
     if (!agents)
         return;
+    lam_speed_spending_close(&agents->spending);
     lam_agent_setup_release(&agents->setup); /* no agent has a task any more */
     while ((owed = lam_speed_owed_pop(&agents->fresh)) || (owed = lam_speed_owed_pop(&agents->again)) || (owed = lam_speed_owed_pop(&agents->waiting)))
         owed_free(agents, owed);
@@ -306,6 +307,7 @@ void lam_speed_agents_stop(struct lam_speed_agents *agents)
     if (!agents)
         return;
     agents->stopped = true;
+    lam_speed_spending_close(&agents->spending);
     lam_agent_tools_stop(agents->setup.tools);
     lam_agents_cancel(agents->setup.agents);
 }

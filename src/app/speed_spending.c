@@ -1,10 +1,12 @@
 #include "speed_spending.h"
 
+#include <inttypes.h>
+
 void lam_speed_spending_init(struct lam_speed_spending *spending, struct lam_engine *engine)
 {
-    *spending = (struct lam_speed_spending){.deep = &engine->job->deep};
+    *spending = (struct lam_speed_spending){.deep = &engine->job->deep, .log = &engine->log, .ranks = (unsigned)engine->roles.count[LAM_ROLE_SPEED]};
     pthread_mutex_init(&spending->lock, NULL);
-    lam_spending_init_part(&spending->limits, &engine->job->deep, (unsigned)engine->roles.count[LAM_ROLE_SPEED]);
+    lam_spending_init_part(&spending->limits, &engine->job->deep, spending->ranks);
 }
 
 void lam_speed_spending_release(struct lam_speed_spending *spending)
@@ -18,14 +20,32 @@ static struct lam_spent most_of(const struct lam_speed_spending *spending, struc
     return lam_spent_at_most(spending->deep, LAM_JOB_CHAT, spending->deep->agent->tier, most.in, most.out);
 }
 
+/* Alone it takes more than this rank may spend. The first one is told of. */
+static void pass_by(struct lam_speed_spending *spending, struct lam_spent expected)
+{
+    struct lam_spent most;
+    char limit[64];
+
+    if (!lam_spending_pass_by(&spending->limits, expected))
+        return;
+    lam_limit_text(lam_spending_too_much(&spending->limits, &most), spending->deep, limit, sizeof limit);
+    lam_log_warn(spending->log, "speed", "one request of an agent takes about %" PRIu64 " tokens and %.6f, and %s%s is less: its record stays pending; others like it are not told of",
+                 most.tokens, most.cost, spending->ranks > 1 ? "a rank's part of " : "", limit);
+}
+
 /* Once a limit is reached none begins, however little it would take; who is under way goes on where it can. */
 static bool reserve(void *arg, struct lam_agent_usage most, bool first)
 {
     struct lam_speed_spending *spending = arg;
+    struct lam_spent expected = most_of(spending, most);
+    enum lam_spending_leave leave;
 
     if (first && lam_spending_reached(&spending->limits) != LAM_LIMIT_NONE)
         return false;
-    return lam_spending_reserve(&spending->limits, most_of(spending, most));
+    leave = lam_spending_await(&spending->limits, expected);
+    if (leave == LAM_SPENDING_NEVER)
+        pass_by(spending, expected);
+    return leave == LAM_SPENDING_YES;
 }
 
 static void spent(void *arg, struct lam_agent_usage most, struct lam_agent_usage used, size_t endpoint)
@@ -47,6 +67,8 @@ void lam_speed_spending_watch(struct lam_speed_spending *spending, struct lam_ag
     options->spent = spent;
     options->arg = spending;
 }
+
+void lam_speed_spending_close(struct lam_speed_spending *spending) { lam_spending_close(&spending->limits); }
 
 bool lam_speed_spending_reached(struct lam_speed_spending *spending, char *limit, size_t cap)
 {

@@ -12,6 +12,8 @@
 
 struct lam_speed_spending {
     const struct lam_job_deep *deep;
+    const struct lam_log *log;
+    unsigned ranks; /* of the speed layer: each has an even part of the limits */
     struct lam_spending limits;
     pthread_mutex_t lock; /* guards what was paid */
     struct lam_agent_usage used;
@@ -24,6 +26,9 @@ void lam_speed_spending_release(struct lam_speed_spending *spending);
 
 /* Puts reserve and spent into the options of agents. */
 void lam_speed_spending_watch(struct lam_speed_spending *spending, struct lam_agent_setup_options *options);
+
+/* Who waits until others have settled waits no longer: the run ends. */
+void lam_speed_spending_close(struct lam_speed_spending *spending);
 
 /* Writes the name of the limit that is reached, once one is. */
 bool lam_speed_spending_reached(struct lam_speed_spending *spending, char *limit, size_t cap);

@@ -177,7 +177,7 @@ static int step(struct lam_agents *agents, struct lam_agent *agent, struct excha
         return *outcome = LAM_AGENT_GAVE_UP, rc == LAM_E_LIMIT ? 0 : rc;
     most = (struct lam_agent_usage){request.tokens, request.max_tokens};
     if (o->reserve && !o->reserve(o->arg, most, before.in + before.out == 0))
-        return *outcome = end(agent, LAM_AGENT_LATER, "pending", "a limit of the run is reached"), 0;
+        return *outcome = end(agent, LAM_AGENT_LATER, "pending", "a limit of the run has no room for it"), 0;
     exchange->endpoint = 0;
     if (!(rc = ask(agents, exchange, &request, err)))
         rc = take(agent, exchange, outcome, err);

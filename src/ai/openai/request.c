@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "schema.h"
 
@@ -56,12 +55,9 @@ void lam_request_settle(struct lam_openai *o, struct lam_openai_request *request
 
 bool lam_openai_reserve(struct lam_openai *o, unsigned tier, uint64_t in, uint64_t out)
 {
-    static const struct timespec moment = {.tv_nsec = 20000000};
     struct lam_spent expected = lam_spent_at_most(&o->job->deep, LAM_JOB_CHAT, tier, in, out);
-    enum lam_spending_leave leave;
+    enum lam_spending_leave leave = lam_spending_await(&o->spending, expected);
 
-    while ((leave = lam_spending_ask(&o->spending, expected)) == LAM_SPENDING_WAIT) /* until others have settled, or for another rank's part */
-        nanosleep(&moment, NULL);
     if (leave == LAM_SPENDING_NEVER)
         pass_by(o, expected);
     return leave == LAM_SPENDING_YES;

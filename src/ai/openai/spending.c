@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static struct lam_spent plus(struct lam_spent a, struct lam_spent b) { return (struct lam_spent){a.tokens + b.tokens, a.cost + b.cost}; }
 
@@ -55,22 +56,16 @@ static enum lam_limit reserve(struct lam_spending *s, struct lam_spent expected)
     return limit;
 }
 
-bool lam_spending_reserve(struct lam_spending *s, struct lam_spent expected)
+/* The limit that it would pass alone: all that this rank can ever have is less. Locked. */
+static enum lam_limit passes_alone(const struct lam_spending *s, struct lam_spent expected)
 {
-    enum lam_limit limit;
-
-    pthread_mutex_lock(&s->lock);
-    limit = reserve(s, expected);
-    if (s->reached == LAM_LIMIT_NONE)
-        s->reached = limit;
-    pthread_mutex_unlock(&s->lock);
-    return limit == LAM_LIMIT_NONE;
+    return passes(s, s->shared ? s->whole : s->most, (struct lam_spent){0}, expected);
 }
 
 /* It does not fit now. Locked. */
 static enum lam_spending_leave wait_for(struct lam_spending *s, struct lam_spent expected, enum lam_limit limit)
 {
-    if (!s->closed && passes(s, s->whole, (struct lam_spent){0}, expected) != LAM_LIMIT_NONE)
+    if (!s->closed && passes_alone(s, expected) != LAM_LIMIT_NONE)
         return LAM_SPENDING_NEVER;
     if (!s->closed && s->reached == LAM_LIMIT_NONE && !s->over && (s->shared || s->reserved.tokens)) {
         s->turn += !s->waits;
@@ -92,6 +87,16 @@ enum lam_spending_leave lam_spending_ask(struct lam_spending *s, struct lam_spen
     if ((limit = reserve(s, expected)) != LAM_LIMIT_NONE)
         leave = wait_for(s, expected, limit);
     pthread_mutex_unlock(&s->lock);
+    return leave;
+}
+
+enum lam_spending_leave lam_spending_await(struct lam_spending *s, struct lam_spent expected)
+{
+    static const struct timespec moment = {.tv_nsec = 20000000};
+    enum lam_spending_leave leave;
+
+    while ((leave = lam_spending_ask(s, expected)) == LAM_SPENDING_WAIT)
+        nanosleep(&moment, NULL);
     return leave;
 }
 
@@ -207,7 +212,7 @@ bool lam_spending_pass_by(struct lam_spending *s, struct lam_spent expected)
     pthread_mutex_lock(&s->lock);
     first = s->too_much_for == LAM_LIMIT_NONE;
     if (first || expected.tokens > s->too_much.tokens) {
-        s->too_much_for = passes(s, s->whole, (struct lam_spent){0}, expected);
+        s->too_much_for = passes_alone(s, expected);
         s->too_much = expected;
     }
     pthread_mutex_unlock(&s->lock);

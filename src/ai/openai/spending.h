@@ -31,7 +31,7 @@ struct lam_spending {
     struct lam_spent given, returned;
     struct lam_spent spent, reserved;
     struct lam_spent need;            /* of the request that waits */
-    struct lam_spent too_much;        /* of the largest one that the whole limit would not do for */
+    struct lam_spent too_much;        /* of the largest one that was told NEVER and passed by */
     enum lam_limit too_much_for;
     uint32_t turn;                    /* of waiting: each has a number */
     bool shared, waits, over, closed; /* over: no rank has any left for the one that waits */
@@ -61,14 +61,12 @@ void lam_spending_init_part(struct lam_spending *spending, const struct lam_job_
 void lam_spending_release(struct lam_spending *spending);
 void lam_spending_begin(struct lam_spending *spending); /* a new run: nothing is spent */
 
-/* False: it would pass a limit, which is then reached. */
-bool lam_spending_reserve(struct lam_spending *spending, struct lam_spent expected);
-
 /*
- * The same for one who can wait until others have settled, or given something back: NO once nothing more can come. NEVER: alone it takes more than the whole
- * limit, which is not reached by that: others may be sent.
+ * WAIT: there is room once others have settled, or given something back. NO: nothing more can come, and a limit is reached by that. NEVER: alone it takes more than this rank
+ * can ever have, its part or, where parts are shared, the whole limit; which is not reached by that: others may be sent.
  */
 enum lam_spending_leave lam_spending_ask(struct lam_spending *spending, struct lam_spent expected);
+enum lam_spending_leave lam_spending_await(struct lam_spending *spending, struct lam_spent expected); /* sleeps instead of WAIT: for threads that may */
 bool lam_spending_waits(struct lam_spending *spending); /* nothing has changed since WAIT was the answer */
 void lam_spending_close(struct lam_spending *spending); /* until the next run who asks is told NO */
 

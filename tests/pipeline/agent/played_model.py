@@ -21,6 +21,7 @@ class Model(ThreadingHTTPServer):
         self.tool_delay = 0  # seconds before the tool answers
         self.task_delay = 0  # seconds before a record's tasks are answered
         self.step_status = 200  # of the answers to agents
+        self.usage = (100, 10)  # tokens in and out that each answer counts
         self.fails_at = None  # the step whose answer is a 500
         self.no_tools = None  # (status, body): what a request with tools is answered
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -91,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(self.server.task_delay)
             fields = request["response_format"]["json_schema"]["schema"]["properties"]
             message = {"role": "assistant", "content": json.dumps({name: field["enum"][0] for name, field in fields.items()})}
-        self.answer({"model": "played-1", "choices": [{"message": message, "finish_reason": "stop"}], "usage": {"prompt_tokens": 100, "completion_tokens": 10}})
+        self.answer({"model": "played-1", "choices": [{"message": message, "finish_reason": "stop"}], "usage": dict(zip(("prompt_tokens", "completion_tokens"), self.server.usage))})
 
     def step(self, request):
         number, server = step_of(request), self.server

@@ -108,14 +108,43 @@ class Full(RoomCase):
 
 
 class Limit(RoomCase):
-    def test_once_it_is_reached_no_agent_begins(self):
-        """However little it would take."""
-        events = [json.dumps({"id": "x%d" % i, "text": "Water. " * (4000 if i == 0 else 1), "open": True, "at": when(0)}).encode() for i in range(5)]
+    def ask_about(self, words, limit, ranks=0):
+        """Events x0, x1, … with so many words, one after another, and `deep.max_tokens`."""
+        events = [json.dumps({"id": "x%d" % i, "text": "Water. " * count, "open": True, "at": when(0)}).encode() for i, count in enumerate(words)]
         self.model.script = [("answer", {"count": 20})]
-        run, report = self.speed(self.write_job(parallel=1, tokens=10**6, more={"stream": self.fill_topic(events)}), "--set", "deep.max_tokens=4000")
-        self.assertTrue(run.said("deep.max_tokens (4000) was reached"), "".join(run.lines))
-        self.assertEqual((report["agents"]["answered"], report["agents"]["pending"], self.model.asked()), (0, 5, {}))
-        self.assertEqual(len(self.outputs()), 5)
+        job = self.write_job(parallel=1, tokens=10**6, more={"stream": self.fill_topic(events)})
+        run, report = self.speed(job, "--set", "deep.max_tokens=%d" % limit, ranks=ranks)
+        self.assertEqual(len(self.outputs()), len(events))
+        self.assertEqual(report["archived"], len(events))
+        return job, run, report["agents"]
+
+    def pending(self, count):
+        return [self.record("x%d" % i)["pending"] for i in range(count)]
+
+    def test_one_that_takes_more_than_all_of_it_is_passed_by(self):
+        """The batch layer, which may spend more, asks about it."""
+        job, run, agents = self.ask_about([1, 4000, 1, 4000, 1], 4000)
+        self.assertEqual((agents["answered"], agents["pending"], agents["limit"]), (3, 2, ""))
+        self.assertEqual(self.model.asked(), {"x0": 1, "x2": 1, "x4": 1})
+        self.assertEqual(self.pending(5), [False, True, False, True, False])
+        self.assertEqual(sum("and deep.max_tokens (4000) is less" in line for line in run.lines), 1, "".join(run.lines))
+        self.assertFalse(run.said("was reached"))
+        self.batch(job)
+        self.assertEqual((self.pending(5), self.record("x1")["enrichment"]["custom"]), ([False] * 5, ANSWER))
+        self.assertEqual(set(self.model.asked().values()), {1})
+
+    def test_one_that_takes_more_than_a_rank_may_is_passed_by(self):
+        _, run, agents = self.ask_about([1000, 1], 5000, ranks=2)
+        self.assertEqual((agents["answered"], agents["pending"], agents["limit"]), (1, 1, ""))
+        self.assertTrue(run.said("and a rank's part of deep.max_tokens (5000) is less"), "".join(run.lines))
+
+    def test_once_it_is_reached_no_agent_begins(self):
+        """However little it would take: the next run of the batch layer asks."""
+        self.model.usage = (1000, 10)
+        _, run, agents = self.ask_about([1, 1, 1000, 1], 5000)
+        self.assertTrue(run.said("deep.max_tokens (5000) was reached"), "".join(run.lines))
+        self.assertEqual((agents["answered"], agents["pending"], agents["limit"]), (2, 2, "deep.max_tokens (5000)"))
+        self.assertEqual(self.model.asked(), {"x0": 1, "x1": 1})
 
 
 class Queries(RoomCase):

@@ -381,7 +381,7 @@ int lam_batch_read(void *arg, unsigned worker, struct lam_batch_task *task, stru
 {
     struct lam_batch_job *batch = arg;
     struct reading r = {.batch = batch, .task = task, .err = err, .share = 1};
-    struct lam_tools *tools;
+    struct lam_tools *tools = NULL;
     int rc = lam_batch_tools(batch, worker, &tools, err);
 
     if (rc || (rc = lam_tools_use(tools, batch->trained, err)))

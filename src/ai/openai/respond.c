@@ -54,7 +54,7 @@ static void move_on(struct lam_openai *o, struct lam_question *question, size_t 
 
 void lam_question_wrong(struct lam_openai *o, struct lam_question *question, size_t endpoint, struct lam_sv answer, const char *why)
 {
-    snprintf(question->error, sizeof question->error, "%s", why);
+    snprintf(question->error, sizeof question->error, "%.*s", (int)sizeof question->error - 1, why);
     free(question->bad);
     answer.len = answer.len < BAD_MAX ? answer.len : BAD_MAX;
     question->bad = answer.len ? strndup(answer.ptr, answer.len) : NULL;

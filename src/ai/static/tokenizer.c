@@ -98,7 +98,7 @@ static int read_vocab(struct static_tokenizer *tokenizer, const struct lam_json 
     if (lam_json_type(json, vocab) != LAM_JSON_OBJECT)
         return LAM_FAIL(err, LAM_E_INVALID, "its model has no vocab");
     while (!rc && lam_json_next(&iter)) {
-        uint32_t id;
+        uint32_t id = 0;
 
         if (!(rc = read_id(tokenizer, json, iter.value, &id, err)))
             rc = pieces_add(&tokenizer->pieces, iter.name, id, err);

@@ -28,6 +28,7 @@ struct status {
     char limit[64];
     struct lam_spent too_much; /* of one request, for this limit; zeroes: of none */
     bool reached;              /* the limit, by many; else one request alone would pass it */
+    struct lam_openai_usage used[LAM_LLM_ENDPOINTS]; /* at each endpoint, in all runs of this process */
 };
 
 struct lam_llm_job {
@@ -47,6 +48,7 @@ struct lam_llm_job {
     struct lam_llm_refused refused;
     size_t out;
     int64_t told_us;
+    struct lam_openai_usage before[LAM_LLM_ENDPOINTS]; /* of status.used: in the runs before this one */
     struct status *all; /* rank 0: the last word of each rank */
 };
 
@@ -82,6 +84,9 @@ static void tell(struct lam_llm_job *llm)
     struct lam_error err;
 
     lam_openai_stats(llm->openai, &status.stats);
+    memcpy(status.used, llm->before, sizeof status.used);
+    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
+        lam_openai_usage_add(&status.used[i], &status.stats.endpoints[i]);
     lam_agent_job_stats(llm->agents, &status.agents);
     snprintf(status.limit, sizeof status.limit, "%s", lam_openai_limit(llm->openai));
     lam_spending_too_much(lam_openai_spending(llm->openai), &status.too_much);
@@ -329,14 +334,23 @@ void lam_llm_job_close(struct lam_llm_job *llm)
 
 void lam_llm_job_begin(struct lam_llm_job *llm)
 {
+    struct lam_openai_stats stats;
+
     if (!llm)
         return;
+    lam_openai_stats(llm->openai, &stats);
+    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
+        lam_openai_usage_add(&llm->before[i], &stats.endpoints[i]);
     lam_openai_begin(llm->openai);
     llm->refused.told = false;
     if (llm->engine->read_responses)
         lam_cache_refresh(llm->cache, NULL); /* the first rank has taken them in by now */
-    if (llm->all)
-        memset(llm->all, 0, (size_t)llm->engine->size * sizeof *llm->all);
+    for (int rank = 0; llm->all && rank < llm->engine->size; rank++) {
+        struct status *status = &llm->all[rank], fresh = {0};
+
+        memcpy(fresh.used, status->used, sizeof fresh.used);
+        *status = fresh;
+    }
 }
 
 /* --- pieces --- */
@@ -449,6 +463,14 @@ void lam_llm_job_agents(const struct lam_llm_job *llm, struct lam_agent_stats *s
     *stats = (struct lam_agent_stats){0};
     for (int rank = 0; llm->all && rank < llm->engine->size; rank++)
         lam_agent_stats_add(stats, &llm->all[rank].agents);
+}
+
+void lam_llm_job_used(const struct lam_llm_job *llm, struct lam_openai_usage used[LAM_LLM_ENDPOINTS])
+{
+    memset(used, 0, LAM_LLM_ENDPOINTS * sizeof *used);
+    for (int rank = 0; llm && llm->all && rank < llm->engine->size; rank++)
+        for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
+            lam_openai_usage_add(&used[i], &llm->all[rank].used[i]);
 }
 
 static struct lam_openai_usage at_endpoints(const struct lam_openai_stats *stats)

@@ -57,6 +57,9 @@ struct lam_cache *lam_llm_job_cache(const struct lam_llm_job *llm);
 /* Coordinator: what all ranks together did in this run, as they last said. */
 void lam_llm_job_stats(const struct lam_llm_job *llm, struct lam_openai_stats *stats);
 
+/* At each endpoint, in all runs of this process (llm may be NULL). */
+void lam_llm_job_used(const struct lam_llm_job *llm, struct lam_openai_usage used[LAM_LLM_ENDPOINTS]);
+
 /* The same of agents. */
 void lam_llm_job_agents(const struct lam_llm_job *llm, struct lam_agent_stats *stats);
 

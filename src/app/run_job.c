@@ -15,6 +15,7 @@ int lam_run_init(struct lam_run_job *run, struct lam_frame *frame, struct lam_er
 
     *run = (struct lam_run_job){.session = session, .progress = &frame->progress, .has_stream = session->job->stream != NULL};
     pthread_mutex_init(&run->lock, NULL);
+    lam_llm_metrics_init(&run->models, session->job);
     run->keep = session->job->serve.keep || lam_cli_option(session->cli, "keep-serving");
     if ((rc = lam_batch_job_init(&run->batch_job, &session->engine, err)))
         return rc;
@@ -30,6 +31,7 @@ void lam_run_release(struct lam_run_job *run)
     lam_batch_close(run->batch);
     lam_speed_job_release(&run->speed); /* its agents ask by the batch layer's client */
     lam_batch_job_release(&run->batch_job);
+    lam_llm_metrics_release(&run->models);
     pthread_mutex_destroy(&run->lock);
 }
 
@@ -53,6 +55,9 @@ static void more_stats(void *arg, struct lam_reader_stats *stats)
     stats->agents = run->agents;
     pthread_mutex_unlock(&run->lock);
 }
+
+/* Any thread: metrics beside those of the store. */
+static int more_metrics(void *arg, struct lam_buf *out, struct lam_error *err) { return lam_llm_metrics_write(&((struct lam_run_job *)arg)->models, out, err); }
 
 static struct lam_agent_counts counts_of(const struct lam_speed_agents_stats *agents)
 {
@@ -81,12 +86,28 @@ static void share_rates(struct lam_run_job *run)
     run->rates_consumed = stats.consumed;
 }
 
+/* Main thread, once a turn: what more_metrics hands out. */
+static void share_models(struct lam_run_job *run)
+{
+    int64_t now = lam_mono_us(&lam_clock_system);
+    struct lam_openai_usage batch[LAM_LLM_ENDPOINTS];
+    struct lam_speed_stats speed;
+
+    if (!run->batch_job.llm || now - run->models_us < 1000000)
+        return;
+    run->models_us = now;
+    lam_llm_job_used(run->batch_job.llm, batch);
+    speed = lam_speed_stats(&run->speed);
+    lam_llm_metrics_set(&run->models, batch, speed.agents.used);
+}
+
 int lam_run_begin(struct lam_run_job *run, struct lam_error *err)
 {
     struct lam_tail_source tail = {0};
     int rc;
 
     run->serve.more_stats = more_stats;
+    run->serve.metrics = more_metrics;
     run->serve.arg = run;
     run->serving = true;
     if (run->has_stream)
@@ -244,6 +265,7 @@ void lam_run_step(struct lam_run_job *run)
         return;
     show(run);
     share_rates(run);
+    share_models(run);
     at_end = run->first_done && (!run->has_stream || lam_speed_at_end(&run->speed));
     if (lam_session_stopping(session) && !run->stopping) {
         run->stopping = true;

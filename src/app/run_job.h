@@ -6,6 +6,7 @@
 
 #include "batch_job.h"
 #include "cmd_frame.h"
+#include "llm_metrics.h"
 #include "serve_job.h"
 #include "speed_job.h"
 #include "term_wait.h"
@@ -36,6 +37,8 @@ struct lam_run_job {
     pthread_mutex_t lock; /* guards the three rates, and agents */
     double events_per_s, p50_ms, p99_ms;
     struct lam_agent_counts agents;
+    struct lam_llm_metrics models;
+    int64_t models_us;
     int64_t rates_us;
     uint64_t rates_consumed;
 };

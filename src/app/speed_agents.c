@@ -319,6 +319,6 @@ void lam_speed_agents_stats(struct lam_speed_agents *agents, struct lam_speed_ag
     *stats = agents ? agents->stats : (struct lam_speed_agents_stats){0};
     if (!agents)
         return;
-    lam_speed_spending_bill(&agents->spending, done);
+    lam_speed_spending_bill(&agents->spending, stats);
     stats->open = done->records - done->answered - done->gave_up - done->later;
 }

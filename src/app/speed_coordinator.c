@@ -301,6 +301,8 @@ struct lam_speed_stats lam_speed_stats(const struct lam_speed_job *speed)
         sum.agents.open += s->agents.open;
         sum.agents.passed += s->agents.passed;
         sum.agents.late += s->agents.late;
+        for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
+            lam_openai_usage_add(&sum.agents.used[i], &s->agents.used[i]);
         if (!sum.agents.limit[0])
             memcpy(sum.agents.limit, s->agents.limit, sizeof sum.agents.limit);
         sum.tail_rows += s->tail_rows;

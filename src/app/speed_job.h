@@ -39,6 +39,7 @@ struct lam_speed_agents_stats {
     uint64_t passed; /* of done.later: no agent was free before their chunk was rolled */
     uint64_t late;   /* of done.answered and gave_up: after their chunk was rolled; the store has them with the next view */
     char limit[LAM_SPEED_LIMIT]; /* of the run that was reached; "": none */
+    struct lam_openai_usage used[LAM_LLM_ENDPOINTS]; /* of done's tokens and cost: at each endpoint */
 };
 
 struct lam_speed_stats {

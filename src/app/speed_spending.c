@@ -52,12 +52,11 @@ static void spent(void *arg, struct lam_agent_usage most, struct lam_agent_usage
 {
     struct lam_speed_spending *spending = arg;
     double cost = lam_endpoint_cost(&spending->deep->endpoints[endpoint], used.in, used.out);
+    struct lam_openai_usage paid = {.requests = used.in + used.out > 0, .tokens_in = used.in, .tokens_out = used.out, .cost = cost};
 
     lam_spending_settle(&spending->limits, most_of(spending, most), (struct lam_spent){used.in + used.out, cost});
     pthread_mutex_lock(&spending->lock);
-    spending->used.in += used.in;
-    spending->used.out += used.out;
-    spending->cost += cost;
+    lam_openai_usage_add(&spending->used[endpoint], &paid);
     pthread_mutex_unlock(&spending->lock);
 }
 
@@ -79,12 +78,17 @@ bool lam_speed_spending_reached(struct lam_speed_spending *spending, char *limit
     return reached != LAM_LIMIT_NONE;
 }
 
-void lam_speed_spending_bill(struct lam_speed_spending *spending, struct lam_agent_stats *stats)
+void lam_speed_spending_bill(struct lam_speed_spending *spending, struct lam_speed_agents_stats *stats)
 {
+    struct lam_openai_usage sum = {0};
+
     pthread_mutex_lock(&spending->lock);
-    stats->tokens_in = spending->used.in;
-    stats->tokens_out = spending->used.out;
-    stats->tokens = stats->tokens_in + stats->tokens_out;
-    stats->cost = spending->cost;
+    memcpy(stats->used, spending->used, sizeof stats->used);
     pthread_mutex_unlock(&spending->lock);
+    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
+        lam_openai_usage_add(&sum, &stats->used[i]);
+    stats->done.tokens_in = sum.tokens_in;
+    stats->done.tokens_out = sum.tokens_out;
+    stats->done.tokens = sum.tokens_in + sum.tokens_out;
+    stats->done.cost = sum.cost;
 }

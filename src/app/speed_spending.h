@@ -6,7 +6,7 @@
 #define LAMINA_APP_SPEED_SPENDING_H
 
 #include "agent_setup.h"
-#include "ai/openai/spending.h"
+#include "speed_job.h"
 
 #include <pthread.h>
 
@@ -16,8 +16,7 @@ struct lam_speed_spending {
     unsigned ranks; /* of the speed layer: each has an even part of the limits */
     struct lam_spending limits;
     pthread_mutex_t lock; /* guards what was paid */
-    struct lam_agent_usage used;
-    double cost;
+    struct lam_openai_usage used[LAM_LLM_ENDPOINTS];
 };
 
 /* Once, before any agent; release: none is at work any more. */
@@ -33,7 +32,7 @@ void lam_speed_spending_close(struct lam_speed_spending *spending);
 /* Writes the name of the limit that is reached, once one is. */
 bool lam_speed_spending_reached(struct lam_speed_spending *spending, char *limit, size_t cap);
 
-/* Tokens and their price. */
-void lam_speed_spending_bill(struct lam_speed_spending *spending, struct lam_agent_stats *stats);
+/* Requests, tokens and their price: at each endpoint, and in all. */
+void lam_speed_spending_bill(struct lam_speed_spending *spending, struct lam_speed_agents_stats *stats);
 
 #endif

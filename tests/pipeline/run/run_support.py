@@ -186,10 +186,13 @@ class Run:
         return any(words in line for line in self.lines)
 
     def ask(self, path, body=None):
+        return json.loads(self.fetch(path, body))
+
+    def fetch(self, path, body=None):
         url = self.url or self.wait_for(lambda: self.url)
         request = urllib.request.Request(url + path, data=None if body is None else json.dumps(body).encode(), headers={"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as reply:
-            return json.load(reply)
+            return reply.read()
 
     def aggregate(self, body):
         return self.ask("/v1/aggregate", body)

@@ -6,6 +6,7 @@
 import json
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -384,6 +385,34 @@ class Run(AgentsCase):
             self.assertEqual(self.model.asked(), dict.fromkeys(ASKED, 1))
             self.tool("store", "check", self.store())
             os.rename(self.store(), self.store("before-%d" % ranks))
+
+    def test_metrics_tell_what_endpoints_took_in_all_views_and_layers(self):
+        labels = 'model="played",host="127.0.0.1:%d"' % self.model.server_port
+        one = {"requests": 1, "in": 100, "out": 10, "cost": 100 * 2e-6 + 10 * 5e-6}
+        job = self.run_job(more={"deep": {"endpoints": [{"url": "http://127.0.0.1:%d/v1" % self.model.server_port, "model": "played", "price_in": 2, "price_out": 5}]}})
+        for ranks in (0, 3):
+            run = self.start(job, ranks, ["--keep-serving", "--set", "batch.every.records=1"])
+            run.wait_for(lambda: self.took(run, labels, "batch").get("requests") == DOCUMENTS + EVENTS)
+            run.wait_for(lambda: self.took(run, labels, "speed").get("requests") == len(SCRIPT) * len(ASKED))
+            for layer, requests in (("batch", DOCUMENTS + EVENTS), ("speed", len(SCRIPT) * len(ASKED))):
+                took = self.took(run, labels, layer)
+                self.assertEqual(set(took), set(one))
+                for name, value in one.items():
+                    self.assertAlmostEqual(took[name], requests * value, msg=name)
+            self.assertTrue(run.said("published view 1"), "".join(run.lines))
+            run.process.send_signal(signal.SIGTERM)
+            self.assertIn(run.finish()[0], (0, 75), "".join(run.lines))
+            os.rename(self.store(), self.store("before-%d" % ranks))
+
+    def took(self, run, labels, layer):
+        """Of /metrics: requests, tokens in and out, and cost of the only endpoint."""
+        try:
+            text = run.fetch("/metrics").decode()
+        except OSError:
+            return {}
+        self.assertNotIn("/v1\"", text)
+        found = re.findall(r'^lamina_model_(\w+)_total\{%s,layer="%s"(?:,direction="(\w+)")?\} (\S+)$' % (re.escape(labels), layer), text, re.M)
+        return {direction or name: float(value) for name, direction, value in found}
 
     def served(self, run, key, wanted):
         try:

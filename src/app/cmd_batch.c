@@ -11,7 +11,7 @@ static const struct lam_option options[] = {
     {"latency", '\0', "TIME", "with --estimate: what a request takes, such as 2s; as the last view's did, else 2 s"},
     {"retrain", '\0', NULL, "train the built-in analyzer anew, and publish a new full view"},
     {"write-requests", '\0', "FILE", "ask no model: write the requests as a file of the OpenAI batch API; records stay pending"},
-    {"read-responses", '\0', "FILE", "take answers from a file that the batch API returned, before anything is asked"},
+    {"read-responses", '\0', "FILE", "take answers from a file that the batch API returned, before anything is asked; may be repeated"},
     LAM_FRAME_OPTIONS,
 };
 
@@ -23,8 +23,9 @@ const struct lam_verb lam_verb_batch = {
     .details = "Reads what is new since the last view, analyses it on all ranks, and publishes it as one new view of the\n"
                "store. With nothing new it publishes nothing and says so. A batch that was interrupted goes on where it\n"
                "stopped when it is run again, on any number of ranks.\n\n"
-               "With several ranks each one but the first writes --write-requests FILE.<rank>. What FILE of\n"
-               "--read-responses does not answer is asked as usual.\n\n"
+               "--write-requests of a job that asks chat models and for vectors writes two files, since a batch is of one\n"
+               "endpoint: night.jsonl and night.embeddings.jsonl. With several ranks each one but the first writes\n"
+               "FILE.<rank>. What the files of --read-responses do not answer is asked as usual.\n\n"
                "  lamina batch jobs/quickstart.json\n"
                "  lamina launch -n 4 batch jobs/quickstart.json --set batch.split='\"4 MiB\"'\n",
     .options = options,
@@ -100,13 +101,30 @@ static int set_estimate(struct lam_session *session, struct lam_error *err)
     return 0;
 }
 
+/* Each --read-responses that was given. */
+static int set_responses(struct lam_session *session, struct lam_error *err)
+{
+    const struct lam_cli *cli = session->cli;
+    struct lam_engine *engine = &session->engine;
+
+    for (size_t i = 0; i < cli->given_count; i++) {
+        if (strcmp(cli->given[i].option->name, "read-responses"))
+            continue;
+        if (engine->response_count == LAM_RESPONSES_MAX)
+            return LAM_FAIL(err, LAM_E_INVALID, "more than %d files of --read-responses: lamina cache import takes them one by one", LAM_RESPONSES_MAX);
+        engine->read_responses[engine->response_count++] = cli->given[i].value;
+    }
+    return 0;
+}
+
 static int init(void *arg, struct lam_frame *frame, struct lam_error *err)
 {
     struct lam_session *session = &frame->session;
     int rc;
 
     session->engine.write_requests = lam_cli_option(session->cli, "write-requests");
-    session->engine.read_responses = lam_cli_option(session->cli, "read-responses");
+    if ((rc = set_responses(session, err)))
+        return rc;
     if ((rc = set_estimate(session, err)))
         return rc;
     return lam_batch_verb_open(arg, frame, lam_cli_option(session->cli, "retrain") != NULL, err);

@@ -140,7 +140,7 @@ static int export_entry(void *arg, const struct lam_cache_entry *entry, struct l
 
     lam_buf_clear(&export->line);
     rc = (export->batch ? lam_batch_export_answer : lam_batch_export_own)(export->json, entry, &export->line, err);
-    if (rc == LAM_E_INVALID) { /* no chat answer: embeddings */
+    if (rc == LAM_E_INVALID) { /* what the tools of agents gave, and the like */
         export->left_out++;
         return 0;
     }
@@ -188,7 +188,7 @@ static int export_cache(const struct lam_cli *cli, struct lam_cache *cache, stru
     if (!rc)
         fprintf(stderr, "%" PRIu64 " answers written%s", export.written, export.left_out ? "" : "\n");
     if (!rc && export.left_out)
-        fprintf(stderr, ", %" PRIu64 " left out that are no chat answers\n", export.left_out);
+        fprintf(stderr, ", %" PRIu64 " left out that are no answers of models\n", export.left_out);
     lam_json_free(export.json);
     lam_buf_release(&export.line);
     return rc;
@@ -196,11 +196,12 @@ static int export_cache(const struct lam_cli *cli, struct lam_cache *cache, stru
 
 /* --- import --- */
 
-static int import(const struct lam_cli *cli, struct lam_cache *cache, struct lam_error *err)
+static int import(const struct lam_cli *cli, const struct lam_job *job, struct lam_cache *cache, const struct lam_log *log, struct lam_error *err)
 {
+    struct lam_batch_source source = {.path = cli->args[2], .dim = job->tasks.wanted & LAM_TASK_EMBED ? job->tasks.dim : 0, .log = log};
     struct lam_batch_counts counts;
     struct lam_buf first;
-    int rc = lam_batch_import(cache, NULL, cli->args[2], &counts, err);
+    int rc = lam_batch_import(cache, &source, &counts, err);
 
     if (rc)
         return rc;
@@ -215,7 +216,7 @@ static int import(const struct lam_cli *cli, struct lam_cache *cache, struct lam
     return rc || counts.taken ? rc : LAM_FAIL(err, LAM_E_CORRUPT, "no line of %s is an answer that could be taken", cli->args[2]);
 }
 
-static int act(const struct lam_cli *cli, const struct lam_job *job, struct lam_cache *cache, struct lam_error *err)
+static int act(const struct lam_cli *cli, const struct lam_job *job, struct lam_cache *cache, const struct lam_log *log, struct lam_error *err)
 {
     switch (cli->args[0][0]) {
     case 's':
@@ -225,7 +226,7 @@ static int act(const struct lam_cli *cli, const struct lam_job *job, struct lam_
     case 'e':
         return export_cache(cli, cache, err);
     default:
-        return import(cli, cache, err);
+        return import(cli, job, cache, log, err);
     }
 }
 
@@ -257,7 +258,7 @@ static int run(struct lam_cli *cli)
         return lam_cli_usage(cli, "%s", wrong);
     if ((code = lam_cli_job(cli, cli->args[1], &job)))
         return code;
-    if ((rc = lam_cache_open(&cache, job->store.path, &cache_options, &err)) || (rc = act(cli, job, cache, &err)))
+    if ((rc = lam_cache_open(&cache, job->store.path, &cache_options, &err)) || (rc = act(cli, job, cache, &log, &err)))
         code = rc == LAM_END ? LAM_EXIT_USAGE : lam_cli_fail(cli, &err);
     lam_cache_close(cache);
     lam_job_free(job);

@@ -22,6 +22,8 @@
 #include "store/log.h"
 #include "store/map.h"
 
+#define LAM_RESPONSES_MAX 32
+
 struct lam_engine {
     const struct lam_job *job;    /* immutable */
     struct lam_log log;           /* any thread */
@@ -46,7 +48,9 @@ struct lam_engine {
     atomic_int_least64_t turned_us; /* monotonic; when the main loop turned last, 0: it has not. Any thread */
     bool estimate;                /* --estimate: the batch layer asks nobody and publishes nothing; set before it begins */
     double estimate_bytes, estimate_latency_s; /* --sample, --latency: 0: as it sees fit */
-    const char *write_requests, *read_responses; /* --write-requests, --read-responses: files of the batch API; NULL: none */
+    const char *write_requests; /* --write-requests: a file of the batch API; NULL: none */
+    const char *read_responses[LAM_RESPONSES_MAX]; /* --read-responses: the like */
+    size_t response_count;
     bool wait_for_term, take_over_term; /* --wait, --take-over: what the first term of a layer is taken with; set before any layer begins */
 };
 

@@ -6,10 +6,10 @@
 
 #include "agent_job.h"
 #include "ai/cache/flight_comm.h"
-#include "ai/openai/batch_file.h"
 #include "ai/openai/recording.h"
 #include "process/refine.h"
 #include "explain.h"
+#include "llm_batch.h"
 #include "llm_refused.h"
 #include "llm_purse.h"
 #include "llm_share.h"
@@ -39,7 +39,7 @@ struct lam_llm_job {
     struct lam_llm_record_options record; /* where the job asks for them: transports in place of the network, and around it */
     struct lam_llm_replay_options replay;
     char rank_name[24];
-    struct lam_batch_writer *writer; /* where requests go in place of models; NULL: models are asked */
+    struct lam_llm_batch *batch; /* where requests go in place of models; NULL: models are asked */
     struct lam_openai *openai;
     struct lam_llm_shares *shares; /* NULL: one rank */
     struct lam_llm_purse *purse;   /* NULL: one rank, or no limit */
@@ -184,63 +184,12 @@ int lam_llm_job_step(struct lam_llm_job *llm, struct lam_error *err)
     return lam_flights_step(llm->flights, err);
 }
 
-static int on_write(void *arg, struct lam_digest key, struct lam_sv body, struct lam_error *err)
+static int on_write(void *arg, enum lam_job_endpoint_kind kind, struct lam_digest key, struct lam_sv body, struct lam_error *err)
 {
-    struct lam_llm_job *llm = arg;
-
-    return lam_batch_writer_add(llm->writer, key, LAM_BATCH_CHAT_URL, body, err);
+    return lam_llm_batch_add(((struct lam_llm_job *)arg)->batch, kind, key, body, err);
 }
 
-/* Files of the batch API: answers come in before anything is asked (the first rank's work; the others begin when it has opened), requests go out. */
-static int open_batch_files(struct lam_llm_job *llm, struct lam_openai_options *options, struct lam_error *err)
-{
-    const struct lam_engine *engine = llm->engine;
-    struct lam_batch_counts counts;
-    char path[LAM_PATH_MAX];
-    int rc;
-
-    if (engine->read_responses && engine->rank == 0) {
-        if ((rc = lam_batch_import(llm->cache, engine->fs, engine->read_responses, &counts, err)))
-            return rc;
-        lam_log_info(&engine->log, "ai", "%s: %llu answers taken, %llu requests had failed, %llu lines are unusable%s%s", engine->read_responses,
-                     (unsigned long long)counts.taken, (unsigned long long)counts.failed, (unsigned long long)counts.unusable, counts.first[0] ? "; the first of these: " : "",
-                     counts.first);
-    }
-    if (!engine->write_requests)
-        return 0;
-    if (snprintf(path, sizeof path, engine->rank ? "%s.%d" : "%s", engine->write_requests, engine->rank) >= (int)sizeof path)
-        return LAM_FAIL(err, LAM_E_LIMIT, "path too long: %.100s", engine->write_requests);
-    if ((rc = lam_batch_writer_open(&llm->writer, engine->fs, path, err)))
-        return rc;
-    options->write_request = on_write;
-    return 0;
-}
-
-int lam_llm_job_written(struct lam_llm_job *llm, struct lam_error *err)
-{
-    int rc;
-
-    if (!llm || !llm->writer)
-        return 0;
-    if (!(rc = lam_batch_writer_finish(llm->writer, err)))
-        lam_log_info(&llm->engine->log, "ai", "%llu requests are written for the batch API%s", (unsigned long long)lam_batch_writer_count(llm->writer),
-                     lam_openai_tasks(llm->engine->job) & LAM_TASK_EMBED ? "; those for vectors are not among them: the next run that asks takes them from its endpoint" : "");
-    lam_batch_writer_free(llm->writer);
-    llm->writer = NULL;
-    return rc ? LAM_PASS(err, rc, "the requests are not written") : 0;
-}
-
-/* A run that came to no view has them written all the same, if there are any: one that failed before leaves the file that was there. */
-static void close_batch_file(struct lam_llm_job *llm)
-{
-    struct lam_error err;
-
-    if (llm->writer && !lam_batch_writer_count(llm->writer)) {
-        lam_batch_writer_free(llm->writer);
-        llm->writer = NULL;
-    } else if (lam_llm_job_written(llm, &err))
-        lam_log_error(&llm->engine->log, "ai", "%s", err.text);
-}
+int lam_llm_job_written(struct lam_llm_job *llm, struct lam_error *err) { return llm ? lam_llm_batch_written(llm->batch, err) : 0; }
 
 static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
 {
@@ -254,8 +203,9 @@ static int open_parts(struct lam_llm_job *llm, struct lam_error *err)
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for what ranks say of endpoints");
     if ((rc = lam_cache_open(&llm->cache, engine->job->store.path, &cache, err)))
         return rc;
-    if ((rc = open_batch_files(llm, &options, err)))
+    if ((rc = lam_llm_batch_open(&llm->batch, engine, llm->cache, err)))
         return rc;
+    options.write_request = llm->batch ? on_write : NULL;
     options.cache = llm->cache;
     options.asks_nobody = engine->estimate || engine->write_requests || engine->job->deep.replay;
     options.shared_limits = lam_llm_purse_needed(engine);
@@ -322,7 +272,7 @@ void lam_llm_job_close(struct lam_llm_job *llm)
     lam_llm_purse_close(llm->purse);
     lam_llm_shares_close(llm->shares);
     lam_openai_close(llm->openai);
-    close_batch_file(llm);
+    lam_llm_batch_close(llm->batch);
     lam_redactor_free(llm->redactor);
     lam_flights_close(llm->flights);
     keep_cache_small(llm);
@@ -343,7 +293,7 @@ void lam_llm_job_begin(struct lam_llm_job *llm)
         lam_openai_usage_add(&llm->before[i], &stats.endpoints[i]);
     lam_openai_begin(llm->openai);
     llm->refused.told = false;
-    if (llm->engine->read_responses)
+    if (llm->engine->response_count)
         lam_cache_refresh(llm->cache, NULL); /* the first rank has taken them in by now */
     for (int rank = 0; llm->all && rank < llm->engine->size; rank++) {
         struct status *status = &llm->all[rank], fresh = {0};

@@ -7,29 +7,38 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void use_batch(struct lam_json *json, struct lam_sv line)
+/* What the cache would have of a line can be written in both forms, and read again. */
+static void write_again(struct lam_json *json, const struct lam_cache_entry *entry, bool vectors)
+{
+    struct lam_batch_line again;
+    struct lam_error err;
+    struct lam_buf out;
+
+    lam_buf_init(&out, 1 << 24);
+    if (lam_batch_export_own(json, entry, &out, &err) || lam_batch_line_parse(json, lam_sv(out.ptr, out.len - 1), &again, &err) || !again.own ||
+        !lam_digest_eq(again.key, entry->key) || !lam_sv_eq(again.value, entry->value))
+        abort();
+    lam_buf_clear(&out);
+    if (lam_batch_export_answer(json, entry, &out, &err) || lam_batch_line_parse(json, lam_sv(out.ptr, out.len - 1), &again, &err) || again.own || !again.body.len ||
+        (vectors && !again.vectors))
+        abort();
+    lam_buf_release(&out);
+}
+
+static void use_batch(struct lam_json *json, struct lam_json *body, struct lam_sv line)
 {
     struct lam_llm_reader *reader = lam_llm_reader_new(1 << 20);
-    struct lam_batch_line parsed, again;
+    struct lam_batch_line parsed;
     struct lam_cache_meta meta;
-    struct lam_buf value, out;
+    struct lam_buf value;
     struct lam_error err;
 
     lam_buf_init(&value, 1 << 22);
-    lam_buf_init(&out, 1 << 24);
-    if (reader && !lam_batch_line_parse(json, line, &parsed, &err) && parsed.body.len && !lam_batch_value(reader, parsed.body, &value, &meta, &err)) {
-        struct lam_cache_entry entry = {.key = parsed.key, .meta = meta, .value = lam_buf_sv(&value)};
-
-        if (lam_batch_export_own(json, &entry, &out, &err) || lam_batch_line_parse(json, lam_sv(out.ptr, out.len - 1), &again, &err) || !again.own ||
-            !lam_digest_eq(again.key, entry.key) || !lam_sv_eq(again.value, entry.value))
-            abort();
-        lam_buf_clear(&out);
-        if (lam_batch_export_answer(json, &entry, &out, &err) || lam_batch_line_parse(json, lam_sv(out.ptr, out.len - 1), &again, &err) || again.own || !again.body.len)
-            abort();
-    }
+    if (reader && !lam_batch_line_parse(json, line, &parsed, &err) && parsed.body.len &&
+        !(parsed.vectors ? lam_batch_vector(body, parsed.body, 0, &value, &meta, &err) : lam_batch_value(reader, parsed.body, &value, &meta, &err)))
+        write_again(json, &(struct lam_cache_entry){.key = parsed.key, .meta = meta, .value = lam_buf_sv(&value)}, parsed.vectors);
     lam_llm_reader_free(reader);
     lam_buf_release(&value);
-    lam_buf_release(&out);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -51,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             lam_base64_undo(recorded.answer, &bytes, &err);
     }
     lam_base64_undo(line, &bytes, &err);
-    use_batch(json, line);
+    use_batch(json, body, line);
     lam_buf_release(&bytes);
     lam_json_free(json);
     lam_json_free(body);

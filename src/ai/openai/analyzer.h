@@ -47,7 +47,7 @@ struct lam_openai_options {
     int (*leave_done)(void *arg, struct lam_digest key, bool flushed, struct lam_error *err);
 
     /* In place of asking: each question's whole request, with the key that its answer has in the cache; its row stays pending. NULL: models are asked. */
-    int (*write_request)(void *arg, struct lam_digest key, struct lam_sv body, struct lam_error *err);
+    int (*write_request)(void *arg, enum lam_job_endpoint_kind kind, struct lam_digest key, struct lam_sv body, struct lam_error *err);
 
     /* A row that no model answers as it should: the row is to leave its block for the quarantine. Within poll. */
     void (*reject)(void *arg, void *ticket, size_t row, struct lam_sv reason, struct lam_sv raw);

@@ -1,13 +1,9 @@
 #include "batch_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 
+#include "embedding.h"
 #include "recording.h"
-
-#define WRITE_AT ((size_t)256 << 10)
 
 /* JSON on one line: a line break can only stand between its tokens. */
 static int add_flat(struct lam_buf *out, struct lam_sv json, struct lam_error *err)
@@ -32,90 +28,6 @@ int lam_batch_request_add(struct lam_buf *out, struct lam_digest key, const char
     return lam_buf_addf(out, err, "}\n");
 }
 
-struct lam_batch_writer {
-    const struct lam_fs *fs;
-    char path[LAM_PATH_MAX], tmp[LAM_PATH_MAX];
-    int fd;
-    uint64_t at, count;
-    struct lam_buf buf;
-};
-
-int lam_batch_writer_open(struct lam_batch_writer **writer, const struct lam_fs *fs, const char *path, struct lam_error *err)
-{
-    struct lam_batch_writer *made = calloc(1, sizeof *made);
-    int rc;
-
-    *writer = NULL;
-    if (!made)
-        return LAM_FAIL(err, LAM_E_MEMORY, "no memory to write %s", path);
-    made->fs = fs ? fs : &lam_fs_system;
-    made->fd = -1;
-    lam_buf_init(&made->buf, 2 * LAM_BATCH_LINE_MAX);
-    if (strlen(path) >= LAM_PATH_MAX) {
-        rc = LAM_FAIL(err, LAM_E_LIMIT, "path too long: %.100s…", path);
-    } else if (memcpy(made->path, path, strlen(path) + 1), !(rc = lam_fs_temporary(made->tmp, path, err))) {
-        made->fd = made->fs->ops->open(made->fs->arg, made->tmp, O_WRONLY | O_CREAT | O_EXCL, 0644);
-        rc = made->fd < 0 ? LAM_FAIL(err, LAM_E_IO, "create %s: %s", path, strerror(-made->fd)) : 0;
-    }
-    if (rc) {
-        made->tmp[0] = '\0';
-        lam_batch_writer_free(made);
-        return rc;
-    }
-    *writer = made;
-    return 0;
-}
-
-static int write_buf(struct lam_batch_writer *writer, struct lam_error *err)
-{
-    int rc = lam_fs_write_at(writer->fs, writer->fd, writer->buf.ptr, writer->buf.len, (off_t)writer->at, err);
-
-    writer->at += writer->buf.len;
-    lam_buf_clear(&writer->buf);
-    return rc ? LAM_PASS(err, rc, "%s", writer->path) : 0;
-}
-
-int lam_batch_writer_add(struct lam_batch_writer *writer, struct lam_digest key, const char *url, struct lam_sv body, struct lam_error *err)
-{
-    int rc = lam_batch_request_add(&writer->buf, key, url, body, err);
-
-    if (rc)
-        return rc;
-    writer->count++;
-    return writer->buf.len >= WRITE_AT ? write_buf(writer, err) : 0;
-}
-
-uint64_t lam_batch_writer_count(const struct lam_batch_writer *writer) { return writer->count; }
-
-int lam_batch_writer_finish(struct lam_batch_writer *writer, struct lam_error *err)
-{
-    int rc = write_buf(writer, err), closed;
-
-    if (!rc && (rc = writer->fs->ops->fsync(writer->fs->arg, writer->fd)))
-        rc = LAM_FAIL(err, LAM_E_IO, "sync %s: %s", writer->path, strerror(-rc));
-    closed = writer->fs->ops->close(writer->fs->arg, writer->fd);
-    writer->fd = -1;
-    if (!rc && closed)
-        rc = LAM_FAIL(err, LAM_E_IO, "close %s: %s", writer->path, strerror(-closed));
-    if (!rc && (rc = writer->fs->ops->rename(writer->fs->arg, writer->tmp, writer->path)))
-        rc = LAM_FAIL(err, LAM_E_IO, "rename to %s: %s", writer->path, strerror(-rc));
-    if (!rc)
-        writer->tmp[0] = '\0';
-    return rc;
-}
-
-void lam_batch_writer_free(struct lam_batch_writer *writer)
-{
-    if (!writer)
-        return;
-    if (writer->fd >= 0)
-        writer->fs->ops->close(writer->fs->arg, writer->fd);
-    if (writer->tmp[0])
-        writer->fs->ops->unlink(writer->fs->arg, writer->tmp);
-    lam_buf_release(&writer->buf);
-    free(writer);
-}
-
 static uint64_t whole_number(const struct lam_json *json, uint32_t at, uint64_t max)
 {
     struct lam_number number;
@@ -138,14 +50,17 @@ static int parse_own(const struct lam_json *json, struct lam_batch_line *parsed,
     return value == LAM_JSON_NONE && lam_json_type(json, base64) != LAM_JSON_STRING ? LAM_FAIL(err, LAM_E_INVALID, "a key without a value") : 0;
 }
 
+static bool has(const struct lam_json *json, uint32_t at, const char *field) { return lam_json_field(json, at, lam_sv_of(field)) != LAM_JSON_NONE; }
+
 static void parse_answer(const struct lam_json *json, struct lam_batch_line *parsed)
 {
     uint32_t response = lam_json_field(json, LAM_JSON_ROOT, LAM_SV("response")), body = lam_json_field(json, response, LAM_SV("body"));
     uint32_t error = lam_json_field(json, LAM_JSON_ROOT, LAM_SV("error")), status = lam_json_field(json, response, LAM_SV("status_code"));
 
     parsed->status = status == LAM_JSON_NONE ? 200 : (int)whole_number(json, status, 999);
-    if (body == LAM_JSON_NONE && lam_json_field(json, response, LAM_SV("choices")) != LAM_JSON_NONE)
+    if (body == LAM_JSON_NONE && (has(json, response, "choices") || has(json, response, "data")))
         body = response;
+    parsed->vectors = has(json, body, "data") && !has(json, body, "choices");
     if (lam_json_type(json, body) == LAM_JSON_OBJECT)
         parsed->body = lam_json_raw(json, body);
     if (error != LAM_JSON_NONE && lam_json_type(json, error) != LAM_JSON_NULL)
@@ -170,6 +85,16 @@ int lam_batch_line_parse(struct lam_json *json, struct lam_sv line, struct lam_b
     return 0;
 }
 
+/* What every value has behind its answer. */
+static int add_trace(struct lam_buf *value, struct lam_sv model, const struct lam_cache_meta *meta, struct lam_error *err)
+{
+    int rc;
+
+    if ((rc = lam_buf_addf(value, err, ",\"trace\":{\"model\":")) || (rc = lam_buf_add_json(value, model, err)))
+        return rc;
+    return lam_buf_addf(value, err, ",\"tokens_in\":%" PRIu32 ",\"tokens_out\":%" PRIu32 ",\"batch\":true}}", meta->tokens_in, meta->tokens_out);
+}
+
 int lam_batch_value(struct lam_llm_reader *reader, struct lam_sv body, struct lam_buf *value, struct lam_cache_meta *meta, struct lam_error *err)
 {
     struct lam_llm_reply reply;
@@ -184,9 +109,43 @@ int lam_batch_value(struct lam_llm_reader *reader, struct lam_sv body, struct la
         return rc;
     *meta = (struct lam_cache_meta){.tokens_in = reply.tokens_in, .tokens_out = reply.tokens_out};
     if ((rc = lam_buf_addf(value, err, "{\"answer\":")) || (rc = add_flat(value, lam_json_raw(lam_llm_reader_answer(reader), LAM_JSON_ROOT), err)) ||
-        (rc = lam_buf_addf(value, err, ",\"trace\":{\"model\":")) || (rc = lam_buf_add_json(value, reply.model, err)) ||
-        (rc = lam_buf_addf(value, err, ",\"tokens_in\":%" PRIu32 ",\"tokens_out\":%" PRIu32 ",\"batch\":true}}", reply.tokens_in, reply.tokens_out)))
+        (rc = add_trace(value, reply.model, meta, err)))
         value->len = before;
+    return rc;
+}
+
+/* The one vector of a parsed body, of unit length, and of the job's dimension. */
+static int read_vector(const struct lam_json *json, uint32_t dim, struct lam_buf *floats, struct lam_error *err)
+{
+    uint32_t at = LAM_JSON_NONE;
+    size_t found;
+    int rc;
+
+    if (!lam_embeddings_sort(json, 1, &at))
+        return LAM_FAIL(err, LAM_E_INVALID, "the answer has not one vector for its text");
+    if ((rc = lam_embedding_read(json, at, floats, err)))
+        return rc;
+    found = floats->len / sizeof(float);
+    if (dim && found != dim)
+        return LAM_FAIL(err, LAM_E_INVALID, "an embedding has %zu dimensions, and tasks.embed.dim is %" PRIu32, found, dim);
+    return lam_embedding_normalise((float *)(void *)floats->ptr, found) ? 0 : LAM_FAIL(err, LAM_E_INVALID, "an embedding has no length");
+}
+
+int lam_batch_vector(struct lam_json *json, struct lam_sv body, uint32_t dim, struct lam_buf *value, struct lam_cache_meta *meta, struct lam_error *err)
+{
+    size_t before = value->len;
+    struct lam_buf floats;
+    int rc = lam_json_parse(json, body, err);
+
+    if (rc)
+        return rc;
+    lam_buf_init(&floats, LAM_EMBEDDING_BYTES);
+    rc = read_vector(json, dim, &floats, err);
+    *meta = (struct lam_cache_meta){.tokens_in = lam_llm_count(json, "/usage/prompt_tokens")};
+    if (!rc && ((rc = lam_buf_addf(value, err, "{\"answer\":")) || (rc = lam_embedding_add(value, lam_buf_sv(&floats), err)) ||
+                (rc = add_trace(value, lam_json_string(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("model"))), meta, err))))
+        value->len = before;
+    lam_buf_release(&floats);
     return rc;
 }
 
@@ -204,25 +163,56 @@ int lam_batch_export_own(struct lam_json *json, const struct lam_cache_entry *en
     return lam_buf_addf(out, err, "}\n");
 }
 
-int lam_batch_export_answer(struct lam_json *json, const struct lam_cache_entry *entry, struct lam_buf *out, struct lam_error *err)
+/* An answer's body up to what is the answer. */
+static int add_head(struct lam_buf *out, const struct lam_cache_entry *entry, const char *object, struct lam_sv model, struct lam_error *err)
 {
-    struct lam_sv answer, model;
     char hex[LAM_DIGEST_HEX];
     int rc;
 
-    if (lam_json_parse(json, entry->value, NULL) || lam_json_type(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("answer"))) != LAM_JSON_OBJECT)
-        return LAM_FAIL(err, LAM_E_INVALID, "not a model's answer");
-    answer = lam_json_raw(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("answer")));
-    model = lam_json_string(json, lam_json_find(json, LAM_JSON_ROOT, LAM_SV("/trace/model")));
     lam_digest_hex(entry->key, hex);
     if ((rc = lam_buf_addf(out, err,
                            "{\"id\":\"cache-%s\",\"custom_id\":\"%s\",\"response\":{\"status_code\":200,\"request_id\":\"cache-%s\",\"body\":{\"id\":\"cache-%s\","
-                           "\"object\":\"chat.completion\",\"created\":%" PRId64 ",\"model\":",
-                           hex, hex, hex, hex, entry->meta.time_us / 1000000)) ||
-        (rc = lam_buf_add_json(out, model, err)) ||
+                           "\"object\":\"%s\",\"created\":%" PRId64 ",\"model\":",
+                           hex, hex, hex, hex, object, entry->meta.time_us / 1000000)))
+        return rc;
+    return lam_buf_add_json(out, model, err);
+}
+
+static int export_chat(const struct lam_cache_entry *entry, struct lam_sv answer, struct lam_sv model, struct lam_buf *out, struct lam_error *err)
+{
+    int rc;
+
+    if ((rc = add_head(out, entry, "chat.completion", model, err)) ||
         (rc = lam_buf_addf(out, err, ",\"choices\":[{\"index\":0,\"finish_reason\":\"stop\",\"message\":{\"role\":\"assistant\",\"content\":")) ||
         (rc = lam_buf_add_json(out, answer, err)))
         return rc;
     return lam_buf_addf(out, err, "}}],\"usage\":{\"prompt_tokens\":%" PRIu32 ",\"completion_tokens\":%" PRIu32 ",\"total_tokens\":%" PRIu64 "}}},\"error\":null}\n",
                         entry->meta.tokens_in, entry->meta.tokens_out, (uint64_t)entry->meta.tokens_in + entry->meta.tokens_out);
+}
+
+static int export_vector(const struct lam_cache_entry *entry, struct lam_sv base64, struct lam_sv model, struct lam_buf *out, struct lam_error *err)
+{
+    int rc;
+
+    if ((rc = add_head(out, entry, "list", model, err)) || (rc = lam_buf_addf(out, err, ",\"data\":[{\"object\":\"embedding\",\"index\":0,\"embedding\":")) ||
+        (rc = lam_buf_add_json(out, base64, err)))
+        return rc;
+    return lam_buf_addf(out, err, "}],\"usage\":{\"prompt_tokens\":%" PRIu32 ",\"total_tokens\":%" PRIu32 "}}},\"error\":null}\n", entry->meta.tokens_in, entry->meta.tokens_in);
+}
+
+int lam_batch_export_answer(struct lam_json *json, const struct lam_cache_entry *entry, struct lam_buf *out, struct lam_error *err)
+{
+    uint32_t answer, vector;
+    struct lam_sv model;
+
+    if (lam_json_parse(json, entry->value, NULL))
+        return LAM_FAIL(err, LAM_E_INVALID, "not a model's answer");
+    answer = lam_json_field(json, LAM_JSON_ROOT, LAM_SV("answer"));
+    if (lam_json_type(json, answer) != LAM_JSON_OBJECT)
+        return LAM_FAIL(err, LAM_E_INVALID, "not a model's answer");
+    vector = lam_json_field(json, answer, LAM_SV("embedding")); /* no schema has such a field */
+    model = lam_json_string(json, lam_json_find(json, LAM_JSON_ROOT, LAM_SV("/trace/model")));
+    if (lam_json_type(json, vector) == LAM_JSON_STRING)
+        return export_vector(entry, lam_json_string(json, vector), model, out, err);
+    return export_chat(entry, lam_json_raw(json, answer), model, out, err);
 }

@@ -11,13 +11,16 @@
 
 #define READ_STEP ((size_t)1 << 20)
 #define DEPTH 64
+#define TOLD_MAX 20 /* lines that the log names */
 
 struct import {
     struct lam_cache *cache;
-    struct lam_json *json;
+    const struct lam_batch_source *source;
+    struct lam_json *json, *body; /* of a line; of vectors in it */
     struct lam_llm_reader *reader;
     struct lam_buf value;
     struct lam_batch_counts *counts;
+    unsigned told;
     int failed; /* of what was put; written by the cache's thread, read after a flush */
 };
 
@@ -33,6 +36,9 @@ static void note(struct import *import, uint64_t *count, const char *why)
     if (!import->counts->first[0])
         snprintf(import->counts->first, sizeof import->counts->first, "line %" PRIu64 ": %.360s", import->counts->lines, why);
     ++*count;
+    if (import->source->log && import->told++ < TOLD_MAX)
+        lam_log_warn(import->source->log, "ai", "%s, line %" PRIu64 ": %.360s%s", import->source->path, import->counts->lines, why,
+                     import->told == TOLD_MAX ? "; others that are not taken are counted, and not told of" : "");
 }
 
 /* What the cache is to keep of a line: 0, LAM_E_INVALID where there is nothing, or an error that ends the import. */
@@ -54,6 +60,8 @@ static int value_of(struct import *import, struct lam_sv line, struct lam_digest
         *failed = true;
         return LAM_FAIL(err, LAM_E_INVALID, "status %d, %.*s", parsed.status, why.len > 200 ? 200 : (int)why.len, why.ptr);
     }
+    if (parsed.vectors)
+        return lam_batch_vector(import->body, parsed.body, import->source->dim, &import->value, meta, err);
     return lam_batch_value(import->reader, parsed.body, &import->value, meta, err);
 }
 
@@ -114,17 +122,19 @@ static int read_lines(struct import *import, const struct lam_fs *fs, int fd, st
     return rc;
 }
 
-int lam_batch_import(struct lam_cache *cache, const struct lam_fs *fs, const char *path, struct lam_batch_counts *counts, struct lam_error *err)
+int lam_batch_import(struct lam_cache *cache, const struct lam_batch_source *source, struct lam_batch_counts *counts, struct lam_error *err)
 {
-    struct import import = {.cache = cache, .json = lam_json_new(LAM_BATCH_LINE_MAX, DEPTH), .reader = lam_llm_reader_new(LAM_BATCH_LINE_MAX), .counts = counts};
+    struct import import = {.cache = cache, .source = source, .json = lam_json_new(LAM_BATCH_LINE_MAX, DEPTH), .body = lam_json_new(LAM_BATCH_LINE_MAX, DEPTH),
+                            .reader = lam_llm_reader_new(LAM_BATCH_LINE_MAX), .counts = counts};
+    const struct lam_fs *fs = source->fs ? source->fs : &lam_fs_system;
+    const char *path = source->path;
     struct lam_buf buf;
     int rc, fd, last;
 
     *counts = (struct lam_batch_counts){0};
     lam_buf_init(&import.value, LAM_CACHE_VALUE_MAX);
     lam_buf_init(&buf, LAM_BATCH_LINE_MAX + READ_STEP);
-    fs = fs ? fs : &lam_fs_system;
-    if (!import.json || !import.reader) {
+    if (!import.json || !import.body || !import.reader) {
         rc = LAM_FAIL(err, LAM_E_MEMORY, "no memory to read %s", path);
     } else if ((fd = fs->ops->open(fs->arg, path, O_RDONLY, 0)) < 0) {
         rc = LAM_FAIL(err, fd == -ENOENT ? LAM_E_NOT_FOUND : LAM_E_IO, "open %s: %s", path, strerror(-fd));
@@ -138,6 +148,7 @@ int lam_batch_import(struct lam_cache *cache, const struct lam_fs *fs, const cha
     lam_buf_release(&import.value);
     lam_buf_release(&buf);
     lam_json_free(import.json);
+    lam_json_free(import.body);
     lam_llm_reader_free(import.reader);
     return rc;
 }

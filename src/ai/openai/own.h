@@ -196,6 +196,7 @@ static inline bool lam_ask_embeds(const struct lam_openai *o, uint32_t ask) { re
 struct lam_openai_request *lam_embed_gather(struct lam_openai *o, uint32_t ask, struct lam_error *err);
 int lam_embed_write(struct lam_openai *o, const struct lam_openai_request *request, struct lam_buf *out, struct lam_error *err);
 int lam_embed_take(struct lam_openai *o, struct lam_openai_request *request, struct lam_llm_reply *reply, struct lam_error *err);
+int lam_embed_check(const struct lam_openai *o, struct lam_error *err); /* of the value that stands in o->value: LAM_E_INVALID, it is no vector of the job's */
 int lam_embed_apply(struct lam_openai *o, struct lam_question *question, struct lam_error *err); /* of the value that stands in o->value */
 
 /* account.c: each answer, before it is looked at. Counts in reply that cannot be are made 0. */

@@ -184,7 +184,9 @@ int lam_question_read(struct lam_openai *o, const struct lam_question *question,
     const struct lam_ask *ask = &o->asks.items[question->ask];
     int rc = lam_json_parse(o->value, value, err);
 
-    if (!rc && !lam_ask_embeds(o, question->ask))
+    if (!rc && lam_ask_embeds(o, question->ask))
+        rc = lam_embed_check(o, err);
+    else if (!rc)
         rc = lam_llm_schema_check(ask->check, LAM_JSON_ROOT, o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("answer")), false, err);
     return rc && rc != LAM_E_MEMORY ? LAM_PASS(err, LAM_E_INVALID, "it cannot be kept") : rc;
 }

@@ -308,29 +308,41 @@ int lam_request_dispatch(struct lam_openai *o, struct lam_openai_request *reques
     return rc;
 }
 
-static const char *model_of(const struct lam_openai *o, uint32_t tier)
+static const char *model_of(const struct lam_openai *o, enum lam_job_endpoint_kind kind, uint32_t tier)
 {
     const struct lam_job_deep *deep = &o->job->deep;
 
     for (size_t i = 0; i < deep->endpoint_count; i++)
-        if (deep->endpoints[i].kind == LAM_JOB_CHAT && deep->endpoints[i].tier == tier)
+        if (deep->endpoints[i].kind == kind && deep->endpoints[i].tier == tier)
             return deep->endpoints[i].model;
     return "";
 }
 
-/* One question as a whole request, handed out in place of being sent: nobody is asked now. */
-static int write_out(struct lam_openai *o, uint32_t ask_index, uint32_t tier, struct lam_error *err)
+/* A request without its model, and the options that it is sent with: there is nobody yet who could refuse one of them. */
+static int write_fields(struct lam_openai *o, const struct lam_openai_request *request, struct lam_buf *out, struct lam_error *err)
 {
-    const struct lam_ask *ask = &o->asks.items[ask_index];
-    struct lam_openai_request request = {.openai = o, .ask = ask_index, .tier = tier, .count = 1, .questions = lam_question_pop(&o->ready[ask_index][tier])};
+    const struct lam_ask *ask = &o->asks.items[request->ask];
+    int rc;
+
+    if (lam_ask_embeds(o, request->ask))
+        return (rc = lam_embed_write(o, request, out, err)) ? rc : lam_buf_addf(out, err, ",\"encoding_format\":\"base64\",\"dimensions\":%" PRIu32, o->job->tasks.dim);
+    if ((rc = write_body(o, request, out, err)) || (rc = lam_buf_addf(out, err, ",\"response_format\":")) || (rc = lam_buf_add_sv(out, lam_buf_sv(&ask->format), err)))
+        return rc;
+    return lam_buf_addf(out, err, ",\"temperature\":0,\"max_completion_tokens\":%" PRIu32, ask->answer_tokens);
+}
+
+/* One question as a whole request, handed out in place of being sent: nobody is asked now. */
+static int write_out(struct lam_openai *o, uint32_t ask, uint32_t tier, struct lam_error *err)
+{
+    enum lam_job_endpoint_kind kind = lam_ask_embeds(o, ask) ? LAM_JOB_EMBEDDINGS : LAM_JOB_CHAT;
+    struct lam_openai_request request = {.openai = o, .ask = ask, .tier = tier, .count = 1, .questions = lam_question_pop(&o->ready[ask][tier])};
     struct lam_buf *body = &o->scratch2;
     int rc;
 
     lam_buf_clear(body);
-    if (!(rc = lam_buf_addf(body, err, "{\"model\":")) && !(rc = lam_buf_add_json(body, lam_sv_of(model_of(o, tier)), err)) && !(rc = lam_buf_addf(body, err, ",")) &&
-        !(rc = write_body(o, &request, body, err)) && !(rc = lam_buf_addf(body, err, ",\"response_format\":")) && !(rc = lam_buf_add_sv(body, lam_buf_sv(&ask->format), err)) &&
-        !(rc = lam_buf_addf(body, err, ",\"temperature\":0,\"max_completion_tokens\":%" PRIu32 "}", ask->answer_tokens)))
-        rc = o->options.write_request(o->options.arg, request.questions->key, lam_buf_sv(body), err);
+    if (!(rc = lam_buf_addf(body, err, "{\"model\":")) && !(rc = lam_buf_add_json(body, lam_sv_of(model_of(o, kind, tier)), err)) && !(rc = lam_buf_addf(body, err, ",")) &&
+        !(rc = write_fields(o, &request, body, err)) && !(rc = lam_buf_addf(body, err, "}")))
+        rc = o->options.write_request(o->options.arg, kind, request.questions->key, lam_buf_sv(body), err);
     lam_question_pending(o, request.questions);
     return rc;
 }
@@ -362,13 +374,8 @@ static int pump_single(struct lam_openai *o, uint32_t ask, uint32_t tier, struct
 
 static int pump_embed(struct lam_openai *o, uint32_t ask, struct lam_error *err)
 {
-    struct lam_openai_request *request;
+    struct lam_openai_request *request = lam_embed_gather(o, ask, err);
 
-    if (o->options.write_request) { /* batch files hold chats alone */
-        give_up(o, lam_question_pop(&o->ready[ask][0]));
-        return 0;
-    }
-    request = lam_embed_gather(o, ask, err);
     return request ? lam_request_dispatch(o, request, err) : LAM_E_MEMORY;
 }
 
@@ -385,10 +392,10 @@ int lam_request_pump(struct lam_openai *o, struct lam_error *err)
             while (!rc && o->ready[ask][tier].count) {
                 if (lam_spending_reached(&o->spending) != LAM_LIMIT_NONE) {
                     give_up(o, lam_question_pop(&o->ready[ask][tier]));
-                } else if (lam_ask_embeds(o, ask)) {
-                    rc = pump_embed(o, ask, err);
                 } else if (o->options.write_request) {
                     rc = write_out(o, ask, tier, err);
+                } else if (lam_ask_embeds(o, ask)) {
+                    rc = pump_embed(o, ask, err);
                 } else if (packed && o->asks.items[ask].tasks) {
                     if (lam_pack_waits(o, ask, tier, now)) {
                         waiting = true;

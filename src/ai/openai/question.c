@@ -416,6 +416,25 @@ static int keep_masked(struct lam_openai *o, struct lam_openai_doc *doc, struct 
     return rc;
 }
 
+/* Where the answer in o->value came from, for the row. A batch's file does not say what was asked; the key under which it was found does. */
+static int add_trace(struct lam_openai *o, const struct lam_question *question, struct lam_error *err)
+{
+    const struct lam_ask *ask = &o->asks.items[question->ask];
+    uint32_t trace = lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("trace"));
+    struct lam_json_iter iter = lam_json_iter(o->value, trace);
+    struct lam_buf *out = &question->doc->asks;
+    struct lam_sv said = lam_json_raw(o->value, trace);
+    int rc = out->len ? lam_buf_add(out, ",", 1, err) : 0;
+
+    if (rc || lam_json_field(o->value, trace, LAM_SV("ask")) != LAM_JSON_NONE)
+        return rc ? rc : lam_buf_add_sv(out, said, err);
+    if ((rc = lam_buf_addf(out, err, "{\"ask\":\"%s\",\"prompt\":\"%s\",\"version\":%" PRIu32, ask->name, ask->digest, ask->version)))
+        return rc;
+    if (lam_json_type(o->value, trace) != LAM_JSON_OBJECT || !lam_json_next(&iter))
+        return lam_buf_add(out, "}", 1, err);
+    return (rc = lam_buf_add(out, ",", 1, err)) ? rc : lam_buf_add_sv(out, lam_sv(said.ptr + 1, said.len - 1), err);
+}
+
 /* Puts the value that stands in o->value into the question's row. */
 static int apply(struct lam_openai *o, struct lam_question *question, struct lam_error *err)
 {
@@ -423,7 +442,6 @@ static int apply(struct lam_openai *o, struct lam_question *question, struct lam
     struct lam_openai_doc *doc = question->doc;
     uint32_t answer = lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("answer"));
     double certainty = NAN, confidence;
-    struct lam_sv trace = lam_json_raw(o->value, lam_json_field(o->value, LAM_JSON_ROOT, LAM_SV("trace")));
     struct lam_sv before = doc->row->enr.entities;
     struct lam_number number;
     int rc;
@@ -434,7 +452,7 @@ static int apply(struct lam_openai *o, struct lam_question *question, struct lam
                                           : lam_llm_answer_apply(&o->job->tasks, ask->tasks, o->value, answer, certainty, doc->sub->block, doc->row, err);
     if (!rc && ask->tasks & LAM_TASK_ENTITIES)
         rc = keep_masked(o, doc, before, err);
-    if (rc || (doc->asks.len && (rc = lam_buf_add(&doc->asks, ",", 1, err))) || (rc = lam_buf_add_sv(&doc->asks, trace, err)))
+    if (rc || (rc = add_trace(o, question, err)))
         return rc;
     doc->tokens += lam_llm_count(o->value, "/trace/tokens_in") + lam_llm_count(o->value, "/trace/tokens_out");
     if (ask->version > doc->version)

@@ -118,7 +118,10 @@ class BatchFileCase(test_llm.LlmRuns):
             self.check_vectors(40, store)
             rows = self.rows(store)
             self.assertEqual({row["enrichment"]["category"] for row in rows.values()}, {"billing", "outage"})
-            self.assertEqual({ask["model"] for row in rows.values() for ask in row["provenance"]["trace"]["asks"]}, {"small-2", "vectors-2"})
+            self.assertEqual({(ask["ask"], ask["model"]) for row in rows.values() for ask in row["provenance"]["trace"]["asks"]}, {("combined", "small-2"), ("embed", "vectors-2")})
+            explained = self.said("query", self.store(store), "--key", next(iter(rows)), "--explain")
+            self.assertIn("combined: answered by small-2", explained)
+            self.assertIn("--- the prompt, ", explained)
 
     def test_a_job_of_vectors_alone_writes_the_one_file_that_it_was_told(self):
         self.corpus_of(10)

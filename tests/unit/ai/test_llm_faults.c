@@ -127,21 +127,29 @@ static void test_each_fault_ends_as_it_should(void **state)
     }
 }
 
+enum { CUTS = 38, CUT_EVERY = 9 };
+
 /* Cut after every so many bytes, with an end or a reset: never an answer, never a hang. */
 static void test_a_cut_at_any_byte_is_no_answer(void **state)
 {
-    (void)state;
-    for (size_t at = 0; at < 340; at += 9) {
-        struct llm_reply reply = {.fault = at % 2 ? LLM_CUT : LLM_CUT_RESET, .at = at, .chunked = at % 3 == 0};
-        struct kit *kit = kit_new(kit_same, &reply);
+    static struct llm_reply replies[CUTS];
+    static struct kit *kits[CUTS];
 
-        kit->options.transport_retries = 0;
-        kit_open(kit);
-        kit_send(kit, 3);
-        kit_wait(kit);
-        if (kit_count(kit, LAM_LLM_LATER) != 3)
-            fail_msg("cut after %zu bytes: outcome %d, \"%s\"", at, kit->results[0].outcome, kit->results[0].reason);
-        kit_free(kit);
+    (void)state;
+    for (size_t i = 0; i < CUTS; i++) {
+        size_t at = i * CUT_EVERY;
+
+        replies[i] = (struct llm_reply){.fault = at % 2 ? LLM_CUT : LLM_CUT_RESET, .at = at, .chunked = at % 3 == 0};
+        kits[i] = kit_new(kit_same, &replies[i]);
+        kits[i]->options.transport_retries = 0;
+        kit_open(kits[i]);
+        kit_send(kits[i], 3);
+    }
+    for (size_t i = 0; i < CUTS; i++) {
+        kit_wait(kits[i]);
+        if (kit_count(kits[i], LAM_LLM_LATER) != 3)
+            fail_msg("cut after %zu bytes: outcome %d, \"%s\"", i * CUT_EVERY, kits[i]->results[0].outcome, kits[i]->results[0].reason);
+        kit_free(kits[i]);
     }
 }
 
@@ -151,9 +159,11 @@ static void test_nobody_there(void **state)
         const char *url, *reason;
     } nobody[] = {{"https://127.0.0.1:%u/v1", "SSL"}, {"http://no-such-host.invalid:%u/v1", "no "}};
 
+    struct kit *kits[3];
+
     (void)state;
     for (int i = 0; i < 3; i++) {
-        struct kit *kit = kit_new(NULL, NULL);
+        struct kit *kit = kits[i] = kit_new(NULL, NULL);
         char url[64];
 
         kit->options.transport_retries = 0;
@@ -166,6 +176,10 @@ static void test_nobody_there(void **state)
         }
         kit_open(kit);
         kit_send(kit, 2);
+    }
+    for (int i = 0; i < 3; i++) {
+        struct kit *kit = kits[i];
+
         kit_wait(kit);
         for (int k = 0; k < 2; k++) {
             assert_int_equal(kit->results[k].outcome, LAM_LLM_LATER);
@@ -310,21 +324,21 @@ static void test_an_unknown_field_is_left_out_and_that_is_remembered(void **stat
 
 /* ---- rate limits ---- */
 
+enum { LIMITED = 12, TIMES = 3 };
+
 struct limiter {
     const char *headers;
-    atomic_uint limited, passed;
-    unsigned every; /* one in so many passes */
+    atomic_uint seen[LIMITED]; /* of each request: how often it was sent */
 };
 
+/* Request n is let through at its n % TIMES + 1st time: how long the test takes does not depend on who is first, for waits double each time. */
 static void limiting(void *arg, const struct llm_request *request, struct llm_reply *reply)
 {
     struct limiter *limiter = arg;
+    unsigned n = kit_number(request) % LIMITED;
 
-    if (request->number % limiter->every == limiter->every - 1) {
-        atomic_fetch_add(&limiter->passed, 1);
+    if (atomic_fetch_add(&limiter->seen[n], 1) >= n % TIMES)
         return;
-    }
-    atomic_fetch_add(&limiter->limited, 1);
     reply->status = 429;
     reply->headers = limiter->headers;
 }
@@ -332,21 +346,26 @@ static void limiting(void *arg, const struct llm_request *request, struct llm_re
 static void test_rate_limits_lose_nothing(void **state)
 {
     static const char *const headers[] = {"retry-after-ms: 30\r\n", "Retry-After: 0.03\r\n", "llm_provider-retry-after: 0.05\r\n", NULL};
+    struct limiter limiters[sizeof headers / sizeof *headers] = {0};
+    struct kit *kits[sizeof headers / sizeof *headers];
 
     (void)state;
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
-        struct limiter limiter = {.headers = headers[i], .every = 3};
-        struct kit *kit = kit_new(limiting, &limiter);
-        unsigned count = headers[i] ? 10 : 3;
-
-        kit->options.rate_retries = 1000;
-        kit->endpoints[0].limits.concurrency = 8;
-        kit_open(kit);
-        kit_send(kit, count);
-        kit_wait(kit);
-        assert_int_equal(kit_count(kit, LAM_LLM_ANSWERED), count);
-        assert_int_equal(atomic_load(&limiter.passed), count);
-        kit_free(kit);
+        limiters[i].headers = headers[i];
+        kits[i] = kit_new(limiting, &limiters[i]);
+        kits[i]->options.rate_retries = 1000;
+        kits[i]->endpoints[0].limits.concurrency = 8;
+        kit_open(kits[i]);
+        kit_send(kits[i], LIMITED);
+    }
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        kit_wait(kits[i]);
+        assert_int_equal(kit_count(kits[i], LAM_LLM_ANSWERED), LIMITED);
+        for (unsigned n = 0; n < LIMITED; n++) {
+            assert_int_equal(atomic_load(&limiters[i].seen[n]), n % TIMES + 1); /* once after each 429, and never again after the answer */
+            assert_int_equal(kits[i]->results[n].attempts, n % TIMES + 1);
+        }
+        kit_free(kits[i]);
     }
 }
 

@@ -8,6 +8,46 @@
 
 enum { ROWS = 20 };
 
+/* Analyzers with a server and rows of their own, all at work at the same time: each waits for its patience, and so they wait together. */
+struct sick {
+    struct openai_kit *kit;
+    struct lam_block *block;
+    bool open;
+};
+
+static void begin(struct sick *sick, llm_choose *choose, void *arg, const char *tasks, const char *deep, uint32_t dim, unsigned rows)
+{
+    sick->kit = kit_begin(choose, arg, tasks, deep, dim, NULL);
+    sick->block = kit_rows(rows, "text %u", 1 << 20);
+    sick->open = true;
+    assert_int_equal(lam_openai_submit(sick->kit->openai, sick->block, sick->block, &err), 0);
+    lam_openai_drain(sick->kit->openai, true);
+}
+
+static void run_all(struct sick *sick, size_t count)
+{
+    void *ticket;
+    int rc;
+
+    for (size_t open = count; open;)
+        for (size_t i = 0; i < count; i++) {
+            if (!sick[i].open || (rc = lam_openai_poll(sick[i].kit->openai, &ticket, &err)) == LAM_PENDING) {
+                lam_wake_wait(&sick[i].kit->wake, 1000);
+                continue;
+            }
+            assert_int_equal(rc, 0);
+            sick[i].open = false;
+            open--;
+        }
+}
+
+/* Returns how many requests there were. */
+static uint64_t end(struct sick *sick)
+{
+    lam_block_free(sick->block);
+    return kit_end(sick->kit);
+}
+
 static void choose(void *arg, const struct llm_request *request, struct llm_reply *reply)
 {
     (void)request;
@@ -21,23 +61,21 @@ static void test_it_costs_no_record(void **state)
         uint32_t dim;
     } forms[] = {{CLASSIFY, CHAT, 0}, {CLASSIFY, PACKED, 0}, {"\"embed\":{\"dim\":16}", VECTORS, 0}};
     static char bodies[][100] = {"{\"error\":{\"message\":\"Upstream overloaded\",\"code\":502}}", "{\"choices\": [tru", "{\"id\":\"x\"}"};
+    struct sick sick[9];
 
     (void)state;
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
-        for (size_t k = 0; k < sizeof bodies / sizeof *bodies; k++) {
-            struct openai_kit *kit = kit_begin(choose, bodies[k], forms[i].tasks, forms[i].deep, forms[i].dim, NULL);
-            struct lam_block *block = kit_rows(ROWS, "text %u", 1 << 20);
-            struct lam_openai_stats stats;
+    for (size_t i = 0; i < 9; i++)
+        begin(&sick[i], choose, bodies[i % 3], forms[i / 3].tasks, forms[i / 3].deep, forms[i / 3].dim, ROWS);
+    run_all(sick, 9);
+    for (size_t i = 0; i < 9; i++) {
+        struct lam_openai_stats stats = kit_stats(sick[i].kit->openai);
 
-            assert_int_equal(kit_run(kit->openai, &kit->wake, block), 0);
-            stats = kit_stats(kit->openai);
-            if (kit->rejected || kit_pending(block) != ROWS)
-                fail_msg("form %zu, body %zu: %u rejected, %u pending: %s", i, k, kit->rejected, kit_pending(block), kit->reason);
-            for (size_t e = 0; e < LAM_LLM_ENDPOINTS; e++)
-                assert_int_equal(stats.endpoints[e].requests + stats.endpoints[e].tokens_in + stats.endpoints[e].tokens_out, 0);
-            lam_block_free(block);
-            assert_true(kit_end(kit) > 0);
-        }
+        if (sick[i].kit->rejected || kit_pending(sick[i].block) != ROWS)
+            fail_msg("form %zu, body %zu: %u rejected, %u pending: %s", i / 3, i % 3, sick[i].kit->rejected, kit_pending(sick[i].block), sick[i].kit->reason);
+        for (size_t e = 0; e < LAM_LLM_ENDPOINTS; e++)
+            assert_int_equal(stats.endpoints[e].requests + stats.endpoints[e].tokens_in + stats.endpoints[e].tokens_out, 0);
+        assert_true(end(&sick[i]) > 0);
+    }
 }
 
 /* Every second answer is kept back by a filter, and has no message: it is those records that fail, and the others are answered. */
@@ -90,20 +128,20 @@ static void test_what_could_not_be_taken_is_paid(void **state)
                  {{.body = "{\"error\":{\"message\":\"overloaded\"}}"}, false, false},
                  {{.status = 500, .body = "{\"error\":{\"message\":\"overloaded\"}}"}, false, false}};
 
+    struct llm_reply replies[sizeof cases / sizeof *cases];
+    struct sick sick[sizeof cases / sizeof *cases];
+
     (void)state;
     memset(page, ' ', sizeof page);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct llm_reply reply = cases[i].reply;
-        struct openai_kit *kit = kit_begin(choose_reply, &reply, CLASSIFY, CHAT, 0, NULL);
-        struct lam_block *block = kit_rows(2, "text %u", 1 << 20);
-        struct lam_openai_stats stats;
-        uint64_t spent, requests;
+        replies[i] = cases[i].reply;
+        begin(&sick[i], choose_reply, &replies[i], CLASSIFY, CHAT, 0, 2);
+    }
+    run_all(sick, sizeof cases / sizeof *cases);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct lam_openai_stats stats = kit_stats(sick[i].kit->openai);
+        uint64_t spent = lam_openai_spending(sick[i].kit->openai)->spent.tokens, requests = end(&sick[i]);
 
-        assert_int_equal(kit_run(kit->openai, &kit->wake, block), 0);
-        stats = kit_stats(kit->openai);
-        spent = lam_openai_spending(kit->openai)->spent.tokens;
-        lam_block_free(block);
-        requests = kit_end(kit);
         if (stats.unseen.requests != (cases[i].lost ? requests : 0) || spent != stats.unseen.tokens_in + stats.unseen.tokens_out)
             fail_msg("case %zu: %llu requests, %llu lost, %llu tokens spent", i, (unsigned long long)requests, (unsigned long long)stats.unseen.requests, (unsigned long long)spent);
         if (cases[i].told)

@@ -33,8 +33,9 @@ run() {
 run_twice() {
     local log="build/$2/Testing/Temporary/LastTestsFailed.log"
     lam_say "tests: $1"
+    rm -f "$log"
     ctest --test-dir "build/$2" -j "$jobs" && return
-    lam_say "once more, alone; what passes now is a race that somebody has to find: $(cut -d: -f2 "$log" | tr '\n' ' ')"
+    lam_say "once more, alone; what passes now is a race that somebody has to find: $(cut -d: -f2 "$log" 2>/dev/null | tr '\n' ' ')"
     ctest --test-dir "build/$2" --rerun-failed || failed+=("$1")
 }
 

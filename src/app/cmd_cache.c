@@ -198,7 +198,7 @@ static int export_cache(const struct lam_cli *cli, struct lam_cache *cache, stru
 
 static int import(const struct lam_cli *cli, const struct lam_job *job, struct lam_cache *cache, const struct lam_log *log, struct lam_error *err)
 {
-    struct lam_batch_source source = {.path = cli->args[2], .dim = job->tasks.wanted & LAM_TASK_EMBED ? job->tasks.dim : 0, .log = log};
+    struct lam_batch_source source = {.path = cli->args[2], .dim = lam_job_vector_dim(job), .log = log};
     struct lam_batch_counts counts;
     struct lam_buf first;
     int rc = lam_batch_import(cache, &source, &counts, err);

@@ -49,7 +49,7 @@ struct lam_engine {
     bool estimate;                /* --estimate: the batch layer asks nobody and publishes nothing; set before it begins */
     double estimate_bytes, estimate_latency_s; /* --sample, --latency: 0: as it sees fit */
     const char *write_requests; /* --write-requests: a file of the batch API; NULL: none */
-    const char *read_responses[LAM_RESPONSES_MAX]; /* --read-responses: the like */
+    const char *read_responses[LAM_RESPONSES_MAX]; /* --read-responses: files of its answers, response_count of them */
     size_t response_count;
     bool wait_for_term, take_over_term; /* --wait, --take-over: what the first term of a layer is taken with; set before any layer begins */
 };

@@ -31,7 +31,7 @@ int lam_llm_batch_path(char out[LAM_PATH_MAX], const char *path, bool embeddings
 
 static int take_answers(const struct lam_engine *engine, struct lam_cache *cache, const char *path, struct lam_error *err)
 {
-    struct lam_batch_source source = {.fs = engine->fs, .path = path, .dim = engine->job->tasks.wanted & LAM_TASK_EMBED ? engine->job->tasks.dim : 0, .log = &engine->log};
+    struct lam_batch_source source = {.fs = engine->fs, .path = path, .dim = lam_job_vector_dim(engine->job), .log = &engine->log};
     struct lam_batch_counts counts;
     int rc = lam_batch_import(cache, &source, &counts, err);
 
@@ -57,13 +57,17 @@ static int open_writers(struct lam_llm_batch *batch, struct lam_error *err)
     return rc;
 }
 
-static void drop(struct lam_llm_batch *batch)
+/* Those with fewer requests than this. */
+static void drop(struct lam_llm_batch *batch, uint64_t least)
 {
-    for (int kind = 0; kind < KINDS; kind++) {
-        lam_batch_writer_free(batch->writers[kind]);
-        batch->writers[kind] = NULL;
-    }
+    for (int kind = 0; kind < KINDS; kind++)
+        if (batch->writers[kind] && lam_batch_writer_count(batch->writers[kind]) < least) {
+            lam_batch_writer_free(batch->writers[kind]);
+            batch->writers[kind] = NULL;
+        }
 }
+
+static void drop_all(struct lam_llm_batch *batch) { drop(batch, UINT64_MAX); }
 
 int lam_llm_batch_open(struct lam_llm_batch **out, const struct lam_engine *engine, struct lam_cache *cache, struct lam_error *err)
 {
@@ -79,7 +83,7 @@ int lam_llm_batch_open(struct lam_llm_batch **out, const struct lam_engine *engi
         return LAM_FAIL(err, LAM_E_MEMORY, "no memory for a file of requests");
     batch->engine = engine;
     if ((rc = open_writers(batch, err))) {
-        drop(batch);
+        drop_all(batch);
         free(batch);
         return rc;
     }
@@ -111,21 +115,18 @@ int lam_llm_batch_written(struct lam_llm_batch *batch, struct lam_error *err)
     for (int kind = 0; !rc && kind < KINDS; kind++)
         if (batch->writers[kind] && !(rc = lam_batch_writer_finish(batch->writers[kind], err)))
             tell(batch, kind, both);
-    drop(batch);
+    drop_all(batch);
     return rc ? LAM_PASS(err, rc, "the requests are not written") : 0;
 }
 
 void lam_llm_batch_close(struct lam_llm_batch *batch)
 {
-    uint64_t count = 0;
     struct lam_error err;
 
     if (!batch)
         return;
-    for (int kind = 0; kind < KINDS; kind++)
-        count += batch->writers[kind] ? lam_batch_writer_count(batch->writers[kind]) : 0;
-    if (count && lam_llm_batch_written(batch, &err))
+    drop(batch, 1);
+    if (lam_llm_batch_written(batch, &err))
         lam_log_error(&batch->engine->log, "ai", "%s", err.text);
-    drop(batch);
     free(batch);
 }

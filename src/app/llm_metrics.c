@@ -103,7 +103,7 @@ int lam_llm_metrics_write(struct lam_llm_metrics *metrics, struct lam_buf *out, 
     static const struct {
         const char *name, *help;
         write_samples *write;
-    } families[] = {{"lamina_model_requests_total", "Requests that models answered since this process began, by endpoint and layer.", write_requests},
+    } families[] = {{"lamina_model_requests_total", "Requests that models answered since this process began, by model, host and layer.", write_requests},
                     {"lamina_model_tokens_total", "Tokens that they took, in and out.", write_tokens},
                     {"lamina_model_cost_total", "Money for them, by the prices of the job.", write_cost}};
     const struct lam_job_deep *deep = &metrics->job->deep;

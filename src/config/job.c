@@ -16,6 +16,8 @@ struct owner {
 
 int lam_job_set_space(struct lam_job *job, const char *space, struct lam_error *err) { return lam_job_put_space(&((struct owner *)job)->arena, job, space, err); }
 
+uint32_t lam_job_vector_dim(const struct lam_job *job) { return job->tasks.wanted & LAM_TASK_EMBED ? job->tasks.dim : 0; }
+
 static const char *copy(struct lam_arena *arena, const char *text) { return lam_arena_string(arena, text, strlen(text)); }
 
 /* folder "/" path, or path where it is absolute, without empty names, "." and ".."; NULL: no memory. */

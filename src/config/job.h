@@ -232,6 +232,9 @@ int lam_job_schema(struct lam_buf *out, struct lam_error *err);
  */
 int lam_job_set_space(struct lam_job *job, const char *space, struct lam_error *err);
 
+/* Numbers of a vector that the job asks for; 0: it asks for none. */
+uint32_t lam_job_vector_dim(const struct lam_job *job);
+
 /* How a job stands to what a store remembers. Lists are JSON pointers and names, separated by ", ", cut at the end. */
 struct lam_job_change {
     bool identity;        /* refused: err of lam_job_compare says what differs */

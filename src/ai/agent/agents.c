@@ -165,6 +165,22 @@ static int take(struct lam_agent *agent, struct exchange *exchange, enum lam_age
     return LAM_FAIL(err, LAM_E_INVALID, "an outcome that is none");
 }
 
+/* Room under the limits of the run. Waiting for it takes of the agent's time: what is left bounds the request. */
+static bool reserve(struct lam_agents *agents, const struct lam_agent *agent, struct lam_llm_request *request, struct lam_agent_usage most, bool first)
+{
+    const struct lam_agents_options *o = &agents->options;
+    unsigned left_ms;
+
+    if (!o->reserve)
+        return true;
+    if (!o->reserve(o->arg, most, first))
+        return false;
+    if ((left_ms = lam_agent_left_ms(agent)) == 0)
+        o->spent(o->arg, most, (struct lam_agent_usage){0}, 0);
+    request->time_ms = left_ms + 1;
+    return left_ms > 0;
+}
+
 /* One step: a request, what it costs, and what came back. LAM_PENDING: the loop goes on. */
 static int step(struct lam_agents *agents, struct lam_agent *agent, struct exchange *exchange, enum lam_agent_outcome *outcome, struct lam_error *err)
 {
@@ -176,7 +192,7 @@ static int step(struct lam_agents *agents, struct lam_agent *agent, struct excha
     if ((rc = lam_agent_request(agent, &request, err)))
         return *outcome = LAM_AGENT_GAVE_UP, rc == LAM_E_LIMIT ? 0 : rc;
     most = (struct lam_agent_usage){request.tokens, request.max_tokens};
-    if (o->reserve && !o->reserve(o->arg, most, before.in + before.out == 0))
+    if (!reserve(agents, agent, &request, most, before.in + before.out == 0))
         return *outcome = end(agent, LAM_AGENT_LATER, "pending", "a limit of the run has no room for it"), 0;
     exchange->endpoint = 0;
     if (!(rc = ask(agents, exchange, &request, err)))

@@ -121,7 +121,7 @@ static int read_vector(const struct lam_json *json, uint32_t dim, struct lam_buf
     size_t found;
     int rc;
 
-    if (!lam_embeddings_sort(json, 1, &at))
+    if (!lam_embeddings_find(json, 1, &at))
         return LAM_FAIL(err, LAM_E_INVALID, "the answer has not one vector for its text");
     if ((rc = lam_embedding_read(json, at, floats, err)))
         return rc;
@@ -203,6 +203,7 @@ static int export_vector(const struct lam_cache_entry *entry, struct lam_sv base
 int lam_batch_export_answer(struct lam_json *json, const struct lam_cache_entry *entry, struct lam_buf *out, struct lam_error *err)
 {
     uint32_t answer, vector;
+    struct lam_json_iter fields;
     struct lam_sv model;
 
     if (lam_json_parse(json, entry->value, NULL))
@@ -210,9 +211,10 @@ int lam_batch_export_answer(struct lam_json *json, const struct lam_cache_entry 
     answer = lam_json_field(json, LAM_JSON_ROOT, LAM_SV("answer"));
     if (lam_json_type(json, answer) != LAM_JSON_OBJECT)
         return LAM_FAIL(err, LAM_E_INVALID, "not a model's answer");
-    vector = lam_json_field(json, answer, LAM_SV("embedding")); /* no schema has such a field */
+    vector = lam_json_field(json, answer, LAM_SV("embedding"));
+    fields = lam_json_iter(json, answer);
     model = lam_json_string(json, lam_json_find(json, LAM_JSON_ROOT, LAM_SV("/trace/model")));
-    if (lam_json_type(json, vector) == LAM_JSON_STRING)
+    if (lam_json_type(json, vector) == LAM_JSON_STRING && lam_json_next(&fields) && !lam_json_next(&fields)) /* beside others a model has made it up */
         return export_vector(entry, lam_json_string(json, vector), model, out, err);
     return export_chat(entry, lam_json_raw(json, answer), model, out, err);
 }

@@ -113,7 +113,7 @@ int lam_embed_take(struct lam_openai *o, struct lam_openai_request *request, str
         reply->tokens_in = lam_llm_count(json, "/usage/prompt_tokens");
     }
     lam_request_account(o, request, reply); /* paid, whatever it holds */
-    if (rc || !lam_embeddings_sort(json, request->count, by_index)) {
+    if (rc || !lam_embeddings_find(json, request->count, by_index)) {
         rc = 0;
         lam_request_wrong(o, request, "the answer has not one vector for each text");
         goto cleanup;

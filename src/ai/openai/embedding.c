@@ -4,7 +4,7 @@
 
 #include "recording.h"
 
-bool lam_embeddings_sort(const struct lam_json *json, size_t count, uint32_t *by_index)
+bool lam_embeddings_find(const struct lam_json *json, size_t count, uint32_t *by_index)
 {
     struct lam_json_iter iter = lam_json_iter(json, lam_json_field(json, LAM_JSON_ROOT, LAM_SV("data")));
     struct lam_number number;

@@ -170,6 +170,7 @@ struct world {
     atomic_uint asked;
     atomic_uint leave;    /* reservations that are granted */
     atomic_uint reserved, spent, tokens;
+    atomic_int wait_us;  /* for a reservation */
     atomic_int delay_us; /* of answers about a text that says "slow" */
     struct llm_server *server;
     struct lam_llm_client *client;
@@ -195,6 +196,7 @@ static bool reserve(void *arg, struct lam_agent_usage most, bool first)
         return false;
     assert_true(most.in > 0 && most.out == 100);
     atomic_fetch_add(&world->reserved, 1);
+    usleep((useconds_t)atomic_load(&world->wait_us));
     return true;
 }
 
@@ -383,6 +385,24 @@ static void without_leave_nothing_is_sent_and_all_that_was_reserved_is_told(void
     world_close(&world);
 }
 
+/* Waiting for leave takes of its time: what was reserved for a request that comes too late is given back, and the batch layer or the next run asks. */
+static void who_waits_for_leave_until_its_time_is_up_asks_nobody(void **state)
+{
+    struct world world = {0};
+    struct lam_agent_task task;
+
+    world_open_on(&world, *state, 1, NULL, 200000);
+    atomic_store(&world.wait_us, 250000);
+    task = ask(&world, 1);
+    assert_int_equal(task.outcome, LAM_AGENT_LATER);
+    release(&task);
+    assert_int_equal(atomic_load(&world.asked), 0);
+    assert_int_equal(atomic_load(&world.reserved), 1);
+    assert_int_equal(atomic_load(&world.spent), 1);
+    assert_int_equal(atomic_load(&world.tokens), 0);
+    world_close(&world);
+}
+
 /* An estimate looks into the cache as a run does, and asks nobody. */
 static void what_is_kept_is_expected_to_take_nothing(void **state)
 {
@@ -490,6 +510,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(equal_records_hold_up_no_other, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(a_record_that_is_too_long_ends_for_good, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(without_leave_nothing_is_sent_and_all_that_was_reserved_is_told, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(who_waits_for_leave_until_its_time_is_up_asks_nobody, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(what_is_kept_is_expected_to_take_nothing, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(a_disk_that_hangs_holds_up_no_agent, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(a_stop_waits_for_no_disk_that_hangs, scratch_setup, scratch_teardown),

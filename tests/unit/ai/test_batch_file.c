@@ -248,6 +248,7 @@ static void what_is_exported_can_be_imported(void **state)
         {"{\"answer\":{\"t\":\"\xc3\xa9\\n\"},\"trace\":{\"model\":\"m\",\"tokens_in\":3,\"tokens_out\":4,\"batch\":true}}", false, 3, 4},
         {"\x01\x02 no JSON", false, 3, 4},
         {"{\"answer\":{\"t\":\"\xc3\xa9\\n\"},\"trace\":{\"model\":\"m\",\"tokens_in\":3,\"tokens_out\":4,\"batch\":true}}", true, 3, 4},
+        {"{\"answer\":{\"t\":\"x\",\"embedding\":\"AABAQA==\"},\"trace\":{\"model\":\"m\",\"tokens_in\":3,\"tokens_out\":4,\"batch\":true}}", true, 3, 4}, /* a chat model's own word */
         {VECTOR_VALUE, false, 9, 0},
         {VECTOR_VALUE, true, 9, 0},
     };

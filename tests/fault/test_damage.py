@@ -42,8 +42,9 @@ def zero(rng, path):
 
 
 def cut(rng, path):
+    """Two bytes at least: the last one of a commit is a line break, which is not missed."""
     size = os.path.getsize(path)
-    at = rng.randrange(size)
+    at = rng.randrange(size - 1)
     os.truncate(path, at)
     return "cut to %d of %d" % (at, size)
 

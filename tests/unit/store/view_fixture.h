@@ -44,6 +44,14 @@ static inline struct lam_row layered_row(struct layered *layered, const char *na
     return row;
 }
 
+/* A file that no other is named like. */
+static inline void layered_path(char *path, size_t size, const char *kind)
+{
+    static unsigned count;
+
+    snprintf(path, size, "%s-%u.h5", kind, count++);
+}
+
 static inline const struct lam_segment_entry *layered_write(struct layered *layered, const struct lam_row **rows, size_t count,
                                                             bool sorted, uint32_t range)
 {
@@ -52,7 +60,7 @@ static inline const struct lam_segment_entry *layered_write(struct layered *laye
     struct lam_target target = {&lam_fs_system, layered->root, path, LAM_SEGMENT_RUN};
     struct lam_error err = {0};
 
-    snprintf(path, sizeof path, "%llx-%zu.h5", (unsigned long long)layered->seed, layered->entry_count);
+    layered_path(path, sizeof path, "run");
     lam_segment_entry_init(entry);
     if (sorted)
         assert_ok(lam_rows_sort(rows, count, &err));
@@ -82,7 +90,7 @@ static inline struct lam_view_part layered_part(struct layered *layered, struct 
         char path[64];
         struct lam_target target = {&lam_fs_system, layered->root, path, LAM_SEGMENT_MASK};
 
-        snprintf(path, sizeof path, "%llx-mask-%zu.h5", (unsigned long long)layered->seed, layered->entry_count);
+        layered_path(path, sizeof path, "mask");
         lam_segment_entry_init(entry);
         assert_ok(lam_mask_write(&target, &mask, part.segment->path, entry, &err));
         part.mask = entry;

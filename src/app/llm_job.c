@@ -85,8 +85,7 @@ static void tell(struct lam_llm_job *llm)
 
     lam_openai_stats(llm->openai, &status.stats);
     memcpy(status.used, llm->before, sizeof status.used);
-    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
-        lam_openai_usage_add(&status.used[i], &status.stats.endpoints[i]);
+    lam_openai_usages_add(status.used, status.stats.endpoints);
     lam_agent_job_stats(llm->agents, &status.agents);
     snprintf(status.limit, sizeof status.limit, "%s", lam_openai_limit(llm->openai));
     lam_spending_too_much(lam_openai_spending(llm->openai), &status.too_much);
@@ -289,8 +288,7 @@ void lam_llm_job_begin(struct lam_llm_job *llm)
     if (!llm)
         return;
     lam_openai_stats(llm->openai, &stats);
-    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
-        lam_openai_usage_add(&llm->before[i], &stats.endpoints[i]);
+    lam_openai_usages_add(llm->before, stats.endpoints);
     lam_openai_begin(llm->openai);
     llm->refused.told = false;
     if (llm->engine->response_count)
@@ -419,17 +417,7 @@ void lam_llm_job_used(const struct lam_llm_job *llm, struct lam_openai_usage use
 {
     memset(used, 0, LAM_LLM_ENDPOINTS * sizeof *used);
     for (int rank = 0; llm && llm->all && rank < llm->engine->size; rank++)
-        for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
-            lam_openai_usage_add(&used[i], &llm->all[rank].used[i]);
-}
-
-static struct lam_openai_usage at_endpoints(const struct lam_openai_stats *stats)
-{
-    struct lam_openai_usage sum = {0};
-
-    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
-        lam_openai_usage_add(&sum, &stats->endpoints[i]);
-    return sum;
+        lam_openai_usages_add(used, llm->all[rank].used);
 }
 
 bool lam_llm_job_asked(const struct lam_llm_job *llm)
@@ -439,7 +427,7 @@ bool lam_llm_job_asked(const struct lam_llm_job *llm)
     if (!llm || llm->engine->estimate)
         return false;
     lam_llm_job_stats(llm, &stats);
-    return stats.unseen.requests + at_endpoints(&stats).requests > 0;
+    return stats.unseen.requests + lam_openai_usages_total(stats.endpoints).requests > 0;
 }
 
 const char *lam_llm_job_limit(const struct lam_llm_job *llm)
@@ -462,7 +450,7 @@ bool lam_llm_job_over_limit(const struct lam_llm_job *llm, bool *too_small, char
     if (!limit[0])
         return false;
     lam_llm_job_stats(llm, &stats);
-    spent = at_endpoints(&stats);
+    spent = lam_openai_usages_total(stats.endpoints);
     for (int rank = 0; rank < llm->engine->size; rank++) {
         reached = reached || llm->all[rank].reached;
         if (llm->all[rank].too_much.tokens > least.tokens)

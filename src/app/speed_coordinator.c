@@ -301,8 +301,7 @@ struct lam_speed_stats lam_speed_stats(const struct lam_speed_job *speed)
         sum.agents.open += s->agents.open;
         sum.agents.passed += s->agents.passed;
         sum.agents.late += s->agents.late;
-        for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
-            lam_openai_usage_add(&sum.agents.used[i], &s->agents.used[i]);
+        lam_openai_usages_add(sum.agents.used, s->agents.used);
         if (!sum.agents.limit[0])
             memcpy(sum.agents.limit, s->agents.limit, sizeof sum.agents.limit);
         sum.tail_rows += s->tail_rows;

@@ -1,12 +1,10 @@
 #include "speed_spending.h"
 
-#include <inttypes.h>
-
 void lam_speed_spending_init(struct lam_speed_spending *spending, struct lam_engine *engine)
 {
-    *spending = (struct lam_speed_spending){.deep = &engine->job->deep, .log = &engine->log, .ranks = (unsigned)engine->roles.count[LAM_ROLE_SPEED]};
+    *spending = (struct lam_speed_spending){.deep = &engine->job->deep, .log = &engine->log};
     pthread_mutex_init(&spending->lock, NULL);
-    lam_spending_init_part(&spending->limits, &engine->job->deep, spending->ranks);
+    lam_spending_init_part(&spending->limits, &engine->job->deep, (unsigned)engine->roles.count[LAM_ROLE_SPEED]);
 }
 
 void lam_speed_spending_release(struct lam_speed_spending *spending)
@@ -20,19 +18,6 @@ static struct lam_spent most_of(const struct lam_speed_spending *spending, struc
     return lam_spent_at_most(spending->deep, LAM_JOB_CHAT, spending->deep->agent->tier, most.in, most.out);
 }
 
-/* Alone it takes more than this rank may spend. The first one is told of. */
-static void pass_by(struct lam_speed_spending *spending, struct lam_spent expected)
-{
-    struct lam_spent most;
-    char limit[64];
-
-    if (!lam_spending_pass_by(&spending->limits, expected))
-        return;
-    lam_limit_text(lam_spending_too_much(&spending->limits, &most), spending->deep, limit, sizeof limit);
-    lam_log_warn(spending->log, "speed", "one request of an agent takes about %" PRIu64 " tokens and %.6f, and %s%s is less: its record stays pending; others like it are not told of",
-                 most.tokens, most.cost, spending->ranks > 1 ? "a rank's part of " : "", limit);
-}
-
 /* Once a limit is reached none begins, however little it would take; who is under way goes on where it can. */
 static bool reserve(void *arg, struct lam_agent_usage most, bool first)
 {
@@ -44,7 +29,7 @@ static bool reserve(void *arg, struct lam_agent_usage most, bool first)
         return false;
     leave = lam_spending_await(&spending->limits, expected);
     if (leave == LAM_SPENDING_NEVER)
-        pass_by(spending, expected);
+        lam_spending_leave_out(&spending->limits, expected, spending->deep, spending->log, "speed", "request of an agent");
     return leave == LAM_SPENDING_YES;
 }
 
@@ -80,13 +65,12 @@ bool lam_speed_spending_reached(struct lam_speed_spending *spending, char *limit
 
 void lam_speed_spending_bill(struct lam_speed_spending *spending, struct lam_speed_agents_stats *stats)
 {
-    struct lam_openai_usage sum = {0};
+    struct lam_openai_usage sum;
 
     pthread_mutex_lock(&spending->lock);
     memcpy(stats->used, spending->used, sizeof stats->used);
     pthread_mutex_unlock(&spending->lock);
-    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
-        lam_openai_usage_add(&sum, &stats->used[i]);
+    sum = lam_openai_usages_total(stats->used);
     stats->done.tokens_in = sum.tokens_in;
     stats->done.tokens_out = sum.tokens_out;
     stats->done.tokens = sum.tokens_in + sum.tokens_out;

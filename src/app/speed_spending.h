@@ -13,7 +13,6 @@
 struct lam_speed_spending {
     const struct lam_job_deep *deep;
     const struct lam_log *log;
-    unsigned ranks; /* of the speed layer: each has an even part of the limits */
     struct lam_spending limits;
     pthread_mutex_t lock; /* guards what was paid */
     struct lam_openai_usage used[LAM_LLM_ENDPOINTS];

@@ -340,6 +340,21 @@ void lam_openai_usage_add(struct lam_openai_usage *sum, const struct lam_openai_
     sum->cost += more->cost;
 }
 
+void lam_openai_usages_add(struct lam_openai_usage *sums, const struct lam_openai_usage *more)
+{
+    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
+        lam_openai_usage_add(&sums[i], &more[i]);
+}
+
+struct lam_openai_usage lam_openai_usages_total(const struct lam_openai_usage *used)
+{
+    struct lam_openai_usage sum = {0};
+
+    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
+        lam_openai_usage_add(&sum, &used[i]);
+    return sum;
+}
+
 /* Requests of this run that came to no end: their prompts as they were estimated, and answers as long as others were. And those whose answers could not be taken. */
 static void add_unseen(const struct lam_openai *o, struct lam_openai_stats *stats)
 {
@@ -460,8 +475,7 @@ void lam_openai_stats(struct lam_openai *o, struct lam_openai_stats *stats)
     stats->reserved_cost = reserved.cost;
     pthread_mutex_lock(&o->lock);
     stats->others = o->others;
-    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
-        lam_openai_usage_add(&stats->endpoints[i], &o->others_at[i]);
+    lam_openai_usages_add(stats->endpoints, o->others_at);
     pthread_mutex_unlock(&o->lock);
     add_unseen(o, stats);
     add_trials(o, stats);
@@ -474,8 +488,7 @@ void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_
     lam_openai_usage_add(&sum->others, &more->others);
     lam_openai_usage_add(&sum->unseen, &more->unseen);
     lam_openai_usage_add(&sum->trials, &more->trials);
-    for (size_t i = 0; i < LAM_LLM_ENDPOINTS; i++)
-        lam_openai_usage_add(&sum->endpoints[i], &more->endpoints[i]);
+    lam_openai_usages_add(sum->endpoints, more->endpoints);
     for (size_t i = 0; i < LAM_JOB_CASCADE_MAX; i++) {
         lam_openai_usage_add(&sum->tiers[i], &more->tiers[i]);
         sum->asked[i] += more->asked[i];

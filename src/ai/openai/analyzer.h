@@ -156,6 +156,10 @@ bool lam_openai_reserve(struct lam_openai *openai, unsigned tier, uint64_t token
 void lam_openai_spent(struct lam_openai *openai, unsigned tier, const struct lam_openai_usage *reserved, const struct lam_openai_usage *used, size_t endpoint);
 
 void lam_openai_usage_add(struct lam_openai_usage *sum, const struct lam_openai_usage *more);
+
+/* Of LAM_LLM_ENDPOINTS: each added to its own, and all of them together. */
+void lam_openai_usages_add(struct lam_openai_usage *sums, const struct lam_openai_usage *more);
+struct lam_openai_usage lam_openai_usages_total(const struct lam_openai_usage *used);
 void lam_openai_stats_add(struct lam_openai_stats *sum, const struct lam_openai_stats *more);
 size_t lam_openai_ask_count(const struct lam_openai *openai);
 const char *lam_openai_ask_name(const struct lam_openai *openai, size_t ask);

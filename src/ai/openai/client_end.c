@@ -235,7 +235,7 @@ static void retry_error(struct lam_llm_client *client, struct job *job, const st
     if (job->errors++ < client->options.error_retries)
         retry(client, job, attempt, verdict, job->errors - 1);
     else if (endpoint->answered_number[job->request.kind] <= job->acquits)
-        finish_with(client, job, LAM_LLM_LATER, attempt, verdict, "given up after several attempts");
+        lam_llm_leave_for_later(client, job, attempt, verdict, "given up after several attempts");
     else if (lam_llm_is_steady(endpoint, job))
         finish_with(client, job, LAM_LLM_REJECTED, attempt, verdict, "fails while others are answered");
     else

@@ -19,18 +19,8 @@ void lam_request_free(struct lam_openai_request *request)
 
 /* --- limits --- */
 
-/* Alone it takes more than the limits of the run: it stays pending, and the first one is told of. Any thread. */
-static void pass_by(struct lam_openai *o, struct lam_spent expected)
-{
-    struct lam_spent most;
-    char limit[64];
-
-    if (!lam_spending_pass_by(&o->spending, expected))
-        return;
-    lam_limit_text(lam_spending_too_much(&o->spending, &most), &o->job->deep, limit, sizeof limit);
-    lam_log_warn(o->options.log, "llm", "one request takes about %" PRIu64 " tokens and %.6f, and %s is less: its record stays pending; others like it are not told of", most.tokens,
-                 most.cost, limit);
-}
+/* Any thread. */
+static void pass_by(struct lam_openai *o, struct lam_spent expected) { lam_spending_leave_out(&o->spending, expected, &o->job->deep, o->options.log, "llm", "request"); }
 
 /* Reserves what the request is expected to take, where the limits of the run have room for it. */
 static enum lam_spending_leave reserve(struct lam_openai *o, struct lam_openai_request *request, uint64_t in, uint64_t out)
@@ -66,17 +56,14 @@ bool lam_openai_reserve(struct lam_openai *o, unsigned tier, uint64_t in, uint64
 void lam_openai_spent(struct lam_openai *o, unsigned tier, const struct lam_openai_usage *reserved, const struct lam_openai_usage *used, size_t endpoint)
 {
     double cost = lam_endpoint_cost(&o->job->deep.endpoints[endpoint], (double)used->tokens_in, (double)used->tokens_out);
-    struct lam_openai_usage *sums[] = {&o->others, &o->others_at[endpoint]};
+    struct lam_openai_usage paid = *used;
 
     lam_spending_settle(&o->spending, lam_spent_at_most(&o->job->deep, LAM_JOB_CHAT, tier, reserved->tokens_in, reserved->tokens_out),
                         (struct lam_spent){used->tokens_in + used->tokens_out, cost});
+    paid.cost = cost;
     pthread_mutex_lock(&o->lock);
-    for (size_t i = 0; i < 2; i++) {
-        sums[i]->requests += used->requests;
-        sums[i]->tokens_in += used->tokens_in;
-        sums[i]->tokens_out += used->tokens_out;
-        sums[i]->cost += cost;
-    }
+    lam_openai_usage_add(&o->others, &paid);
+    lam_openai_usage_add(&o->others_at[endpoint], &paid);
     pthread_mutex_unlock(&o->lock);
 }
 

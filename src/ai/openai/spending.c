@@ -245,6 +245,22 @@ void lam_limit_text(enum lam_limit limit, const struct lam_job_deep *deep, char 
     text[0] = '\0';
 }
 
+void lam_spending_leave_out(struct lam_spending *s, struct lam_spent expected, const struct lam_job_deep *deep, const struct lam_log *log, const char *area, const char *what)
+{
+    struct lam_spent most;
+    char limit[64];
+    bool part;
+
+    if (!lam_spending_pass_by(s, expected))
+        return;
+    lam_limit_text(lam_spending_too_much(s, &most), deep, limit, sizeof limit);
+    pthread_mutex_lock(&s->lock);
+    part = !s->shared && (s->most.tokens < s->whole.tokens || s->most.cost < s->whole.cost);
+    pthread_mutex_unlock(&s->lock);
+    lam_log_warn(log, area, "one %s takes about %" PRIu64 " tokens and %.6f, and %s%s is less: its record stays pending; others like it are not told of", what, most.tokens, most.cost,
+                 part ? "a rank's part of " : "", limit);
+}
+
 double lam_endpoint_cost(const struct lam_job_endpoint *endpoint, double in, double out) { return (in * endpoint->price_in + out * endpoint->price_out) / 1e6; }
 
 double lam_expected_cost(const struct lam_job_deep *deep, enum lam_job_endpoint_kind kind, uint32_t tier, double in, double out)

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "config/job.h"
 
 enum lam_spending_leave { LAM_SPENDING_YES, LAM_SPENDING_WAIT, LAM_SPENDING_NO, LAM_SPENDING_NEVER };
@@ -83,6 +84,9 @@ struct lam_spent lam_spending_reserved(struct lam_spending *spending);
 
 /* One that is told NEVER is not sent in parts either: it stays pending. True: it is the first one. */
 bool lam_spending_pass_by(struct lam_spending *spending, struct lam_spent expected);
+
+/* The same, and the first one is told of. */
+void lam_spending_leave_out(struct lam_spending *spending, struct lam_spent expected, const struct lam_job_deep *deep, const struct lam_log *log, const char *area, const char *what);
 enum lam_limit lam_spending_too_much(struct lam_spending *spending, struct lam_spent *most); /* the limit, and what the largest of these takes; NONE: there was none */
 
 /* What is said of a limit: the field and its value; "" of LAM_LIMIT_NONE. */
